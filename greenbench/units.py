@@ -1,0 +1,35 @@
+"""SI inside, people's units at the edge: how a figure is written with its unit."""
+
+JOULES_PER_KWH = 3.6e6
+
+_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"))
+
+MISSING = "–"
+"""What stands in a table for a quantity that was not measured."""
+
+
+def si(value: float | None, unit: str, digits: int = 3) -> str:
+    """Write a quantity with an SI prefix: ``si(19.6e6, "J")`` is ``19.6 MJ``.
+
+    ``None`` (not measured) becomes a dash, never a zero.
+    """
+    if value is None:
+        return MISSING
+    if value == 0:
+        return f"0 {unit}"
+    for scale, prefix in _PREFIXES:
+        # 999.96 with three digits rounds up to the next prefix, so compare what would be printed.
+        if float(f"{abs(value):.{digits}g}") >= scale:
+            return f"{_significant(value / scale, digits)} {prefix}{unit}"
+    return f"{value:.{digits}g} {unit}"
+
+
+def percent(fraction: float | None, decimals: int = 1) -> str:
+    """Write a fraction (0..1) as a percentage; ``None`` becomes a dash."""
+    return MISSING if fraction is None else f"{100 * fraction:.{decimals}f}%"
+
+
+def _significant(value: float, digits: int) -> str:
+    rounded = float(f"{value:.{digits}g}")
+    whole = len(str(int(abs(rounded))))
+    return f"{rounded:.{max(digits - whole, 0)}f}"
