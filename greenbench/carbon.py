@@ -26,7 +26,9 @@ PAPER_KG_PER_WEEK_PER_MS = 4.3928
 DEFAULT_REGION = "world"
 
 _GRAMS = {"g": 1.0, "kg": 1e3}
-_AMOUNT = re.compile(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(k?g)(?:co2(?:e|eq)?)?\s*/\s*kwh\s*", re.IGNORECASE)
+_AMOUNT = re.compile(
+    r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(k?g)(?:co2(?:e|eq)?)?\s*/\s*kwh\s*", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
