@@ -11,16 +11,18 @@ Two counts of one forward pass of a network:
     layers, blurs.
 
 Neither counts norms, activations, pooling or interpolation. Counting is done by torch's
-`FlopCounterMode` on the meta device, where nothing is computed, or by fvcore; both give 2 FLOPs or 1 flop
-per MAC, respectively. A layer that computes a convolution in another form states what it stands for in
-a method ``conv_macs(input_shape)``, and that is taken instead of what a counter sees in it.
+`FlopCounterMode` on the meta device, where nothing is computed, or by fvcore. A layer that computes a
+convolution in another form states what it stands for in a method ``conv_macs(input_shape)``, and that
+is taken instead of what a counter sees in it.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from greenbench.errors import UserError
@@ -28,6 +30,15 @@ from greenbench.errors import UserError
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+COUNTERS = ("torch", "fvcore")
+"""How multiply-adds can be counted."""
+
+FLOPS_PER_MAC = 2
+"""torch counts a multiplication and an addition; fvcore calls the pair one flop."""
+
+_FVCORE_OPS = ("conv", "linear", "matmul", "einsum")
+"""fvcore counts norms, pooling and interpolation too; these are the products of weights and data."""
 
 MacsByModule = dict[str, int]
 """MACs inside each module, its children included, by qualified name; ``""`` is the whole network."""
@@ -69,107 +80,103 @@ def count(network: nn.Module, input_shape: Sequence[int], counter: str = "torch"
     UserError
         If the counter is unknown.
     """
-    import torch
-
     if counter not in COUNTERS:
         raise UserError(f"counter {counter!r} is unknown; choose one of {', '.join(COUNTERS)}")
-    params = sum(parameter.numel() for parameter in network.parameters())
-    copied = copy.deepcopy(network).eval()
-    stated = _state_macs(copied)
-    bias_adds = _count_bias_adds(copied)
-    with torch.no_grad():
-        macs = COUNTERS[counter](copied, tuple(input_shape))
+    shape = tuple(input_shape)
+    seen = _observe(network, shape)
+    macs = seen.macs if counter == "torch" else _count_by_fvcore(network, shape, seen.output_shapes)
 
-    full = macs[""] + sum(claim.macs - macs.get(name, 0) for name, claim in stated.items())
-    conv = sum(claim.macs for claim in stated.values() if claim.learned) + sum(bias_adds.values())
-    conv += sum(macs.get(name, 0) for name in _plain_convolutions(copied) if name not in stated)
-    return Counts(params=params, conv_macs=conv, full_macs=full)
+    full = macs[""] + sum(claim - macs.get(name, 0) for name, claim in seen.claims.items())
+    # A fixed filter is no nn.Conv2d in the study's network, so its convention leaves it out.
+    conv = sum(claim for name, claim in seen.claims.items() if _is_learned(network.get_submodule(name)))
+    conv += sum(macs.get(name, 0) for name in seen.convolutions if name not in seen.claims)
+    params = sum(parameter.numel() for parameter in network.parameters())
+    return Counts(params=params, conv_macs=conv + seen.bias_adds, full_macs=full)
 
 
 @dataclass
-class _Claim:
-    """What a layer says it stands for; `learned` tells a convolution's weights from a fixed filter."""
+class _Observation:
+    """What one forward pass on the meta device shows.
 
-    learned: bool
-    macs: int = 0
+    `macs` is what `FlopCounterMode` saw, `claims` what layers say they stand for, `output_shapes` those
+    of our own layers; all by qualified name.
+    """
 
+    macs: MacsByModule = field(default_factory=dict)
+    claims: dict[str, int] = field(default_factory=dict)
+    convolutions: set[str] = field(default_factory=set)
+    output_shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    bias_adds: int = 0
 
-def _plain_convolutions(network: nn.Module) -> list[str]:
-    from torch import nn
+    def watch(self, name: str, module: nn.Module) -> None:
+        """Note what one module does whenever it runs."""
+        from torch import nn
 
-    return [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d)]
+        states_macs = callable(getattr(module, "conv_macs", None))
+        is_convolution = isinstance(module, nn.Conv2d)
 
+        def note(_module: nn.Module, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+            self.output_shapes[name] = tuple(output.shape)
+            if states_macs:
+                self.claims[name] = self.claims.get(name, 0) + module.conv_macs(args[0].shape)  # type: ignore[operator]
+            if is_convolution:
+                self.convolutions.add(name)
+                self.bias_adds += 0 if module.bias is None else output.numel()
 
-def _state_macs(network: nn.Module) -> dict[str, _Claim]:
-    """Collect, during the next forward pass, the multiply-adds of layers that state their own."""
-    claims = {}
-    for name, module in network.named_modules():
-        if callable(getattr(module, "conv_macs", None)):
-            claims[name] = claim = _Claim(learned=any(True for _ in module.parameters(recurse=False)))
-            module.register_forward_pre_hook(_claim_hook(claim))
-    return claims
-
-
-def _claim_hook(claim: _Claim) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], None]:
-    def hook(module: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
-        claim.macs += module.conv_macs(args[0].shape)  # type: ignore[operator]
-
-    return hook
-
-
-def _count_bias_adds(network: nn.Module) -> dict[str, int]:
-    """Collect, during the next forward pass, the outputs of convolutions with bias."""
-    from torch import nn
-
-    adds: dict[str, int] = {}
-
-    def watch(name: str, conv: nn.Module) -> None:
-        def hook(_module: nn.Module, _args: object, output: torch.Tensor) -> None:
-            adds[name] = adds.get(name, 0) + output.numel()
-
-        conv.register_forward_hook(hook)
-
-    for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d) and module.bias is not None:
-            watch(name, module)
-    return adds
+        if states_macs or is_convolution or _is_own_layer(module):
+            module.register_forward_hook(note)
 
 
-def _count_by_torch(network: nn.Module, input_shape: tuple[int, ...]) -> MacsByModule:
+def _observe(network: nn.Module, input_shape: tuple[int, ...]) -> _Observation:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    network = network.to("meta")
-    with FlopCounterMode(display=False) as counter:
-        network(torch.empty(input_shape, device="meta"))
+    observed = copy.deepcopy(network).to("meta").eval()
+    seen = _Observation()
+    for name, module in observed.named_modules():
+        seen.watch(name, module)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        observed(torch.empty(input_shape, device="meta"))
     root = type(network).__name__
-    flops = {name: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
-    macs = {name.removeprefix(f"{root}."): total // 2 for name, total in flops.items()}
-    return macs | {"": flops.get("Global", 0) // 2}
+    for name, ops in counter.get_flop_counts().items():
+        seen.macs[name.removeprefix(f"{root}.")] = sum(ops.values()) // FLOPS_PER_MAC
+    seen.macs[""] = seen.macs.pop("Global", 0)
+    return seen
 
 
-def _count_by_fvcore(network: nn.Module, input_shape: tuple[int, ...]) -> MacsByModule:
+def _count_by_fvcore(
+    network: nn.Module, input_shape: tuple[int, ...], output_shapes: dict[str, tuple[int, ...]]
+) -> MacsByModule:
     import torch
-    from fvcore.nn import FlopCountAnalysis
 
     # fvcore traces, so it needs real tensors; what they hold does not matter to the count.
-    network = network.to_empty(device="cpu") if _on_meta(network) else network.to("cpu")
-    analysis = FlopCountAnalysis(network, torch.randn(input_shape))
-    analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
-    by_module = analysis.by_module_and_operator()
+    on_meta = any(parameter.is_meta for parameter in network.parameters())
+    traced = copy.deepcopy(network).eval()
+    traced = traced.to_empty(device="cpu") if on_meta else traced.to("cpu")
+    # A trace does not survive layers with a gradient of their own. They state their own multiply-adds
+    # or have none, so for fvcore they are blanks of the right shape.
+    for name, module in traced.named_modules():
+        if _is_own_layer(module) and name in output_shapes:
+            module.forward = partial(_blank, output_shapes[name])  # type: ignore[method-assign]
+    with warnings.catch_warnings(), torch.no_grad():
+        # fvcore scripts a loss when imported and traces, both of which torch calls deprecated.
+        warnings.simplefilter("ignore")
+        from fvcore.nn import FlopCountAnalysis
+
+        analysis = FlopCountAnalysis(traced, torch.randn(input_shape))
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        by_module = analysis.by_module_and_operator()
     return {name: int(sum(ops[op] for op in _FVCORE_OPS)) for name, ops in by_module.items()}
 
 
-_FVCORE_OPS = ("conv", "linear", "matmul", "einsum")
-"""fvcore counts norms, pooling and interpolation too; these are the products of weights and data."""
+def _blank(shape: tuple[int, ...], x: torch.Tensor) -> torch.Tensor:
+    return x.new_zeros(shape)
 
 
-def _on_meta(network: nn.Module) -> bool:
-    return any(parameter.is_meta for parameter in network.parameters())
+def _is_own_layer(module: nn.Module) -> bool:
+    own = type(module).__module__.startswith("greenbench.layers.")
+    return own and next(module.children(), None) is None
 
 
-COUNTERS: dict[str, Callable[[nn.Module, tuple[int, ...]], MacsByModule]] = {
-    "torch": _count_by_torch,
-    "fvcore": _count_by_fvcore,
-}
-"""How to count, by name."""
+def _is_learned(module: nn.Module) -> bool:
+    return next(module.parameters(recurse=False), None) is not None
