@@ -136,22 +136,13 @@ def _refuse_mig(handle: object, name: str) -> None:
         )
 
 
-def nvml_devices(
-    clock: Clock, *, method: str = "counter", scope: str = "gpu", devices: str | Sequence[str] = "first"
-) -> list[NvmlDevice]:
-    """Open the GPUs that a program started here would use.
-
-    Parameters
-    ----------
-    clock, method, scope
-        See `NvmlDevice`.
-    devices
-        ``first`` or ``all`` of the visible GPUs, or UUIDs.
+def visible_gpus() -> dict[str, object]:
+    """Start NVML and return the handles of the visible GPUs by their UUIDs, in CUDA's order.
 
     Raises
     ------
     SourceUnavailable
-        Without a driver, without a visible GPU, or where one of them cannot be measured.
+        Without a driver or a visible GPU, or where it cannot be known which GPU is meant.
     """
     try:
         pynvml.nvmlInit()
@@ -162,15 +153,34 @@ def nvml_devices(
         raise SourceUnavailable(explain(error), absent=error.value in ABSENT) from error
     if not handles:
         raise SourceUnavailable("NVML: no GPU in this machine", absent=True)
-    if isinstance(devices, str):
-        wanted = visible_uuids(uuids, names)
-        wanted = wanted[:1] if devices == "first" else wanted
-    else:
-        wanted = list(devices)
-    unknown = [uuid for uuid in wanted if uuid not in uuids]
+    by_uuid = dict(zip(uuids, handles, strict=True))
+    return {uuid: by_uuid[uuid] for uuid in visible_uuids(uuids, names)}
+
+
+def nvml_devices(
+    clock: Clock, *, method: str = "counter", scope: str = "gpu", devices: str | Sequence[str] = "first"
+) -> list[NvmlDevice]:
+    """Open the GPUs that a program started here would use.
+
+    Parameters
+    ----------
+    clock, method, scope
+        See `NvmlDevice`.
+    devices
+        ``first`` or ``all`` of the visible GPUs, or UUIDs among them.
+
+    Raises
+    ------
+    SourceUnavailable
+        As `visible_gpus`, and where one of the GPUs cannot be measured.
+    """
+    visible = visible_gpus()
+    every = list(visible)
+    wanted = {"first": every[:1], "all": every}[devices] if isinstance(devices, str) else list(devices)
+    unknown = [uuid for uuid in wanted if uuid not in visible]
     if unknown:
-        raise SourceUnavailable(f"no GPU {', '.join(unknown)} in this machine; it has {', '.join(uuids)}")
-    return [NvmlDevice(handles[uuids.index(uuid)], clock, method, scope) for uuid in wanted]
+        raise SourceUnavailable(f"no visible GPU {', '.join(unknown)}; there are {', '.join(visible)}")
+    return [NvmlDevice(visible[uuid], clock, method, scope) for uuid in wanted]
 
 
 def open_nvml(

@@ -31,7 +31,7 @@ ASSUMED_TICK_S = 0.1
 PAPER_PERIOD_S = 0.010
 
 PROBE_SECONDS = 1.0
-PROBE_TICKS = 3
+PROBE_TICKS = 2
 PROBE_STEP_S = 0.001
 
 Read = Callable[[], tuple[float | None, float | None]]
