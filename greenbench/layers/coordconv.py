@@ -109,10 +109,12 @@ class CoordConv2d(nn.Conv2d):
         if torch.is_grad_enabled() and weight.requires_grad:
             self._share = None
             return self._convolve(coordinates(height, width, x), weight, None)
+        # The meta device, where networks are counted, has no autocast and refuses the question.
+        device = x.device.type
+        autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
         # Address and version of the weights change with an optimizer step, a checkpoint, a move.
         key = (
-            height, width, x.dtype, x.device, torch.is_autocast_enabled(x.device.type),
-            id(weight), weight.data_ptr(), weight._version,
+            height, width, x.dtype, x.device, autocast, id(weight), weight.data_ptr(), weight._version
         )  # fmt: skip
         if self._share is None or self._share[0] != key:
             self._share = (key, self._convolve(coordinates(height, width, x), weight, None))

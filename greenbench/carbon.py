@@ -1,0 +1,145 @@
+"""Kilograms of CO2 for a week of video: from measured joules, and from the study's own formula.
+
+The physical figure is energy per image, times the frames of a week, times the carbon intensity of the
+electricity. The study's CO2 column is something else: latency times one constant (`paper_co2_kg_per_week`).
+Imports no torch.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from greenbench.errors import UserError
+from greenbench.units import JOULES_PER_KWH
+
+FRAMES_PER_WEEK = 168 * 3600 * 30
+"""168 hours of video at 30 frames a second (section 3.3 of the study): 18,144,000."""
+
+PAPER_KG_PER_WEEK_PER_MS = 4.3928
+"""What all 30 CO2 cells of Tables 3 and 4 are per millisecond of latency; reconstructed, not stated."""
+
+DEFAULT_REGION = "world"
+
+_GRAMS = {"g": 1.0, "kg": 1e3}
+_AMOUNT = re.compile(
+    r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(k?g)(?:co2(?:e|eq)?)?\s*/\s*kwh\s*", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class CarbonIntensity:
+    """How much CO2-equivalent one kilowatt-hour of electricity causes.
+
+    Attributes
+    ----------
+    kg_per_kwh
+        Kilograms of CO2-equivalent per kWh, at least 0.
+    region
+        Where: a region of the table, or ``user value``.
+    year
+        Year that the figure is for; None for a user's value.
+    source
+        Who publishes it.
+    """
+
+    kg_per_kwh: float
+    region: str
+    year: int | None
+    source: str
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.kg_per_kwh) and self.kg_per_kwh >= 0):
+            raise UserError(
+                f"carbon intensity {self.kg_per_kwh:g} kg/kWh: it must be a finite number, 0 or above, "
+                'such as "0.3 kg/kWh"'
+            )
+
+    def __str__(self) -> str:
+        origin = f"{self.region} {self.year}, {self.source}" if self.year else self.region
+        return f"{1e3 * self.kg_per_kwh:g} g/kWh ({origin})"
+
+
+@cache
+def intensities() -> dict[str, CarbonIntensity]:
+    """Return the shipped table by code: ISO 3166-1 alpha-3 in lower case, and ``eu``, ``world``."""
+    text = resources.files("greenbench").joinpath("carbon_intensity.csv").read_text(encoding="utf-8")
+    return {
+        row["code"]: CarbonIntensity(
+            kg_per_kwh=float(row["g_per_kwh"]) / 1e3,
+            region=row["region"],
+            year=int(row["year"]),
+            source=row["source"],
+        )
+        for row in csv.DictReader(text.splitlines())
+    }
+
+
+def carbon_intensity(setting: str = DEFAULT_REGION) -> CarbonIntensity:
+    """Read a region or an amount.
+
+    Parameters
+    ----------
+    setting
+        A code (``deu``) or name (``Germany``) of the table, in any case, or an amount with its unit:
+        ``"0.3 kg/kWh"``, ``"300 g/kWh"``.
+
+    Raises
+    ------
+    UserError
+        If the region is unknown, the unit is missing, or the amount is negative or not a number.
+    """
+    amount = _AMOUNT.fullmatch(setting)
+    if amount:
+        grams = _number(amount[1], setting) * _GRAMS[amount[2].lower()]
+        return CarbonIntensity(grams / 1e3, "user value", None, "user")
+    table = intensities()
+    wanted = setting.strip().lower()
+    for code, entry in table.items():
+        if wanted in (code, entry.region.lower()):
+            return entry
+    regions = ", ".join(f"{code} ({entry.region})" for code, entry in table.items())
+    raise UserError(
+        f"carbon intensity {setting!r} is neither an amount with its unit, such as 300 g/kWh or "
+        f"0.3 kg/kWh, nor one of these regions: {regions}"
+    )
+
+
+def co2_kg(energy_j: float | None, intensity: CarbonIntensity) -> float | None:
+    """Return the CO2 of `energy_j` joules in kilograms; None where the energy was not measured.
+
+    Raises
+    ------
+    ValueError
+        If the energy is negative or not finite.
+    """
+    if energy_j is None:
+        return None
+    if not (math.isfinite(energy_j) and energy_j >= 0):
+        raise ValueError(f"energy_j must be a finite number, 0 or above, got {energy_j}")
+    return energy_j / JOULES_PER_KWH * intensity.kg_per_kwh
+
+
+def co2_kg_per_week(energy_j_per_image: float | None, intensity: CarbonIntensity) -> float | None:
+    """Return the CO2 of a week of video (`FRAMES_PER_WEEK`) in kilograms; None for unmeasured energy."""
+    return co2_kg(None if energy_j_per_image is None else energy_j_per_image * FRAMES_PER_WEEK, intensity)
+
+
+def paper_co2_kg_per_week(latency_ms: float | None) -> float | None:
+    """Return what the study's CO2 column holds: its constant times the latency, whatever the energy.
+
+    Reconstructed: all 30 cells of Tables 3 and 4 equal `PAPER_KG_PER_WEEK_PER_MS` times the printed
+    milliseconds. It is comparable with those tables alone.
+    """
+    return None if latency_ms is None else PAPER_KG_PER_WEEK_PER_MS * latency_ms
+
+
+def _number(digits: str, setting: str) -> float:
+    try:
+        return float(digits)
+    except ValueError:
+        raise UserError(f"carbon intensity {setting!r}: {digits!r} is not a number") from None
