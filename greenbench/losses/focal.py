@@ -28,7 +28,7 @@ def focal(logits: Tensor, targets: Tensor, gamma: float = 2.0, ignore_index: int
     Raises
     ------
     ValueError
-        If `gamma` is negative, or for targets that `greenbench.losses.targets.by_pixel` refuses.
+        If `gamma` is negative, or for targets that `greenbench.losses.targets.checked_labels` refuses.
     """
     if not gamma >= 0:
         raise ValueError(f"gamma is {gamma}; it must be at least 0")

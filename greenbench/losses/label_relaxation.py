@@ -36,7 +36,7 @@ def label_relaxation(logits: Tensor, targets: Tensor, ignore_index: int | None =
     ------
     ValueError
         For logits of another number of axes, or for targets that
-        `greenbench.losses.targets.by_pixel` refuses.
+        `greenbench.losses.targets.checked_labels` refuses.
     """
     if logits.ndim != 4:
         raise ValueError(f"logits are {tuple(logits.shape)}; label relaxation takes (N, C, H, W)")

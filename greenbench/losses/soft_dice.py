@@ -35,7 +35,7 @@ def soft_dice(logits: Tensor, targets: Tensor, gamma: float = 1.0, ignore_index:
     Raises
     ------
     ValueError
-        If `gamma` is negative, or for targets that `greenbench.losses.targets.by_pixel` refuses.
+        If `gamma` is negative, or for targets that `greenbench.losses.targets.checked_labels` refuses.
     """
     if not gamma >= 0:
         raise ValueError(f"gamma is {gamma}; it must be at least 0")

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 
-def by_pixel(logits: Tensor, targets: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Check logits and targets against each other and return them ready for use.
+def checked_labels(shape: torch.Size, targets: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor]:
+    """Check targets against logits of `shape`; return labels, 0 where ignored, and a mask of the others.
 
     The labels' values are looked at on the CPU alone: an accelerator would have to stop at every step.
     There, as with torch's own losses, a label out of range fails in the kernel that uses it, and a batch
@@ -15,16 +15,10 @@ def by_pixel(logits: Tensor, targets: Tensor, ignore_index: int | None) -> tuple
 
     Parameters
     ----------
-    logits
-        (N, C) or (N, C, H, W), floating point.
+    shape
+        (N, C) or (N, C, H, W).
     targets
         (N,) or (N, H, W), integer labels 0..C-1 or `ignore_index`.
-
-    Returns
-    -------
-    logits, labels, valid
-        Logits (N, C, P) in float32 or float64 over P pixels, 1 where there are none; labels (N, P) as
-        int64, 0 where they are ignored; a mask (N, P) of the others.
 
     Raises
     ------
@@ -32,14 +26,13 @@ def by_pixel(logits: Tensor, targets: Tensor, ignore_index: int | None) -> tuple
         If the shapes do not belong together, the targets are not integers, a label lies outside the
         classes, or no label is valid.
     """
-    if logits.ndim not in (2, 4) or targets.shape != logits.shape[:1] + logits.shape[2:]:
+    if len(shape) not in (2, 4) or targets.shape != shape[:1] + shape[2:]:
         raise ValueError(
-            f"logits {tuple(logits.shape)} and targets {tuple(targets.shape)} do not belong together; "
+            f"logits {tuple(shape)} and targets {tuple(targets.shape)} do not belong together; "
             "allowed are (N, C) with (N,), and (N, C, H, W) with (N, H, W)"
         )
     if targets.is_floating_point() or targets.dtype == torch.bool:
         raise ValueError(f"targets are {targets.dtype}; they must be integer class labels")
-    classes = logits.shape[1]
     labels = targets.long()
     if ignore_index is None:
         valid = torch.ones_like(labels, dtype=torch.bool)
@@ -47,18 +40,34 @@ def by_pixel(logits: Tensor, targets: Tensor, ignore_index: int | None) -> tuple
         valid = labels != ignore_index
         labels = labels.masked_fill(~valid, 0)
     if labels.device.type == "cpu":
+        last = shape[1] - 1
         if not valid.any():
             raise ValueError(
                 f"all {labels.numel()} labels of the batch are the ignored {ignore_index}; "
-                f"at least one must be a class from 0 to {classes - 1}"
+                f"at least one must be a class from 0 to {last}"
             )
         low, high = (int(label) for label in labels.aminmax())
-        if low < 0 or high >= classes:
+        if low < 0 or high > last:
             raise ValueError(
-                f"label {low if low < 0 else high} is outside the classes 0 to {classes - 1}"
+                f"label {low if low < 0 else high} is outside the classes 0 to {last}"
                 + ("" if ignore_index is None else f" and is not the ignored {ignore_index}")
             )
+    return labels, valid
+
+
+def by_pixel(logits: Tensor, targets: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Check logits and targets (see `checked_labels`) and lay them out as rows of pixels.
+
+    Returns
+    -------
+    logits, labels, valid
+        Logits (N, C, P) in float32 or float64 over P pixels, 1 where there are none; labels and mask (N, P).
+    """
+    labels, valid = checked_labels(logits.shape, targets, ignore_index)
     logits = logits.unsqueeze(2) if logits.ndim == 2 else logits.flatten(2)
-    # As cross-entropy under autocast: half precision is not enough for a sum over classes.
-    logits = logits if logits.dtype == torch.float64 else logits.float()
-    return logits, labels.reshape(len(labels), -1), valid.reshape(len(labels), -1)
+    return full_precision(logits), labels.reshape(len(labels), -1), valid.reshape(len(labels), -1)
+
+
+def full_precision(logits: Tensor) -> Tensor:
+    """Return half-precision logits as float32, as autocast's cross-entropy takes them."""
+    return logits if logits.dtype == torch.float64 else logits.float()

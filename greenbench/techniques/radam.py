@@ -1,7 +1,7 @@
 """RAdam: Adam whose adaptive rate is rectified for the variance that it has after few steps.
 
-With the length of the moving average ``rho_t = rho_inf - 2 t b2^t / (1 - b2^t)``, ``rho_inf = 2 / (1 -
-b2) - 1``:
+The length of the moving average is ``rho_t = rho_inf - 2 t b2^t / (1 - b2^t)``, with
+``rho_inf = 2 / (1 - b2) - 1``. Then
 
 r_t = sqrt((rho_t - 4)(rho_t - 2) rho_inf / ((rho_inf - 4)(rho_inf - 2) rho_t))
 
