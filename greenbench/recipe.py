@@ -7,6 +7,7 @@ of them compose as functions do.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
@@ -42,6 +43,11 @@ LossFunction = Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"]
 BatchTransform = Callable[
     ["torch.Tensor", "torch.Tensor", "torch.Generator"], tuple["torch.Tensor", WeightedTargets]
 ]
+
+
+def scaled_size(size: tuple[int, int], factor: float) -> tuple[int, int]:
+    """Return an image size (height, width) in pixels, times a factor."""
+    return round(size[0] * factor), round(size[1] * factor)
 
 
 @dataclass(frozen=True)
@@ -116,8 +122,8 @@ class Technique:
         Its method card in Markdown; discovery fills in the module's docstring.
     source
         Name of the file that it came from; discovery fills it in.
-    source_sha256
-        Digest of that file, part of every case's key; discovery fills it in.
+    code
+        Text of that file, kept with every record; discovery fills it in.
     """
 
     name: str
@@ -128,7 +134,12 @@ class Technique:
     tasks: tuple[Task, ...] = TASKS
     card: str = ""
     source: str = ""
-    source_sha256: str = ""
+    code: str = ""
+
+    @property
+    def source_sha256(self) -> str:
+        """Digest of the technique's code, part of every case's key."""
+        return hashlib.sha256(self.code.encode()).hexdigest()
 
     @property
     def is_baseline(self) -> bool:
@@ -184,5 +195,5 @@ def compose(techniques: Sequence[Technique]) -> Technique:
         tasks=tasks,
         card="\n\n".join(t.card for t in techniques),
         source=", ".join(t.source for t in techniques),
-        source_sha256="+".join(t.source_sha256 for t in techniques),
+        code="\n\n".join(t.code for t in techniques),
     )

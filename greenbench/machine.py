@@ -1,0 +1,111 @@
+"""What a result was measured on: only results of one machine and one set of versions are compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import greenbench
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine, and the software that the figures depend on.
+
+    Attributes
+    ----------
+    cpu
+        Model name of the processor.
+    cpu_threads
+        Threads that torch computes with.
+    gpu, gpu_uuid, driver
+        Of the GPU that trained; None without one.
+    torch, torchvision, python, greenbench
+        Versions.
+    workers
+        Measuring processes side by side; more than one disturb each other's figures.
+    """
+
+    cpu: str
+    cpu_threads: int
+    gpu: str | None
+    gpu_uuid: str | None
+    driver: str | None
+    torch: str
+    torchvision: str
+    python: str
+    greenbench: str
+    workers: int
+
+    @property
+    def key(self) -> str:
+        """Hash of all of it."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:6]
+
+
+@cache
+def this_machine(workers: int = 1) -> Machine:
+    """Return the machine that this process runs on. Imports torch."""
+    import torch
+    import torchvision
+
+    gpu = gpu_uuid = None
+    if torch.cuda.is_available():
+        properties = torch.cuda.get_device_properties(0)
+        gpu, gpu_uuid = properties.name, str(properties.uuid)
+    return Machine(
+        cpu=_cpu_model(),
+        cpu_threads=torch.get_num_threads(),
+        gpu=gpu,
+        gpu_uuid=gpu_uuid,
+        driver=_driver(),
+        torch=torch.__version__,
+        torchvision=torchvision.__version__,
+        python=platform.python_version(),
+        greenbench=greenbench.__version__,
+        workers=workers,
+    )
+
+
+@cache
+def suite_commit() -> str | None:
+    """Return the git commit of the suite's own checkout, with ``+changes`` if it was edited, or None."""
+    folder = Path(greenbench.__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        # A checkout of somebody else's project that merely contains an installed greenbench is not ours.
+        if Path(git("rev-parse", "--show-toplevel")) != folder.parent:
+            return None
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", ".") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _driver() -> str | None:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        driver = pynvml.nvmlSystemGetDriverVersion()
+    except pynvml.NVMLError:
+        return None
+    return driver.decode() if isinstance(driver, bytes) else str(driver)

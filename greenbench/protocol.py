@@ -1,0 +1,131 @@
+"""The scales at which the study runs, as data: how long, how wide, and how it is measured.
+
+``smoke`` shows that everything works, on the data shipped with the package. ``short`` is a first look at
+real data. ``paper`` follows sections 3.1 to 3.3 of the study. Results of different protocols are never
+compared: the whole protocol is part of every case's key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from greenbench.errors import UserError
+
+
+@dataclass(frozen=True)
+class InferenceProtocol:
+    """How a network's forward pass is measured.
+
+    Attributes
+    ----------
+    batch_sizes
+        Images per pass, measured one after the other. A single image mostly measures what it costs to start
+        the layers; a batch that fills the device measures the network.
+    passes
+        Timed forward passes in each repeat.
+    repeats
+        Independent repeats; their spread is shown.
+    warmup_s
+        Seconds of untimed passes before each repeat.
+    """
+
+    batch_sizes: tuple[int, ...]
+    passes: int
+    repeats: int
+    warmup_s: float
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One scale of the study.
+
+    Attributes
+    ----------
+    name
+        As in ``--green-scale``.
+    datasets
+        Data sets that the matrix holds.
+    epochs
+        Epochs of the baseline by data set.
+    width
+        Factor on the networks' channels.
+    blocks_per_stage
+        Bottlenecks in the four stages of the classification network.
+    norm_momentum
+        Momentum of the batch norms' running averages; a run of few steps needs a larger one.
+    evaluate_every
+        Epochs between evaluations on held-out images, by data set; the last is always evaluated.
+    measured_epochs
+        Epochs whose energy is measured and scaled to the whole run; None measures all of them.
+    inference
+        How forward passes are measured.
+    seeds
+        Runs of each case, with seeds 0, 1, ...
+    mode
+        Numerical mode of the run. ``paper``: float32, NCHW, eager.
+    """
+
+    name: str
+    datasets: tuple[str, ...]
+    epochs: Mapping[str, int]
+    width: float
+    blocks_per_stage: tuple[int, int, int, int]
+    norm_momentum: float
+    evaluate_every: Mapping[str, int]
+    measured_epochs: int | None
+    inference: InferenceProtocol
+    seeds: int = 1
+    mode: str = "paper"
+
+
+PAPER_EPOCHS = {"cifar100": 200, "tiny_imagenet": 200, "cityscapes": 1000, "coco_stuff": 60}
+SHORT_EPOCHS = {"cifar100": 10, "tiny_imagenet": 10, "cityscapes": 20, "coco_stuff": 4}
+SMOKE_EPOCHS = {"digits": 4, "digits20": 2, "scenes4": 4, "scenes6": 4}
+
+PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(
+            name="smoke",
+            datasets=tuple(SMOKE_EPOCHS),
+            epochs=SMOKE_EPOCHS,
+            width=0.25,
+            blocks_per_stage=(1, 1, 1, 1),
+            norm_momentum=0.3,
+            evaluate_every=dict.fromkeys(SMOKE_EPOCHS, 1),
+            measured_epochs=None,
+            inference=InferenceProtocol(batch_sizes=(1, 32), passes=20, repeats=3, warmup_s=0.1),
+        ),
+        Protocol(
+            name="short",
+            datasets=tuple(PAPER_EPOCHS),
+            epochs=SHORT_EPOCHS,
+            width=1.0,
+            blocks_per_stage=(3, 4, 6, 3),
+            norm_momentum=0.1,
+            evaluate_every=dict.fromkeys(SHORT_EPOCHS, 1),
+            measured_epochs=None,
+            inference=InferenceProtocol(batch_sizes=(1, 128), passes=1000, repeats=3, warmup_s=3.0),
+        ),
+        Protocol(
+            name="paper",
+            datasets=tuple(PAPER_EPOCHS),
+            epochs=PAPER_EPOCHS,
+            width=1.0,
+            blocks_per_stage=(3, 4, 6, 3),
+            norm_momentum=0.1,
+            evaluate_every={"cifar100": 1, "tiny_imagenet": 1, "cityscapes": 10, "coco_stuff": 5},
+            measured_epochs=10,
+            inference=InferenceProtocol(batch_sizes=(1, 128), passes=10_000, repeats=3, warmup_s=10.0),
+        ),
+    )
+}
+
+
+def find_protocol(name: str) -> Protocol:
+    """Return the protocol of that name; `UserError` lists the names."""
+    try:
+        return PROTOCOLS[name]
+    except KeyError:
+        raise UserError(f"scale {name!r} is unknown; choose one of {', '.join(PROTOCOLS)}") from None

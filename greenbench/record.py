@@ -1,0 +1,212 @@
+"""Records: one JSON file for each finished case, written once and never edited. Imports no torch.
+
+A file's name holds the case, its key and the machine's, so that records of several machines can be copied
+into one folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cattrs
+
+from greenbench.case import Case
+from greenbench.errors import UserError
+from greenbench.machine import Machine
+from greenbench.results import InferenceResult, TrainingResult
+
+SCHEMA = 1
+"""Version of the format; a file of another version is reported and left out."""
+
+
+@dataclass(frozen=True)
+class TechniqueFacts:
+    """The technique as it was when it was measured, with its source."""
+
+    title: str
+    category: str
+    citation: str
+    file: str
+    code: str
+    changed_fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """The data that were used: counts of images, and what tells this copy from another."""
+
+    title: str
+    task: str
+    train_images: int | None
+    heldout_images: int | None
+    version: str | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished case.
+
+    Attributes
+    ----------
+    schema
+        Version of this format.
+    key
+        Hash of `case`.
+    case, machine
+        What was run, and on what.
+    session
+        Name of the run that wrote it; tells its own records from those of an earlier one.
+    suite_commit
+        Git commit of greenbench, or None for an installed package.
+    started_at
+        UTC, ISO 8601.
+    seconds
+        Duration of the case, reading data and building the network included.
+    technique, data
+        Facts that the tables need, and the technique's source code.
+    training, inference
+        The result, according to the case's kind.
+    """
+
+    schema: int
+    key: str
+    case: Case
+    machine: Machine
+    session: str
+    suite_commit: str | None
+    started_at: str
+    seconds: float
+    technique: TechniqueFacts
+    data: DataFacts
+    training: TrainingResult | None
+    inference: InferenceResult | None
+
+    @property
+    def file_name(self) -> str:
+        """Name of the record's file."""
+        return record_file_name(self.case, self.machine)
+
+
+def record_file_name(case: Case, machine: Machine) -> str:
+    """Return the name of the file that holds, or will hold, the record of a case on a machine."""
+    return f"{case.kind}-{case.id}-seed{case.seed}-{case.key}-{machine.key}.json"
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file in a record folder that is no record, and why."""
+
+    path: Path
+    reason: str
+
+
+class RecordFolder:
+    """A folder of records.
+
+    Parameters
+    ----------
+    path
+        Need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, record: Record) -> Path:
+        """Write a record at once and whole: to a temporary name first, then renamed.
+
+        Raises
+        ------
+        UserError
+            If the disk is full or the folder cannot be written; files already there stay as they are.
+        """
+        target = self.path / record.file_name
+        temporary = target.with_suffix(f".{os.getpid()}.tmp")
+        text = json.dumps(cattrs.unstructure(record), indent=1, allow_nan=False)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with temporary.open("w", encoding="utf-8") as file:
+                file.write(text + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise UserError(
+                f"the record {target} cannot be written ({error.strerror}); make room or choose another folder "
+                "with --green-out, then go on with --green-resume"
+            ) from error
+        return target
+
+    def find(self, case: Case, machine: Machine) -> Record | None:
+        """Return the record of a case on a machine, or None where there is none that can be read."""
+        path = self.path / record_file_name(case, machine)
+        if not path.is_file():
+            return None
+        loaded = read_record(path)
+        return loaded if isinstance(loaded, Record) else None
+
+    def read(self) -> tuple[list[Record], list[Unreadable]]:
+        """Return all records, sorted by file name, and the JSON files that are none."""
+        records: list[Record] = []
+        unreadable: list[Unreadable] = []
+        for loaded in self._load_all():
+            if isinstance(loaded, Record):
+                records.append(loaded)
+            else:
+                unreadable.append(loaded)
+        return records, unreadable
+
+    def _load_all(self) -> Iterator[Record | Unreadable]:
+        for path in sorted(self.path.glob("*.json")):
+            yield read_record(path)
+
+
+def read_record(path: Path) -> Record | Unreadable:
+    """Read one file; whatever is wrong with it becomes the reason why it is left out."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        return Unreadable(path, f"not readable as JSON: {error}")
+    if not isinstance(content, dict) or "schema" not in content:
+        return Unreadable(path, "not a greenbench record")
+    if content["schema"] != SCHEMA:
+        return Unreadable(path, f"schema {content['schema']}; this greenbench reads schema {SCHEMA}")
+    try:
+        record = _CONVERTER.structure(content, Record)
+    except Exception as error:  # cattrs raises groups of whatever a field's conversion raised
+        return Unreadable(path, "; ".join(cattrs.transform_error(error)))
+    if record.key != record.case.key:
+        return Unreadable(path, f"its key {record.key} is not that of its case, {record.case.key}: it was edited")
+    return record
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    # As strict as JSON itself: by default cattrs would turn the text "1" into the number 1.
+    for kind in (int, str, bool):
+        converter.register_structure_hook(kind, _exactly)
+    converter.register_structure_hook(float, lambda value, _: float(_exactly(value, float, int)))
+    return converter
+
+
+def _exactly(value: object, kind: type, *others: type) -> object:
+    if type(value) not in (kind, *others):
+        raise ValueError(f"{value!r} is not {kind.__name__}")
+    return value
+
+
+_CONVERTER = _converter()
+
+
+def by_pair(records: Sequence[Record]) -> dict[tuple[str, str, str], list[Record]]:
+    """Group records by (kind, technique, data set); each group holds the seeds."""
+    groups: dict[tuple[str, str, str], list[Record]] = {}
+    for record in records:
+        case = record.case
+        groups.setdefault((case.kind, case.technique, case.dataset), []).append(record)
+    return groups

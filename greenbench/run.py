@@ -1,0 +1,110 @@
+"""Run one case: its recipe, its data and a meter in, a record out."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from greenbench.case import Case
+from greenbench.datasets import Dataset
+from greenbench.energy import open_meter
+from greenbench.machine import suite_commit, this_machine
+from greenbench.record import SCHEMA, DataFacts, Record, TechniqueFacts
+from greenbench.recipe import Technique
+from greenbench.results import InferenceResult, ProgressCallback, TrainingResult
+from greenbench.tasks import baseline_recipe, open_data
+
+
+def run_case(
+    case: Case,
+    technique: Technique,
+    dataset: Dataset,
+    *,
+    data_root: Path | None,
+    meter_source: str,
+    session: str,
+    workers: int = 1,
+    progress: ProgressCallback = lambda _: None,
+) -> Record:
+    """Run a case on this machine and return its record.
+
+    Parameters
+    ----------
+    case
+        What to run.
+    technique, dataset
+        The things that the case names.
+    data_root
+        Folder of the data sets that are not shipped.
+    meter_source
+        See `greenbench.energy.open_meter`.
+    session
+        Name of the whole run.
+    workers
+        Number of processes that measure side by side.
+    progress
+        Called now and then while it runs.
+    """
+    import torch
+
+    from greenbench.profile import profile, synchronize
+    from greenbench.train import train
+
+    started_at, start = datetime.now(UTC), time.monotonic()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    meter = open_meter(meter_source, partial(synchronize, device))
+    baseline = baseline_recipe(dataset, case.protocol)
+    recipe = technique(baseline)
+
+    training: TrainingResult | None = None
+    inference: InferenceResult | None = None
+    counts: dict[str, int | None] = {"train_images": None, "heldout_images": None}
+    version = None
+    if case.kind == "training":
+        data = open_data(dataset, data_root, device)
+        counts = {"train_images": data.size("train"), "heldout_images": data.size("heldout")}
+        version = data.version
+        training = train(
+            recipe,
+            data,
+            meter,
+            seed=case.seed,
+            device=device,
+            measured_epochs=case.protocol.measured_epochs,
+            evaluate_every=case.protocol.evaluate_every[dataset.name],
+            progress=progress,
+        )
+    else:
+        torch.manual_seed(case.seed)
+        inference = profile(
+            recipe.network(),
+            recipe.image_size,
+            case.protocol.inference,
+            meter,
+            seed=case.seed,
+            device=device,
+            progress=progress,
+        )
+    return Record(
+        schema=SCHEMA,
+        key=case.key,
+        case=case,
+        machine=this_machine(workers),
+        session=session,
+        suite_commit=suite_commit(),
+        started_at=started_at.isoformat(timespec="seconds"),
+        seconds=time.monotonic() - start,
+        technique=TechniqueFacts(
+            title=technique.title,
+            category=technique.category,
+            citation=technique.citation,
+            file=technique.source,
+            code=technique.code,
+            changed_fields=baseline.changed_fields(recipe),
+        ),
+        data=DataFacts(title=dataset.title, task=dataset.task, version=version, **counts),
+        training=training,
+        inference=inference,
+    )

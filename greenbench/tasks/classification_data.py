@@ -1,0 +1,134 @@
+"""Batches for classification: whole-batch augmentation of images that stay in memory as bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from greenbench.datasets import Dataset, Splits
+from greenbench.datasets.images import ResidentImages
+from greenbench.tasks import Split, evaluated_indices
+from greenbench.tasks.metrics import Accuracy
+
+EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random crop after zero padding, horizontal flip, and rotation.
+
+    Attributes
+    ----------
+    padding
+        Pixels of zeros on each side before cropping back to the image's size.
+    flip
+        Whether half of the images are mirrored.
+    rotation_degrees
+        Largest angle in either direction.
+    """
+
+    padding: int
+    flip: bool
+    rotation_degrees: float
+
+
+AUGMENTATIONS = {
+    "cifar100": Augmentation(padding=4, flip=True, rotation_degrees=15),
+    "tiny_imagenet": Augmentation(padding=8, flip=True, rotation_degrees=0),
+    # A mirrored digit is another shape, so digits are not flipped.
+    "digits": Augmentation(padding=1, flip=False, rotation_degrees=10),
+    "digits20": Augmentation(padding=1, flip=False, rotation_degrees=10),
+}
+
+
+def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+    """Augment a batch of images (N, 3, H, W) uint8 at once.
+
+    Crop, flip and rotation only move pixels, so their product is one map from the pixels of the result to
+    those of the source (nearest neighbor, zeros outside) and is applied as one gather.
+    """
+    batch, _, height, width = images.shape
+    device = images.device
+    padding = augmentation.padding
+    shift = torch.randint(-padding, padding + 1, (2, batch, 1, 1), generator=generator)
+    mirrored = torch.rand((batch, 1, 1), generator=generator) < (0.5 if augmentation.flip else 0.0)
+    limit = math.radians(augmentation.rotation_degrees)
+    angle = (torch.rand((batch, 1, 1), generator=generator) * 2 - 1) * limit
+    shift, mirrored, angle = shift.to(device), mirrored.to(device), angle.to(device)
+
+    # Walk from the result back to the source: undo the rotation, then the flip, then the crop.
+    y = torch.arange(height, device=device)[:, None] - (height - 1) / 2
+    x = torch.arange(width, device=device)[None, :] - (width - 1) / 2
+    sine, cosine = angle.sin(), angle.cos()
+    column = (x * cosine - y * sine + (width - 1) / 2).round().long()
+    row = (x * sine + y * cosine + (height - 1) / 2).round().long()
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    column = torch.where(mirrored, width - 1 - column, column) + shift[1]
+    row = row + shift[0]
+    inside &= (row >= 0) & (row < height) & (column >= 0) & (column < width)
+
+    source = (row * width + column).clamp_(0, height * width - 1).view(batch, 1, -1)
+    moved = images.flatten(2).gather(2, source.expand(-1, 3, -1)).view_as(images)
+    return moved * inside[:, None]
+
+
+class ClassificationData:
+    """A classification data set on the device that trains on it (see `greenbench.tasks.TaskData`)."""
+
+    metric = "accuracy"
+
+    def __init__(self, dataset: Dataset, splits: Splits, device: torch.device) -> None:
+        assert isinstance(splits.train, ResidentImages)
+        assert isinstance(splits.heldout, ResidentImages)
+        self.version = splits.version
+        self._splits: dict[Split, ResidentImages] = {
+            "train": splits.train.to(device),
+            "heldout": splits.heldout.to(device),
+        }
+        self._augmentation = AUGMENTATIONS[dataset.name]
+        self._scale = 1 / (255 * torch.tensor(dataset.std, device=device).view(1, 3, 1, 1))
+        self._offset = -torch.tensor(dataset.mean, device=device).view(1, 3, 1, 1) * 255 * self._scale
+
+    def size(self, split: Split) -> int:
+        """Return the number of images of a split."""
+        return len(self._splits[split])
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Return the number of batches in one epoch; the last one may be smaller."""
+        return math.ceil(self.size("train") / batch_size)
+
+    def training_batches(
+        self, batch_size: int, size_factor: float, generator: torch.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield one epoch of shuffled, augmented, normalized batches.
+
+        Raises
+        ------
+        ValueError
+            If `size_factor` is not 1: images of 32 px are not made smaller (section 4.3 of the study).
+        """
+        if size_factor != 1:
+            raise ValueError(f"classification images keep their size; got size factor {size_factor}")
+        train = self._splits["train"]
+        order = torch.randperm(len(train), generator=generator).to(train.images.device)
+        for chosen in order.split(batch_size):
+            images = augment(train.images[chosen], self._augmentation, generator)
+            yield self._normalize(images), train.targets[chosen]
+
+    def evaluation_batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the evaluated images of a split, normalized and not augmented."""
+        images = self._splits[split]
+        indices = torch.tensor(evaluated_indices(self, split), device=images.images.device)
+        for chosen in indices.split(EVALUATION_BATCH):
+            yield self._normalize(images.images[chosen]), images.targets[chosen]
+
+    def score(self) -> Accuracy:
+        """Return a fresh accuracy."""
+        return Accuracy()
+
+    def _normalize(self, images: Tensor) -> Tensor:
+        return torch.addcmul(self._offset, images.float(), self._scale)

@@ -1,0 +1,85 @@
+"""Semantic segmentation with BiSeNet-ResNet18: the baseline recipe of section 3.1. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from greenbench.datasets import IGNORE_INDEX, Dataset
+from greenbench.protocol import Protocol
+from greenbench.recipe import Recipe
+from greenbench.schedules import poly
+from greenbench.tasks.shared import constant_size, cross_entropy, plain_batch
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+
+MOMENTUM = 0.9
+WEIGHT_DECAY = 5e-4
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What differs between the data sets.
+
+    ``base_size`` is the short side that an image is rescaled to, times a factor from ``scale_range``,
+    before cropping.
+    """
+
+    batch_size: int
+    learning_rate: float
+    base_size: int
+    scale_range: tuple[float, float]
+    color_jitter: float
+
+
+PAPER_SCALES = (0.5, 2.0)
+SMOKE_SETTING = Setting(
+    batch_size=16, learning_rate=0.1, base_size=64, scale_range=(1.0, 1.0), color_jitter=0.0
+)
+SETTINGS = {
+    "cityscapes": Setting(16, 0.025, base_size=1024, scale_range=PAPER_SCALES, color_jitter=0.3),
+    "coco_stuff": Setting(12, 0.01, base_size=640, scale_range=PAPER_SCALES, color_jitter=0.0),
+    "scenes4": SMOKE_SETTING,
+    "scenes6": SMOKE_SETTING,
+}
+
+
+def baseline(dataset: Dataset, protocol: Protocol) -> Recipe:
+    """Return the baseline recipe: SGD with momentum, poly decay, pixel cross-entropy."""
+    setting = SETTINGS[dataset.name]
+    return Recipe(
+        task="segmentation",
+        classes=dataset.classes,
+        image_size=dataset.image_size,
+        ignore_index=IGNORE_INDEX,
+        epochs=protocol.epochs[dataset.name],
+        batch_size=setting.batch_size,
+        network=partial(_network, dataset.classes, protocol),
+        optimizer=partial(_optimizer, learning_rate=setting.learning_rate),
+        schedule=poly,
+        loss=partial(cross_entropy, ignore_index=IGNORE_INDEX),
+        batch_transform=plain_batch,
+        size_factor=constant_size,
+    )
+
+
+def _network(classes: int, protocol: Protocol) -> nn.Module:
+    from greenbench.networks.bisenet import BiSeNet
+    from greenbench.tasks.shared import set_norm_momentum
+
+    return set_norm_momentum(BiSeNet(classes, protocol.width), protocol.norm_momentum)
+
+
+def _optimizer(network: nn.Module, learning_rate: float) -> Optimizer:
+    """Weight decay on weights alone: the paper is silent; BiSeNet's public code spares norms and biases."""
+    from torch.optim import SGD
+
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": WEIGHT_DECAY},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return SGD(groups, lr=learning_rate, momentum=MOMENTUM, fused=True)
