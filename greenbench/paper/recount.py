@@ -89,8 +89,13 @@ def counted(basis: Basis = "fitted") -> dict[tuple[str, str], Row]:
         setup = SETUPS[line["dataset"]]
         row = _printed_row(setup, line["technique"], basis)
         if line["basis"] == basis and row is not None:
-            macs = {name: int(line[name]) for name in ("params", "conv_macs", "full_macs")}
-            found[row.dataset, row.technique] = _judged(replace(row, **macs), setup)
+            row = replace(
+                row,
+                params=int(line["params"]),
+                conv_macs=int(line["conv_macs"]),
+                full_macs=int(line["full_macs"]),
+            )
+            found[row.dataset, row.technique] = _judged(row, setup)
     return found
 
 
