@@ -40,7 +40,8 @@ def audit_entries(entries: Iterable[Entry]) -> tuple[Checked, ...]:
     outcomes = []
     for rule in RULES:
         applicable = rule.applicable(rows)
-        outcomes.append(Checked(rule.name, rule.question, len(applicable), tuple(rule.judge(applicable))))
+        judged = sum(1 for entry in applicable if rule.about(entry))
+        outcomes.append(Checked(rule.name, rule.question, judged, tuple(rule.judge(applicable))))
     return tuple(outcomes)
 
 

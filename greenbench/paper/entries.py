@@ -73,6 +73,8 @@ class Entry:
         Entries of different groups (scale, machine) are never compared.
     params, macs, latency_s, energy_j, co2_kg_per_week
         Claims on inference; `macs` in the study's convention, per image like `energy_j`.
+    energy_seconds
+        Time that `energy_j` was drawn in, where it is known apart from the latency.
     train_energy_j, train_seconds, heldout
         Claims on training; `heldout` is the accuracy or mIoU, 0 to 1.
     expected_params, expected_macs
@@ -95,6 +97,7 @@ class Entry:
     macs: Figure | None = None
     latency_s: Figure | None = None
     energy_j: Figure | None = None
+    energy_seconds: Figure | None = None
     co2_kg_per_week: Figure | None = None
     train_energy_j: Figure | None = None
     train_seconds: Figure | None = None

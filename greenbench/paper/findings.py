@@ -65,12 +65,15 @@ class Rule:
         Fields of `Entry` without which it says nothing about one.
     judge
         The rule itself: pure, from entries to findings.
+    about
+        Which of the entries that have what it needs it judges; the others are there to compare with.
     """
 
     name: str
     question: str
     needs: tuple[str, ...]
     judge: Callable[[tuple[Entry, ...]], list[Finding]]
+    about: Callable[[Entry], bool] = lambda _: True
 
     def applicable(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         """Return the entries that have all that the rule needs."""

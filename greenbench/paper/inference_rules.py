@@ -30,25 +30,34 @@ def power_above_board_limit(entries: tuple[Entry, ...]) -> list[Finding]:
     """Energy over time is power, and a board has a limit for that."""
     findings = []
     for dataset, rows in _by_dataset(entries):
-        over = [(e, p) for e in rows if (p := _least_power(e)) and p > _limit(e) * (1 + LIMIT_SLACK)]
-        for verdict, share in (
-            (Verdict.IMPOSSIBLE, [x for x in over if x[1] > _limit(x[0]) * (1 + METER_ERROR)]),
-            (Verdict.IMPLAUSIBLE, [x for x in over if x[1] <= _limit(x[0]) * (1 + METER_ERROR)]),
+        draws = [(row.technique, *draw, row.board) for row in rows if row.board for draw in _draws(row)]
+        for verdict, above, beyond in (
+            (Verdict.IMPOSSIBLE, 1 + METER_ERROR, math.inf),
+            (Verdict.IMPLAUSIBLE, 1 + LIMIT_SLACK, 1 + METER_ERROR),
         ):
-            if not share:
+            over = [
+                (technique, energy, seconds, board)
+                for technique, energy, seconds, board in draws
+                if above < energy.low / seconds.high / board.power_limit_w <= beyond
+            ]
+            if not over:
                 continue
-            limit = _limit(share[0][0])
-            beyond = "beyond" if verdict == Verdict.IMPOSSIBLE else "within"
+            board = over[0][3]
+            worst = board.power_limit_w * (1 + METER_ERROR)
+            side = "beyond" if verdict == Verdict.IMPOSSIBLE else "within"
             findings.append(
                 Finding(
                     rule="power_above_board_limit",
                     verdict=verdict,
-                    cells=tuple(f.where for e, _ in share for f in (e.energy_j, e.latency_s) if f),
-                    arithmetic=tuple(_power_line(e) for e, _ in share),
-                    bound=f"{limit:g} W, the limit of {_board_name(share[0][0])}; with the worst known error "
-                    f"of such readings, {limit * (1 + METER_ERROR):.0f} W",
-                    conclusion=f"{dataset}: the power is above the limit, {beyond} the error of the reading; "
-                    "one board cannot draw it. Was more than one board, or other work, in the reading?",
+                    cells=tuple(f.where for _, *figures, _ in over for f in figures),
+                    arithmetic=tuple(
+                        f"{technique}: {energy.text} / {seconds.text} = {energy.value / seconds.value:.0f} W"
+                        for technique, energy, seconds, _ in over
+                    ),
+                    bound=f"{board.power_limit_w:g} W, the limit of {board.name}; with the worst known error "
+                    f"of such readings, {worst:.0f} W",
+                    conclusion=f"{dataset}: the power is above the board's limit, {side} the error of the "
+                    "reading; was more than one board in it?",
                 )
             )
     return findings
@@ -96,7 +105,7 @@ def co2_follows_latency(entries: tuple[Entry, ...]) -> list[Finding]:
             verdict=Verdict.INCONSISTENT,
             cells=tuple(e.co2_kg_per_week.where for e in rows if e.co2_kg_per_week),
             arithmetic=(
-                f"CO2 / latency is one constant: {low:.4f} to {high:.4f} kg/wk per ms fits all {len(rows)} rows",
+                f"CO2 / latency: {low:.4f} to {high:.4f} kg/wk per ms fits all {len(rows)} rows",
                 f"CO2 / energy is not: {_co2_per_joule(least):.1f} ({least.name}) to "
                 f"{_co2_per_joule(most):.1f} kg/wk per J ({most.name})",
             ),
@@ -247,25 +256,13 @@ def classes_without_parameters(entries: tuple[Entry, ...]) -> list[Finding]:
     ]
 
 
-def _least_power(entry: Entry) -> float | None:
-    if entry.energy_j is None or entry.latency_s is None:
-        return None
-    return entry.energy_j.low / entry.latency_s.high
-
-
-def _power_line(entry: Entry) -> str:
-    energy, latency = entry.energy_j, entry.latency_s
-    assert energy is not None
-    assert latency is not None
-    return f"{entry.technique}: {energy.text} / {latency.text} = {energy.value / latency.value:.0f} W"
-
-
-def _board_name(entry: Entry) -> str:
-    return entry.board.name if entry.board else "an unknown board"
-
-
-def _limit(entry: Entry) -> float:
-    return entry.board.power_limit_w if entry.board else math.inf
+def _draws(entry: Entry) -> Iterator[tuple[Figure, Figure]]:
+    """Go through the energies of an entry with the times that they were drawn in."""
+    seconds = entry.energy_seconds or entry.latency_s
+    if entry.energy_j and seconds:
+        yield entry.energy_j, seconds
+    if entry.train_energy_j and entry.train_seconds:
+        yield entry.train_energy_j, entry.train_seconds
 
 
 def _ratio(above: Figure | None, below: Figure | None) -> tuple[float, float]:
@@ -318,8 +315,9 @@ RULES = (
     Rule(
         "power_above_board_limit",
         "Is energy over time a power that the board can draw?",
-        ("energy_j", "latency_s", "board"),
+        ("board",),
         power_above_board_limit,
+        about=lambda entry: any(_draws(entry)),
     ),
     Rule(
         "faster_than_the_board",

@@ -120,8 +120,8 @@ def accuracy_above_reference(entries: tuple[Entry, ...]) -> list[Finding]:
                     for e in above
                     if e.heldout
                 ),
-                bound=f"{100 * REFERENCE_SLACK:.0f} points above {percent(reference)}, the best public top-1 of "
-                f"this network from scratch{reading}",
+                bound=f"{100 * REFERENCE_SLACK:.0f} points above {percent(reference)}, the best public top-1 "
+                f"of this network from scratch{reading}",
                 conclusion=f"{dataset}: this is not top-1 accuracy of this network"
                 + (", it reads like top-5" if top5 else ""),
             )
@@ -190,18 +190,21 @@ RULES = (
         "Do trainings that do the same work take the same energy?",
         ("train_energy_j",),
         same_work_different_energy,
+        about=lambda entry: entry.technique in SAME_WORK,
     ),
     Rule(
         "half_epochs_half_energy",
         "Do half of the epochs take half of the energy?",
         ("train_energy_j",),
         half_epochs_half_energy,
+        about=lambda entry: entry.technique == "poly_half_epochs",
     ),
     Rule(
         "accuracy_above_reference",
         "Is the accuracy within what the network is known to reach?",
         ("heldout",),
         accuracy_above_reference,
+        about=lambda entry: entry.dataset in REFERENCE_TOP1,
     ),
     Rule("zero_is_no_measurement", "Is everything that is claimed above zero?", (), zero_is_no_measurement),
 )

@@ -55,7 +55,9 @@ def blur_downsampling(network: nn.Module) -> None:
         places += 1
     if isinstance(network, BiSeNet) and network.spatial_path is not None:
         for layer in network.spatial_path.children():
-            conv = layer[0] if isinstance(layer, ConvNormRelu) else None
+            if not isinstance(layer, ConvNormRelu):
+                continue
+            conv = layer[0]
             if isinstance(conv, nn.Conv2d) and conv.stride == (2, 2):
                 conv.stride = (1, 1)
                 layer.append(_blur(conv.out_channels))
