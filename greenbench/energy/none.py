@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from greenbench.energy.window import Meter, Reading, Status
+from greenbench.energy.reading import Reading, Status
+from greenbench.energy.window import Meter
 
 
 class NoMeter(Meter):
@@ -12,10 +13,10 @@ class NoMeter(Meter):
 
     def __init__(self, reason: str) -> None:
         super().__init__()
-        self._reason = reason
+        self.reason = reason
 
-    def _open(self) -> None:
+    def _open(self, label: str, trace: bool) -> None:
         return None
 
-    def _close(self, opened: object, seconds: float) -> Reading:
-        return Reading(None, Status.NOT_MEASURED, "none", seconds, self._reason)
+    def _close(self, label: str, opened: object, seconds: float) -> tuple[Reading, ...]:
+        return (Reading(None, Status.NOT_MEASURED, "none", seconds, self.reason),)

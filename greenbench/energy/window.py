@@ -1,83 +1,33 @@
-"""A measured stretch of work: the window, its reading, and what a meter must offer.
+"""A measured stretch of work, and what a meter must offer.
 
 Every source of energy figures is a `Meter`. A caller opens a window, works, and reads::
 
-    with meter.window("training") as window:
-        work()
+    with open_meter() as meter:
+        with meter.window("training") as window:
+            work()
     window.reading.energy_j  # joules, or None with window.reading.reason
+
+What happens at the two edges::
+
+    wait for the device, condition, first sample | work, wait for the device | last sample, condition
+                                               start                        end
 """
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from types import TracebackType
+from typing import Self
 
+from greenbench.energy.clock import Clock, SystemClock
+from greenbench.energy.idle import Idle, idle_from
+from greenbench.energy.reading import Reading, Status, together, total
 
-class Status(StrEnum):
-    """How far a reading can be trusted."""
+__all__ = ["Meter", "Reading", "Status", "Window", "total"]
 
-    MEASURED = "measured"
-    MEASURED_SHORT = "measured-short"
-    ESTIMATED = "estimated"
-    NOT_MEASURED = "not-measured"
-    INVALID = "invalid"
-
-    @property
-    def has_value(self) -> bool:
-        """Whether a reading of this status carries a number."""
-        return self not in (Status.NOT_MEASURED, Status.INVALID)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a window found: joules over seconds, or the reason why there is no figure.
-
-    Attributes
-    ----------
-    energy_j
-        Gross energy in joules; None exactly where `status` carries no value. Never 0 for "unknown".
-    status
-        See `Status`.
-    method
-        How the figure came about, e.g. ``nvml-counter``; ``none`` without a meter.
-    seconds
-        Length of the window on a monotonic clock.
-    reason
-        Why there is no figure, or what limits it; required where `energy_j` is None.
-    """
-
-    energy_j: float | None
-    status: Status
-    method: str
-    seconds: float
-    reason: str | None = None
-
-    def __post_init__(self) -> None:
-        if (self.energy_j is not None) != self.status.has_value:
-            raise ValueError(f"a reading with status {self.status} cannot have energy_j={self.energy_j}")
-        if self.energy_j is None and not self.reason:
-            raise ValueError("a reading without a figure needs the reason")
-
-    def scaled(self, factor: float) -> Reading:
-        """Return the reading of `factor` times as much of the same work."""
-        energy_j = None if self.energy_j is None else self.energy_j * factor
-        return replace(self, energy_j=energy_j, seconds=self.seconds * factor)
-
-
-def total(readings: Sequence[Reading]) -> Reading:
-    """Add up readings of consecutive windows; one without a figure leaves the sum without one."""
-    if not readings:
-        return Reading(None, Status.NOT_MEASURED, "none", 0.0, "no window was measured")
-    seconds = sum(reading.seconds for reading in readings)
-    worst = max(readings, key=lambda reading: list(Status).index(reading.status))
-    if worst.energy_j is None:
-        return replace(worst, seconds=seconds)
-    energy_j = sum(reading.energy_j or 0.0 for reading in readings)
-    return replace(worst, energy_j=energy_j, seconds=seconds)
+IDLE_SECONDS = 5.0
 
 
 class Window:
@@ -85,14 +35,19 @@ class Window:
 
     def __init__(self, label: str) -> None:
         self.label = label
-        self._reading: Reading | None = None
+        self._readings: tuple[Reading, ...] = ()
 
     @property
     def reading(self) -> Reading:
-        """The finished reading; `RuntimeError` while the window is still open."""
-        if self._reading is None:
+        """The finished reading, all devices together; `RuntimeError` while the window is still open."""
+        return together(self.readings)
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """One reading per measured device."""
+        if not self._readings:
             raise RuntimeError(f"window {self.label!r} is still open: read it after its with-block")
-        return self._reading
+        return self._readings
 
 
 class Meter(ABC):
@@ -101,27 +56,56 @@ class Meter(ABC):
     name: str
     """The source's name, as in ``--green-meter``."""
 
-    def __init__(self, synchronize: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, synchronize: Callable[[], None] = lambda: None, clock: Clock | None = None) -> None:
         """Take the function that waits until the device has finished all queued work."""
         self._synchronize = synchronize
+        self.clock = clock or SystemClock()
+        self.closed = False
 
     @contextmanager
-    def window(self, label: str) -> Iterator[Window]:
-        """Measure the body of a with-statement. Both edges wait for the device. Windows nest."""
+    def window(self, label: str, *, trace: bool = False) -> Iterator[Window]:
+        """Measure the body of a with-statement. Both edges wait for the device. Windows nest.
+
+        With `trace` the reading carries every sample.
+        """
+        if self.closed:
+            raise RuntimeError(f"window {label!r}: the meter is closed")
         window = Window(label)
         self._synchronize()
-        opened = self._open()
-        start = time.monotonic()
+        opened = self._open(label, trace)
+        start = self.clock.now()
         try:
             yield window
         finally:
             self._synchronize()
-            window._reading = self._close(opened, time.monotonic() - start)
+            window._readings = self._close(label, opened, self.clock.now() - start)
+
+    def idle(self, seconds: float = IDLE_SECONDS) -> Idle:
+        """Measure the power of the devices while nothing runs on them.
+
+        Call it before and after the work, with the context open and the model loaded, and give both
+        to `Reading.net_of`.
+        """
+        with self.window("idle") as window:
+            self.clock.sleep(seconds)
+        return idle_from(window.reading)
+
+    def close(self) -> None:
+        """Let go of devices and locks; no window can be opened after that."""
+        self.closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @abstractmethod
-    def _open(self) -> object:
+    def _open(self, label: str, trace: bool) -> object:
         """Read the source at the start of a window."""
 
     @abstractmethod
-    def _close(self, opened: object, seconds: float) -> Reading:
+    def _close(self, label: str, opened: object, seconds: float) -> tuple[Reading, ...]:
         """Read the source at the end of a window, given what `_open` returned."""

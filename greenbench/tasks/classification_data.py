@@ -39,9 +39,9 @@ class Augmentation:
 AUGMENTATIONS = {
     "cifar100": Augmentation(padding=4, flip=True, rotation_degrees=15),
     "tiny_imagenet": Augmentation(padding=8, flip=True, rotation_degrees=0),
-    # A mirrored digit is another shape, so digits are not flipped.
-    "digits": Augmentation(padding=1, flip=False, rotation_degrees=10),
-    "digits20": Augmentation(padding=1, flip=False, rotation_degrees=10),
+    # A mirrored digit is another shape, and the scans are centered and cut to their edges.
+    "digits": Augmentation(padding=0, flip=False, rotation_degrees=8),
+    "digits20": Augmentation(padding=0, flip=False, rotation_degrees=8),
 }
 
 

@@ -1,0 +1,1 @@
+"""The suite's own tests, the study and the speed comparison."""

@@ -1,0 +1,124 @@
+"""What a window keeps of a device's samples: enough for its reading, however long it lasts."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+from greenbench.energy.device import DeviceFault, DeviceInfo, Sample
+from greenbench.energy.interpolate import Tick
+
+KEPT_TICKS = 64
+"""Ticks kept at either end of the window."""
+
+SLACK_J = 1e-6
+"""Counters count in millijoules or finer; less than this is rounding."""
+
+
+class Accumulator:
+    """Takes in the samples of one device during one window.
+
+    Attributes
+    ----------
+    first, last
+        The samples at the edges so far.
+    fault
+        Why the window is void, once it is.
+    head, tail
+        The first and the last ticks of the counter.
+    tick_count
+        All ticks of the counter.
+    power_integral_j
+        Power times time, each sample holding until the next.
+    max_power_w
+        The largest power among the samples.
+    """
+
+    def __init__(self, info: DeviceInfo, *, keep: bool = False) -> None:
+        self.info = info
+        self.first: Sample | None = None
+        self.last: Sample | None = None
+        self.fault: str | None = None
+        self.kept: list[Sample] | None = [] if keep else None
+        self.head: list[Tick] = []
+        self.tail: deque[Tick] = deque(maxlen=KEPT_TICKS)
+        self.tick_count = 0
+        self.power_integral_j = 0.0
+        self.max_power_w: float | None = None
+        self._power = _Moments()
+        self._tick_power = _Moments()
+
+    def add(self, seen: Sample | DeviceFault) -> None:
+        """Take in the next poll. The first fault makes the window void, and stays as the reason."""
+        if isinstance(seen, DeviceFault):
+            self.fault = self.fault or str(seen)
+            return
+        if self.kept is not None:
+            self.kept.append(seen)
+        previous = self.last
+        if previous is None:
+            self.first = seen
+        else:
+            self._add_energy(previous, seen)
+            if previous.power_w is not None:
+                self.power_integral_j += previous.power_w * (seen.end_s - previous.end_s)
+        self._add_power(seen)
+        self.last = seen
+
+    @property
+    def power_count(self) -> int:
+        """Samples that carried a power."""
+        return self._power.count
+
+    @property
+    def mean_power_w(self) -> float:
+        """Mean of the power samples, each counting once."""
+        return self._power.mean
+
+    @property
+    def power_spread_w(self) -> float:
+        """Standard deviation of the power, as the samples and as the ticks show it."""
+        return max(self._power.deviation, self._tick_power.deviation)
+
+    def _add_power(self, sample: Sample) -> None:
+        if sample.power_w is None:
+            return
+        self.max_power_w = max(sample.power_w, self.max_power_w or 0.0)
+        self._power.add(sample.power_w)
+
+    def _add_energy(self, previous: Sample, sample: Sample) -> None:
+        if sample.energy_j is None or previous.energy_j is None:
+            return
+        step_j = sample.energy_j - previous.energy_j
+        if step_j < -SLACK_J:
+            reason = f"the energy counter went back by {-step_j:.0f} J (was the driver reloaded?)"
+            self.fault = self.fault or reason
+        if step_j <= SLACK_J:
+            return
+        tick = Tick(previous.begin_s, sample.end_s, sample.energy_j)
+        if self.tail:
+            before = self.tail[-1]
+            self._tick_power.add((tick.energy_j - before.energy_j) / (tick.latest_s - before.latest_s))
+        self.tick_count += 1
+        if len(self.head) < KEPT_TICKS:
+            self.head.append(tick)
+        self.tail.append(tick)
+
+
+class _Moments:
+    """Running mean and standard deviation (Welford)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = 0.0
+        self._squares = 0.0
+
+    def add(self, value: float) -> None:
+        self.count += 1
+        change = value - self.mean
+        self.mean += change / self.count
+        self._squares += change * (value - self.mean)
+
+    @property
+    def deviation(self) -> float:
+        return math.sqrt(self._squares / self.count) if self.count else 0.0

@@ -1,0 +1,166 @@
+"""From what a window saw to a reading: the gates that a figure must pass to be one.
+
+In order: was the device there all the time; is it the same; did the counter run forward, and at a
+possible power; do the counter and the integrated power agree; was the device throttled by heat; was
+it ours alone; was the window long enough.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from greenbench.energy.accumulate import Accumulator
+from greenbench.energy.device import EdgeState
+from greenbench.energy.methods import FINE_TICK_S, METHODS, Refused
+from greenbench.energy.reading import Reading, Status
+
+MIN_SECONDS = 5.0
+"""A shorter window is marked: too few updates of the source fall into it."""
+
+MIN_TICKS = 50
+"""The same, counted in updates."""
+
+POWER_TOLERANCE = 1.10
+"""Short overshoots make a mean power up to this much above the enforced limit honest."""
+
+CROSS_CHECK_TOLERANCE = 0.25
+"""Counter and integrated power may differ by this much: on some cards the power reading sees only a
+quarter of the time (Yang, Adamek, Armour, SC24)."""
+
+MAX_THERMAL_SHARE = 0.10
+"""With more of the window throttled by heat, the figure says more about the cooling than the work."""
+
+
+def judge(seen: Accumulator, start: EdgeState, end: EdgeState, seconds: float, busy: str) -> Reading:
+    """Return the reading of one device over one window.
+
+    Parameters
+    ----------
+    seen
+        The window's samples.
+    start, end
+        The device's condition at the edges.
+    seconds
+        The window's length.
+    busy
+        The policy for foreign processes; with ``mark`` a shared window keeps its figure, as an estimate.
+    """
+    info = seen.info
+    blank = Reading(
+        None,
+        Status.INVALID,
+        info.method,
+        seconds,
+        reason="not judged yet",
+        device=info.name,
+        uuid=info.uuid,
+        max_power_w=seen.max_power_w,
+        start=start,
+        end=end,
+        notes=info.notes,
+        trace=None if seen.kept is None else tuple(seen.kept),
+    )
+    try:
+        _check_presence(seen, start, end)
+        found = METHODS[info.kind](seen, seconds)
+        thermal = _share(start.thermal_throttle_s, end.thermal_throttle_s, seconds)
+        _check_power(seen, found.energy_j / seconds, seconds)
+        note = _check_against_power(seen, found.energy_j, seconds)
+        _check_heat(thermal)
+    except Refused as refused:
+        return replace(blank, status=refused.status, reason=str(refused))
+    reading = replace(
+        blank,
+        energy_j=found.energy_j,
+        status=Status.MEASURED,
+        reason=None,
+        ticks=found.ticks,
+        uncertainty=found.uncertainty,
+        thermal_throttle=thermal,
+        power_throttle=_share(start.power_throttle_s, end.power_throttle_s, seconds),
+        notes=info.notes + note,
+    )
+    return _contended(_short(reading), start, end, busy)
+
+
+def _check_presence(seen: Accumulator, start: EdgeState, end: EdgeState) -> None:
+    if seen.first is None:
+        raise Refused(Status.NOT_MEASURED, seen.fault or "the device gave no sample")
+    if seen.fault is not None:
+        raise Refused(Status.INVALID, seen.fault)
+    for what, before, after in (
+        ("device", start.uuid, end.uuid),
+        ("driver", start.driver, end.driver),
+    ):
+        if before != after:
+            raise Refused(Status.INVALID, f"the {what} changed in the window, from {before} to {after}")
+
+
+def _check_power(seen: Accumulator, mean_w: float, seconds: float) -> None:
+    limit_w = seen.info.max_power_w
+    if mean_w <= 0:
+        raise Refused(Status.INVALID, f"a mean power of {mean_w:.1f} W over {seconds:.1f} s is impossible")
+    if limit_w is not None and mean_w > POWER_TOLERANCE * limit_w:
+        raise Refused(
+            Status.INVALID,
+            f"a mean power of {mean_w:.4g} W is above what the device can draw ({limit_w:.0f} W)",
+        )
+
+
+def _check_against_power(seen: Accumulator, energy_j: float, seconds: float) -> tuple[str, ...]:
+    """Compare the counter with the integrated power; a device without power readings gets a note."""
+    if seen.info.kind != "counter" or seen.info.tick_s <= FINE_TICK_S:
+        return ()
+    if seen.power_count == 0:
+        return ("the counter could not be checked: no power readings",)
+    if seconds < MIN_SECONDS:
+        return ()  # a reading may be the average of the last second, and so lag behind the counter
+    integral_j = seen.power_integral_j
+    if abs(integral_j - energy_j) > CROSS_CHECK_TOLERANCE * energy_j:
+        raise Refused(
+            Status.INVALID,
+            f"the energy counter says {energy_j:.4g} J, the integrated power {integral_j:.4g} J: "
+            f"more than {CROSS_CHECK_TOLERANCE:.0%} apart",
+        )
+    return ()
+
+
+def _check_heat(thermal: float | None) -> None:
+    if thermal is not None and thermal > MAX_THERMAL_SHARE:
+        raise Refused(
+            Status.INVALID,
+            f"throttled by heat for {thermal:.0%} of the window (at most {MAX_THERMAL_SHARE:.0%}): "
+            "cool the device, or lower its power limit",
+        )
+
+
+def _short(reading: Reading) -> Reading:
+    shortness = []
+    if reading.seconds < MIN_SECONDS:
+        shortness.append(f"{reading.seconds:.2f} s of at least {MIN_SECONDS:.0f} s")
+    if reading.ticks is not None and reading.ticks < MIN_TICKS:
+        shortness.append(f"{reading.ticks} updates of at least {MIN_TICKS}")
+    if not shortness:
+        return reading
+    return replace(reading, status=Status.MEASURED_SHORT, reason="short window: " + ", ".join(shortness))
+
+
+def _contended(reading: Reading, start: EdgeState, end: EdgeState, busy: str) -> Reading:
+    """Apply what is known about other programs on the device."""
+    states = {start.contention, end.contention}
+    if "foreign" in states:
+        names = ", ".join(dict.fromkeys(start.processes + end.processes))
+        reason = f"shared with {names}: their energy is in the figure"
+        if busy == "mark":
+            return replace(reading, status=Status.ESTIMATED, reason=reason)
+        return replace(reading, energy_j=None, status=Status.INVALID, reason=reason)
+    if "unknown" in states:
+        why = ", ".join(dict.fromkeys(start.processes + end.processes))
+        return replace(reading, notes=(*reading.notes, f"contention unknown: {why}"))
+    return reading
+
+
+def _share(before_s: float | None, after_s: float | None, seconds: float) -> float | None:
+    if before_s is None or after_s is None or not seconds:
+        return None
+    return min(max((after_s - before_s) / seconds, 0.0), 1.0)

@@ -1,0 +1,114 @@
+"""Energy between two moments from a counter that only moves at ticks.
+
+At an edge of the window the counter shows its last update, up to a tick old; the plain difference of
+two such values is off by up to a tick's energy at either end. Here the stretch between an edge and the
+nearest tick *inside* the window gets the power of the neighboring ticks inside: what runs before
+the window opens or after it closes has another power, and must not leak in.
+
+::
+
+      counter      |      E1        E2            En      |
+      ticks     .  |  .    |    .    |   ...   .   |   .  |  .
+                 start    t1        t2            tn     end
+                   <------>                        <------>
+                   head power                      tail power
+
+A poll sees a tick only some time after it happened, so that each tick is known to lie in an interval
+between two polls. Ticks come at an even pace: a straight line through all of them, kept inside each
+one's interval, gives their times more closely than the polls are apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+SLOPE_TICKS = 4
+"""Tick intervals that give the power at an edge: near enough to it, enough to even out their timing."""
+
+
+class Tick(NamedTuple):
+    """An update of the counter: it happened after `earliest_s`, was seen at `latest_s`, shows `energy_j`."""
+
+    earliest_s: float
+    latest_s: float
+    energy_j: float
+
+
+class TickFit(NamedTuple):
+    """Times of a run of ticks, and the standard uncertainty of one of them at the run's end."""
+
+    times_s: list[float]
+    uncertainty_s: float
+
+
+def fit_ticks(ticks: Sequence[Tick]) -> TickFit:
+    """Find when each tick happened (see the module). Needs at least one tick."""
+    middles = [(tick.earliest_s + tick.latest_s) / 2 for tick in ticks]
+    width_s = math.sqrt(sum((tick.latest_s - tick.earliest_s) ** 2 for tick in ticks) / len(ticks))
+    uniform_s = width_s / math.sqrt(12)
+    if len(ticks) < 4:
+        return TickFit(middles, uniform_s)
+
+    gaps = sorted(b - a for a, b in pairwise(middles))
+    pace = gaps[len(gaps) // 2]
+    numbers = [0]
+    for gap in (b - a for a, b in pairwise(middles)):
+        # A late poll sees two ticks as one: count the one that was missed.
+        numbers.append(numbers[-1] + max(1, round(gap / pace)))
+    count = len(ticks)
+    mean_number = sum(numbers) / count
+    mean_time = sum(middles) / count
+    spread = sum((number - mean_number) ** 2 for number in numbers)
+    covariance = sum((n - mean_number) * (m - mean_time) for n, m in zip(numbers, middles, strict=True))
+    pace = covariance / spread
+    line = [mean_time + pace * (number - mean_number) for number in numbers]
+    residual_s = math.sqrt(sum((a - b) ** 2 for a, b in zip(line, middles, strict=True)) / (count - 2))
+    times = [min(max(t, tick.earliest_s), tick.latest_s) for t, tick in zip(line, ticks, strict=True)]
+    # The line's own error is largest at its ends: twice the standard error of the mean. What the
+    # ticks scatter beyond the width of the polls is jitter of their own, which no line removes.
+    jitter_s = math.sqrt(max(0.0, residual_s**2 - uniform_s**2))
+    line_s = max(uniform_s, residual_s) * 2 / math.sqrt(count)
+    return TickFit(times, min(uniform_s, math.hypot(line_s, jitter_s)))
+
+
+def energy_between(
+    start_s: float,
+    end_s: float,
+    head: Sequence[Tick],
+    tail: Sequence[Tick],
+    power_spread_w: float,
+) -> tuple[float, float]:
+    """Return the energy from `start_s` to `end_s` and its standard uncertainty, both in joules.
+
+    Parameters
+    ----------
+    start_s, end_s
+        The window.
+    head, tail
+        The window's first and its last ticks, in order of time; at least two each. In a short window
+        they are the same.
+    power_spread_w
+        Standard deviation of the power around its mean: how wrong the power of the neighboring ticks
+        can be for the stretch at an edge.
+    """
+    first, last = fit_ticks(head), fit_ticks(tail)
+    inner_j = tail[-1].energy_j - head[0].energy_j
+
+    steps = min(SLOPE_TICKS, len(head) - 1)
+    head_w = (head[steps].energy_j - head[0].energy_j) / (first.times_s[steps] - first.times_s[0])
+    steps = min(SLOPE_TICKS, len(tail) - 1)
+    tail_w = (tail[-1].energy_j - tail[-1 - steps].energy_j) / (last.times_s[-1] - last.times_s[-1 - steps])
+
+    before_s = max(0.0, first.times_s[0] - start_s)
+    after_s = max(0.0, end_s - last.times_s[-1])
+    energy_j = inner_j + head_w * before_s + tail_w * after_s
+    uncertainty_j = math.hypot(
+        power_spread_w * before_s,
+        power_spread_w * after_s,
+        head_w * first.uncertainty_s,
+        tail_w * last.uncertainty_s,
+    )
+    return energy_j, uncertainty_j

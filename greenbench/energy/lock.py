@@ -1,0 +1,68 @@
+"""One measuring process per device: an advisory lock of the operating system.
+
+POSIX record locks (fcntl) belong to the process: they vanish when it ends, however it ends, and
+children do not inherit them. Within one process any number of meters share a device's lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+import threading
+from pathlib import Path
+
+_guard = threading.Lock()
+_held: dict[Path, tuple[int, int]] = {}  # path -> (file descriptor, holders in this process)
+
+
+def lock_folder() -> Path:
+    """Return where the lock files lie; all users of the machine must see the same place."""
+    return Path(tempfile.gettempdir()) / "greenbench-locks"
+
+
+def acquire(uuid: str) -> str | None:
+    """Take the device's lock without waiting; None on success, else who holds it."""
+    path = lock_folder() / f"{uuid}.lock"
+    with _guard:
+        if path in _held:
+            descriptor, holders = _held[path]
+            _held[path] = (descriptor, holders + 1)
+            return None
+        descriptor = _open(path)
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(descriptor, 64).decode(errors="replace").strip()
+            os.close(descriptor)
+            return f"process {holder}" if holder else "another process"
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+        _held[path] = (descriptor, 1)
+        return None
+
+
+def _open(path: Path) -> int:
+    """Open the lock file so that other users can lock it too."""
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.chmod(0o1777)
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        # Linux refuses O_CREAT on another user's file in a sticky folder, so first without it.
+        return os.open(path, flags)
+    except FileNotFoundError:
+        descriptor = os.open(path, flags | os.O_CREAT, 0o666)
+        os.fchmod(descriptor, 0o666)  # whatever the umask
+        return descriptor
+
+
+def release(uuid: str) -> None:
+    """Give the lock back; it is free when the last holder in this process has done so."""
+    path = lock_folder() / f"{uuid}.lock"
+    with _guard:
+        descriptor, holders = _held.pop(path)
+        if holders > 1:
+            _held[path] = (descriptor, holders - 1)
+        else:
+            os.close(descriptor)

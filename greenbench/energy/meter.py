@@ -1,0 +1,109 @@
+"""The meter over devices that can be sampled: GPUs, CPU packages, recorded traces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from greenbench.energy.accumulate import Accumulator
+from greenbench.energy.clock import Clock
+from greenbench.energy.device import Device, DeviceFault, EdgeState
+from greenbench.energy.gates import judge
+from greenbench.energy.reading import Reading
+from greenbench.energy.sampler import Sampler
+from greenbench.energy.window import Meter
+
+PERIOD_S = 0.025
+"""Default time between polls: a quarter of the usual 100 ms tick, and light."""
+
+
+EdgeListener = Callable[[str, str, float, list[EdgeState | DeviceFault]], None]
+"""Takes ``open`` or ``close``, the window's label, the time, and the devices' conditions."""
+
+
+class DeviceMeter(Meter):
+    """Measure one or several devices at once, each on its own.
+
+    Parameters
+    ----------
+    name
+        The source's name.
+    devices
+        What is measured.
+    synchronize, clock
+        See `Meter`.
+    period_s
+        Time between polls.
+    busy
+        ``fail``, ``wait`` or ``mark``: what a foreign program on a device does to a reading.
+    before_window
+        Called before every window, e.g. to wait until the devices are free.
+    on_close
+        Called once at the end, e.g. to release locks.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        devices: Sequence[Device],
+        *,
+        synchronize: Callable[[], None] = lambda: None,
+        clock: Clock | None = None,
+        period_s: float = PERIOD_S,
+        busy: str = "fail",
+        before_window: Callable[[], None] = lambda: None,
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(synchronize, clock)
+        self.name = name
+        self.devices = tuple(devices)
+        self.sampler = Sampler(self.devices, self.clock, period_s)
+        self.edge_listener: EdgeListener | None = None
+        """Told of every edge; for recording."""
+        self._busy = busy
+        self._before_window = before_window
+        self._on_close = on_close
+
+    def close(self) -> None:
+        """Release locks and the driver."""
+        if not self.closed:
+            super().close()
+            self._on_close()
+
+    def _open(self, label: str, trace: bool) -> _Opened:
+        self._before_window()
+        states = [_edge(device) for device in self.devices]
+        window = self.sampler.start(keep=trace)
+        self._tell("open", label, states)
+        return _Opened(window, states)
+
+    def _close(self, label: str, opened: object, seconds: float) -> tuple[Reading, ...]:
+        assert isinstance(opened, _Opened)
+        self.sampler.finish(opened.window)
+        states = [_edge(device) for device in self.devices]
+        self._tell("close", label, states)
+        readings = []
+        for device, seen, start, end in zip(self.devices, opened.window, opened.states, states, strict=True):
+            for state in (start, end):
+                if isinstance(state, DeviceFault):
+                    seen.add(state)
+            first = start if isinstance(start, EdgeState) else EdgeState(device.info.uuid)
+            last = end if isinstance(end, EdgeState) else first
+            readings.append(judge(seen, first, last, seconds, self._busy))
+        return tuple(readings)
+
+    def _tell(self, which: str, label: str, states: list[EdgeState | DeviceFault]) -> None:
+        if self.edge_listener is not None:
+            self.edge_listener(which, label, self.clock.now(), states)
+
+
+class _Opened(NamedTuple):
+    window: list[Accumulator]
+    states: list[EdgeState | DeviceFault]
+
+
+def _edge(device: Device) -> EdgeState | DeviceFault:
+    try:
+        return device.edge()
+    except DeviceFault as fault:
+        return fault

@@ -1,0 +1,97 @@
+"""The ways from a window's samples to joules: counter, integrated power, and the paper's sum."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from greenbench.energy.accumulate import Accumulator
+from greenbench.energy.interpolate import energy_between
+from greenbench.energy.reading import Status, Uncertainty
+
+FINE_TICK_S = 0.005
+"""A counter that updates faster than this needs no interpolation: its value at an edge is good enough."""
+
+PAPER_PERIOD_S = 0.010
+"""Poll period of the paper (section 3.3): each power counts for this long."""
+
+
+class Refused(Exception):
+    """There is no figure; the message says why."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Found(NamedTuple):
+    """Energy, how many updates of the source it rests on, and its uncertainty."""
+
+    energy_j: float
+    ticks: int
+    uncertainty: Uncertainty
+
+
+def from_counter(seen: Accumulator, seconds: float) -> Found:
+    """Difference of an energy counter over the window, interpolated where its ticks are coarse."""
+    assert seen.first is not None
+    assert seen.last is not None
+    info = seen.info
+    if seen.first.energy_j is None or seen.last.energy_j is None:
+        raise Refused(Status.INVALID, "the energy counter gave no value at an edge of the window")
+    if seen.tick_count == 0 and seconds > max(10 * info.tick_s, 1.0):
+        raise Refused(Status.INVALID, f"the energy counter stood still for {seconds:.1f} s")
+    if info.tick_s <= FINE_TICK_S:
+        energy_j = seen.last.energy_j - seen.first.energy_j
+        if energy_j <= 0:
+            raise Refused(Status.NOT_MEASURED, f"the counter did not move in {1e3 * seconds:.1f} ms")
+        tick_j = energy_j / seconds * info.tick_s / math.sqrt(6)  # two edges, each uniform over a tick
+        return Found(energy_j, int(seconds / info.tick_s), Uncertainty(info.gain * energy_j, tick_j))
+    if seen.tick_count < 2:
+        raise Refused(
+            Status.NOT_MEASURED,
+            f"a window of {1e3 * seconds:.0f} ms holds {seen.tick_count} of the two ticks it needs at least "
+            f"(the counter updates every {1e3 * info.tick_s:.0f} ms): measure more work at once",
+        )
+    start_s, end_s = seen.first.end_s, seen.last.begin_s
+    energy_j, tick_j = energy_between(start_s, end_s, seen.head, list(seen.tail), seen.power_spread_w)
+    return Found(energy_j, seen.tick_count, Uncertainty(info.gain * energy_j, tick_j))
+
+
+def from_power(seen: Accumulator, seconds: float) -> Found:
+    """Power readings, each holding until the next."""
+    _need_power(seen)
+    energy_j = seen.power_integral_j
+    info = seen.info
+    spread_w = seen.power_spread_w
+    # An edge is blurred by a poll and by the average that a reading is; between the edges the
+    # readings are samples of a power that varies.
+    edge_s = math.hypot(info.tick_s, info.power_lag_s)
+    swing_w = max(spread_w, abs((seen.max_power_w or 0.0) - seen.mean_power_w))
+    independent = max(1.0, min(seen.power_count, seconds / max(info.tick_s, info.power_lag_s)))
+    parts = Uncertainty(
+        gain_j=info.gain * energy_j,
+        tick_j=swing_w * edge_s / math.sqrt(6),
+        noise_j=spread_w * seconds / math.sqrt(independent),
+    )
+    return Found(energy_j, int(seconds / info.tick_s), parts)
+
+
+def from_paper(seen: Accumulator, seconds: float) -> Found:
+    """Count the power polls and let each stand for 10 ms, as the paper does.
+
+    A poll that comes late is one that is missing here: kept as it was, for tables that are to be
+    compared with the paper's. `from_power` carries the time with each poll instead.
+    """
+    found = from_power(seen, seconds)
+    polls = max(seen.power_count - 1, 0)
+    return found._replace(energy_j=seen.mean_power_w * polls * PAPER_PERIOD_S)
+
+
+def _need_power(seen: Accumulator) -> None:
+    if seen.power_count < 3:
+        count = seen.power_count
+        raise Refused(Status.NOT_MEASURED, f"only {count} power readings fell into the window: too short")
+
+
+METHODS = {"counter": from_counter, "power": from_power, "paper": from_paper}

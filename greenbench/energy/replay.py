@@ -1,0 +1,194 @@
+"""Traces of a meter: recorded from any live source, and played back as a source of their own.
+
+A trace is a file of JSON lines: a header, then samples and edges of windows in order of time. It holds
+all that a reading rests on, so that a figure can be looked into on another machine, and a better method
+can be tried on old measurements.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from greenbench.energy.clock import Clock, SystemClock, VirtualClock
+from greenbench.energy.device import Device, DeviceFault, DeviceInfo, EdgeState, Sample
+from greenbench.energy.meter import DeviceMeter
+from greenbench.energy.reading import Reading
+from greenbench.energy.window import Window
+from greenbench.errors import UserError
+
+FORMAT = "greenbench-trace"
+VERSION = 1
+
+
+class Recorder:
+    """Writes what a meter sees into a trace file, from now until it is closed."""
+
+    def __init__(self, meter: DeviceMeter, path: Path) -> None:
+        self._meter = meter
+        self._file = path.open("w", encoding="utf-8")
+        self._write(
+            {
+                "format": FORMAT,
+                "version": VERSION,
+                "source": meter.name,
+                "period_s": meter.sampler.period_s,
+                "devices": [asdict(device.info) for device in meter.devices],
+            }
+        )
+        meter.sampler.listener = self._sample
+        meter.edge_listener = self._edge
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._meter.sampler.listener = None
+        self._meter.edge_listener = None
+        self._file.close()
+
+    def _sample(self, position: int, time_s: float, seen: Sample | DeviceFault) -> None:
+        self._write({"device": position, "time_s": time_s, **_line_of(seen)})
+
+    def _edge(self, which: str, label: str, time_s: float, states: list[EdgeState | DeviceFault]) -> None:
+        shown = [_line_of(state) for state in states]
+        self._write({"edge": which, "label": label, "time_s": time_s, "states": shown})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._file.write(json.dumps(line) + "\n")
+
+
+def _line_of(seen: Sample | EdgeState | DeviceFault) -> dict[str, Any]:
+    if isinstance(seen, DeviceFault):
+        return {"fault": str(seen)}
+    return {"sample": list(seen)} if isinstance(seen, Sample) else {"state": asdict(seen)}
+
+
+class Edge(NamedTuple):
+    """A recorded edge of a window."""
+
+    which: str
+    label: str
+    time_s: float
+
+
+class Trace(NamedTuple):
+    """A trace file, read: per device its information, samples and conditions with their times."""
+
+    period_s: float
+    infos: list[DeviceInfo]
+    samples: list[list[tuple[float, Sample | DeviceFault]]]
+    states: list[list[tuple[float, EdgeState | DeviceFault]]]
+    edges: list[Edge]
+
+
+def read_trace(path: Path) -> Trace:
+    """Read a trace file; `UserError` where it is none, or of another version."""
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        header = lines[0]
+        if header["format"] != FORMAT or header["version"] != VERSION:
+            raise ValueError(f"it says {header['format']} version {header['version']}")
+        infos = [DeviceInfo(**{**info, "notes": tuple(info["notes"])}) for info in header["devices"]]
+        trace = Trace(header["period_s"], infos, [[] for _ in infos], [[] for _ in infos], [])
+        for line in lines[1:]:
+            if "edge" in line:
+                trace.edges.append(Edge(line["edge"], line["label"], line["time_s"]))
+                for states, state in zip(trace.states, line["states"], strict=True):
+                    states.append((line["time_s"], _state(state)))
+            else:
+                seen = DeviceFault(line["fault"]) if "fault" in line else Sample(*line["sample"])
+                trace.samples[line["device"]].append((line["time_s"], seen))
+        if not all(trace.samples):
+            raise ValueError("a device without samples")
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise UserError(
+            f"{path} cannot be read as a {FORMAT} of version {VERSION} ({error!r}); "
+            "'greenbench watch --record FILE -- COMMAND' writes one"
+        ) from error
+    return trace
+
+
+def _state(line: dict[str, Any]) -> EdgeState | DeviceFault:
+    if "fault" in line:
+        return DeviceFault(line["fault"])
+    return EdgeState(**{**line["state"], "processes": tuple(line["state"]["processes"])})
+
+
+class ReplayDevice(Device):
+    """A recorded device: at any time it shows what was last recorded."""
+
+    def __init__(self, trace: Trace, position: int, clock: Clock) -> None:
+        self._clock = clock
+        self._samples = trace.samples[position]
+        self._times = [time_s for time_s, _ in self._samples]
+        self._states = trace.states[position]
+        self._state_times = [time_s for time_s, _ in self._states]
+        self._end_s = self._times[-1] + 2 * trace.period_s
+        info = trace.infos[position]
+        self.info = replace(info, method=f"replay-{info.method}")
+
+    def sample(self) -> Sample:
+        """Return the last recorded poll; `DeviceFault` after the trace's end."""
+        now = self._clock.now()
+        if now > self._end_s:
+            raise DeviceFault(f"the recorded trace ends {now - self._times[-1]:.1f} s before")
+        _, seen = self._samples[max(0, bisect_right(self._times, now) - 1)]
+        if isinstance(seen, DeviceFault):
+            raise seen
+        return seen
+
+    def edge(self) -> EdgeState:
+        """Return the last recorded condition."""
+        if not self._states:
+            return EdgeState(self.info.uuid)
+        _, state = self._states[max(0, bisect_right(self._state_times, self._clock.now()) - 1)]
+        if isinstance(state, DeviceFault):
+            raise state
+        return state
+
+
+def replay_windows(path: Path) -> list[tuple[str, tuple[Reading, ...]]]:
+    """Play a trace back on a virtual clock: the label and the readings of each recorded window.
+
+    Windows come in the order in which they were closed.
+    """
+    trace = read_trace(path)
+    clock = VirtualClock(start=trace.samples[0][0][0])
+    meter = _meter(trace, clock, lambda: None)
+    opened: dict[str, list[tuple[AbstractContextManager[Window], Window]]] = {}
+    closed = []
+    for edge in trace.edges:
+        clock.sleep(max(0.0, edge.time_s - clock.now()))
+        if edge.which == "open":
+            manager: AbstractContextManager[Window] = meter.window(edge.label)
+            opened.setdefault(edge.label, []).append((manager, manager.__enter__()))
+        else:
+            manager, window = opened[edge.label].pop()
+            manager.__exit__(None, None, None)
+            closed.append((edge.label, window.readings))
+    return closed
+
+
+def open_replay(path: Path, synchronize: Callable[[], None]) -> DeviceMeter:
+    """Open a trace as if it were a live source: its first second is now."""
+    trace = read_trace(path)
+    return _meter(trace, _ShiftedClock(trace.samples[0][0][0]), synchronize)
+
+
+def _meter(trace: Trace, clock: Clock, synchronize: Callable[[], None]) -> DeviceMeter:
+    devices = [ReplayDevice(trace, position, clock) for position in range(len(trace.infos))]
+    return DeviceMeter("replay", devices, synchronize=synchronize, clock=clock, period_s=trace.period_s)
+
+
+class _ShiftedClock(SystemClock):
+    """The machine's clock, set to a given second."""
+
+    def __init__(self, start: float) -> None:
+        self._shift = start - super().now()
+
+    def now(self) -> float:
+        return super().now() + self._shift

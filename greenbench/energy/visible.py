@@ -1,0 +1,71 @@
+"""Which GPUs CUDA_VISIBLE_DEVICES means. NVML ignores that variable; this does not.
+
+Rules of the CUDA runtime: entries are indices or (beginnings of) UUIDs, and the list ends at the first
+entry that names nothing. A MIG name is refused: NVML's energy is that of the whole GPU.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from greenbench.energy.device import SourceUnavailable
+
+VARIABLE = "CUDA_VISIBLE_DEVICES"
+ORDER = "CUDA_DEVICE_ORDER"
+
+
+def visible_uuids(
+    uuids: Sequence[str], names: Sequence[str], environment: Mapping[str, str] | None = None
+) -> list[str]:
+    """Return the UUIDs of the GPUs that a CUDA program started here would see, in its order.
+
+    Parameters
+    ----------
+    uuids, names
+        All GPUs and their models, in NVML's order, which is that of the PCI bus.
+    environment
+        Stands in for the process's own.
+
+    Raises
+    ------
+    SourceUnavailable
+        Where nothing is visible, where a MIG slice is, or where it cannot be known which GPU an index
+        means.
+    """
+    variables = os.environ if environment is None else environment
+    text = variables.get(VARIABLE)
+    if text is None:
+        _check_order(list(range(len(uuids))), names, variables)
+        return list(uuids)
+    chosen: list[int] = []
+    by_index = False
+    for entry in (part.strip() for part in text.split(",")):
+        if entry.startswith("MIG"):
+            raise SourceUnavailable(
+                f"{VARIABLE}={text} names a MIG slice, and NVML's energy is that of the whole GPU: "
+                "measure on a GPU without MIG"
+            )
+        if entry.startswith("GPU-"):
+            matches = [position for position, uuid in enumerate(uuids) if uuid.startswith(entry)]
+        else:
+            by_index = True
+            matches = [int(entry)] if entry.isdigit() and int(entry) < len(uuids) else []
+        if len(matches) != 1:
+            break
+        chosen.append(matches[0])
+    if not chosen:
+        raise SourceUnavailable(f"{VARIABLE}={text!r} leaves no GPU visible", absent=True)
+    if by_index:
+        _check_order(chosen, names, variables)
+    return [uuids[position] for position in chosen]
+
+
+def _check_order(chosen: Sequence[int], names: Sequence[str], variables: Mapping[str, str]) -> None:
+    """Refuse indices where CUDA (fastest first) and NVML (bus order) may count different GPUs."""
+    if len(set(names)) > 1 and variables.get(ORDER) != "PCI_BUS_ID":
+        raise SourceUnavailable(
+            f"this machine's GPUs differ ({', '.join(dict.fromkeys(names))}), so that CUDA's index "
+            f"{chosen[0]} may be another GPU than NVML's: set {ORDER}=PCI_BUS_ID, "
+            f"or name the GPU by UUID in {VARIABLE}"
+        )
