@@ -23,7 +23,9 @@ def standardize(x: Tensor, mean: Tensor, var: Tensor, weight: Tensor, bias: Tens
             weight.expand(n, c).flatten(), bias.expand(n, c).flatten(), mean.flatten(), var.flatten(),
             False, 0.0, eps, False,
         )  # fmt: skip
-        return y.view(n, c, h, w)
+        # Not a view to autograd: a ReLU in place may follow, which it forbids on views of custom functions.
+        z: Tensor = torch.ops.aten._unsafe_view(y, (n, c, h, w))
+        return z
     scale = weight * (var + eps).rsqrt()
     return torch.addcmul(over(x, bias - mean * scale), x, over(x, scale))
 

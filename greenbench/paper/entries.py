@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from greenbench.paper.cells import SI_FACTOR, Cell, published_cells
 from greenbench.paper.recount import counted
@@ -120,7 +121,8 @@ class Entry:
 
     def without_zeros(self) -> Entry:
         """Return the entry without those claims."""
-        return replace(self, **dict.fromkeys(self.zeros()))
+        blanks: dict[str, Any] = dict.fromkeys(self.zeros())
+        return replace(self, **blanks)
 
 
 _POSITIVE = (
