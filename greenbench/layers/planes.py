@@ -23,7 +23,7 @@ def standardize(x: Tensor, mean: Tensor, var: Tensor, weight: Tensor, bias: Tens
             weight.expand(n, c).flatten(), bias.expand(n, c).flatten(), mean.flatten(), var.flatten(),
             False, 0.0, eps, False,
         )  # fmt: skip
-        # Not a view to autograd: a ReLU in place may follow, which it forbids on views of custom functions.
+        # The caller may modify the result in place, which autograd forbids for a view.
         z: Tensor = torch.ops.aten._unsafe_view(y, (n, c, h, w))
         return z
     scale = weight * (var + eps).rsqrt()
