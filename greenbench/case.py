@@ -76,8 +76,8 @@ def pairs(
 ) -> list[Pair]:
     """Return the study's matrix, data set by data set.
 
-    Training has every technique that applies to the data set's task. Inference has those that change the network;
-    for the others it would measure the baseline again.
+    Training has every technique that applies to the data set's task. Inference has those that change the
+    network; for the others it would measure the baseline again.
 
     Raises
     ------

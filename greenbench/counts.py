@@ -157,7 +157,7 @@ def _count_by_fvcore(
     # or have none, so for fvcore they are blanks of the right shape.
     for name, module in traced.named_modules():
         if _is_own_layer(module) and name in output_shapes:
-            module.forward = partial(_blank, output_shapes[name])  # type: ignore[method-assign]
+            module.forward = partial(_blank, output_shapes[name])
     with warnings.catch_warnings(), torch.no_grad():
         # fvcore scripts a loss when imported and traces, both of which torch calls deprecated.
         warnings.simplefilter("ignore")

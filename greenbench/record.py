@@ -7,10 +7,13 @@ into one folder.
 from __future__ import annotations
 
 import json
+import operator
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cattrs
 
@@ -31,6 +34,7 @@ class TechniqueFacts:
     category: str
     citation: str
     file: str
+    card: str
     code: str
     changed_fields: tuple[str, ...]
 
@@ -137,8 +141,8 @@ class RecordFolder:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise UserError(
-                f"the record {target} cannot be written ({error.strerror}); make room or choose another folder "
-                "with --green-out, then go on with --green-resume"
+                f"the record {target} cannot be written ({error.strerror}); make room or choose another "
+                "folder with --green-out, then go on with --green-resume"
             ) from error
         return target
 
@@ -181,7 +185,9 @@ def read_record(path: Path) -> Record | Unreadable:
     except Exception as error:  # cattrs raises groups of whatever a field's conversion raised
         return Unreadable(path, "; ".join(cattrs.transform_error(error)))
     if record.key != record.case.key:
-        return Unreadable(path, f"its key {record.key} is not that of its case, {record.case.key}: it was edited")
+        return Unreadable(
+            path, f"its key {record.key} is not that of its case, {record.case.key}: it was edited"
+        )
     return record
 
 
@@ -189,12 +195,14 @@ def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     # As strict as JSON itself: by default cattrs would turn the text "1" into the number 1.
     for kind in (int, str, bool):
-        converter.register_structure_hook(kind, _exactly)
-    converter.register_structure_hook(float, lambda value, _: float(_exactly(value, float, int)))
+        converter.register_structure_hook_func(partial(operator.is_, kind), _exactly)
+    converter.register_structure_hook_func(
+        partial(operator.is_, float), lambda value, _: _exactly(value, float, int)
+    )
     return converter
 
 
-def _exactly(value: object, kind: type, *others: type) -> object:
+def _exactly(value: Any, kind: type, *others: type) -> Any:
     if type(value) not in (kind, *others):
         raise ValueError(f"{value!r} is not {kind.__name__}")
     return value

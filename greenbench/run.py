@@ -11,8 +11,8 @@ from greenbench.case import Case
 from greenbench.datasets import Dataset
 from greenbench.energy import open_meter
 from greenbench.machine import suite_commit, this_machine
-from greenbench.record import SCHEMA, DataFacts, Record, TechniqueFacts
 from greenbench.recipe import Technique
+from greenbench.record import SCHEMA, DataFacts, Record, TechniqueFacts
 from greenbench.results import InferenceResult, ProgressCallback, TrainingResult
 from greenbench.tasks import baseline_recipe, open_data
 
@@ -101,6 +101,7 @@ def run_case(
             category=technique.category,
             citation=technique.citation,
             file=technique.source,
+            card=technique.card,
             code=technique.code,
             changed_fields=baseline.changed_fields(recipe),
         ),

@@ -128,7 +128,7 @@ def train(
             Epoch(
                 epoch=epoch + 1,
                 image_size=scaled_size(recipe.image_size, factor),
-                learning_rate=learning_rate,
+                learning_rate=float(learning_rate),
                 train_loss=float(epoch_losses.mean()) if diverged_at_step is None else None,
                 seconds=training[-1].seconds,
                 heldout=heldout,

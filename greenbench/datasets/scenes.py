@@ -1,9 +1,9 @@
 """Segmentation scenes composed from the shipped digits on textured backgrounds, made from a seed.
 
-A scene holds a few digits, each of a random size and place, on a background of smooth noise and stripes. Each
-digit class prefers a hue, from which single digits stray so far that color alone does not tell the classes apart. A
-pixel's class is that of the digit whose thickened stroke covers it, or background (0). The soft rim, where
-digit and background mix, carries the ignore label. ``scenes4`` has three digit classes and the
+A scene holds a few digits, each of a random size and place, on a background of smooth noise and stripes.
+Each digit class prefers a hue, from which single digits stray so far that color alone does not tell the
+classes apart. A pixel's class is that of the digit whose thickened stroke covers it, or background (0). The
+soft rim, where digit and background mix, carries the ignore label. ``scenes4`` has three digit classes and the
 background, ``scenes6`` five.
 
 Everything is drawn with NumPy's legacy generator, whose streams are frozen, so the scenes are the same on
@@ -54,7 +54,8 @@ def _background(random: np.random.RandomState) -> np.ndarray:
     y, x = np.mgrid[:SIDE, :SIDE]
     stripes = np.sin(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / period + phase)
     grain = random.uniform(-1, 1, (SIDE, SIDE))
-    return 0.35 * surface + 0.05 * stripes + 0.05 * grain + 0.05
+    texture: np.ndarray = 0.35 * surface + 0.05 * stripes + 0.05 * grain + 0.05
+    return texture
 
 
 def _enlarge(scan: np.ndarray, side: int) -> np.ndarray:
@@ -64,7 +65,8 @@ def _enlarge(scan: np.ndarray, side: int) -> np.ndarray:
     position = np.linspace(0, scan.shape[0] - 1 - 1e-9, side)
     low, part = position.astype(int), position % 1
     rows = scan[low] * (1 - part)[:, None] + scan[low + 1] * part[:, None]
-    return rows[:, low] * (1 - part) + rows[:, low + 1] * part
+    enlarged: np.ndarray = rows[:, low] * (1 - part) + rows[:, low + 1] * part
+    return enlarged
 
 
 def _thicken(coverage: np.ndarray) -> np.ndarray:
@@ -76,7 +78,8 @@ def _thicken(coverage: np.ndarray) -> np.ndarray:
 
     padded = np.pad(coverage, ((0, 0), (1, 1), (1, 1)))
     shifted = [padded[:, 1 + dy : 9 + dy, 1 + dx : 9 + dx] for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0))]
-    return np.maximum(coverage, 0.8 * np.max(shifted, axis=0))
+    thickened: np.ndarray = np.maximum(coverage, 0.8 * np.max(shifted, axis=0))
+    return thickened
 
 
 def _color(random: np.random.RandomState, digit_class: int, classes: int) -> tuple[float, float, float]:

@@ -47,7 +47,7 @@ class SpatialBottleneck2d(nn.Module):
         return restored
 
 
-class SpatialBottleneckBlock(BasicBlock):
+class SpatialBottleneckBlock(BasicBlock):  # type: ignore[misc]
     """A basic block whose two convolutions are one at stride 2 and a transposed one back.
 
     Norms, ReLUs, the shortcut and the names of all parameters stay where they are.

@@ -160,7 +160,8 @@ def _normalize(x: Tensor, mean: Tensor, var: Tensor, weight: Tensor, bias: Tenso
         y = torch.batch_norm(
             planes, weight.repeat(n), bias.repeat(n), mean.flatten(), var.flatten(), False, 0.0, eps, False
         )
-        return y.view(n, c, h, w)
+        # The caller may modify the result in place, which autograd forbids for a view.
+        return torch.ops.aten._unsafe_view(y, (n, c, h, w))  # type: ignore[no-any-return]
     scale = weight * (var + eps).rsqrt()
     return torch.addcmul(_planes(bias - mean * scale, x), x, _planes(scale, x))
 

@@ -51,7 +51,7 @@ class Lookahead(Optimizer):
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Take a step of the inner optimizer; after every k-th, update both sets of weights."""
-        loss: float | None = self.inner.step(closure)  # type: ignore[arg-type]
+        loss: float | None = self.inner.step(closure)
         self._steps += 1
         if self._steps % self.k == 0:
             with torch.no_grad():

@@ -39,9 +39,9 @@ class Augmentation:
 AUGMENTATIONS = {
     "cifar100": Augmentation(padding=4, flip=True, rotation_degrees=15),
     "tiny_imagenet": Augmentation(padding=8, flip=True, rotation_degrees=0),
-    # A mirrored digit is another shape, so digits are not flipped.
-    "digits": Augmentation(padding=1, flip=False, rotation_degrees=10),
-    "digits20": Augmentation(padding=1, flip=False, rotation_degrees=10),
+    # A mirrored digit is another shape, and the scans are centered and cut to their edges.
+    "digits": Augmentation(padding=0, flip=False, rotation_degrees=8),
+    "digits20": Augmentation(padding=0, flip=False, rotation_degrees=8),
 }
 
 
@@ -115,7 +115,7 @@ class ClassificationData:
             raise ValueError(f"classification images keep their size; got size factor {size_factor}")
         train = self._splits["train"]
         order = torch.randperm(len(train), generator=generator).to(train.images.device)
-        for chosen in order.split(batch_size):
+        for chosen in torch.split(order, batch_size):
             images = augment(train.images[chosen], self._augmentation, generator)
             yield self._normalize(images), train.targets[chosen]
 
@@ -123,7 +123,7 @@ class ClassificationData:
         """Yield the evaluated images of a split, normalized and not augmented."""
         images = self._splits[split]
         indices = torch.tensor(evaluated_indices(self, split), device=images.images.device)
-        for chosen in indices.split(EVALUATION_BATCH):
+        for chosen in torch.split(indices, EVALUATION_BATCH):
             yield self._normalize(images.images[chosen]), images.targets[chosen]
 
     def score(self) -> Accuracy:

@@ -141,7 +141,7 @@ class SegmentationData:
     def evaluation_batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the evaluated images of a split at their own resolution, normalized and not augmented."""
         batch_size = RESIDENT_EVALUATION_BATCH if self._resident else 1
-        chosen = Subset(self._splits[split], evaluated_indices(self, split))  # type: ignore[arg-type]
+        chosen: Subset[tuple[Tensor, Tensor]] = Subset(self._splits[split], evaluated_indices(self, split))  # type: ignore[arg-type]
         loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
             chosen,
             batch_size=batch_size,

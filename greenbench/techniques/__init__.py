@@ -101,7 +101,11 @@ def _from_file(file: Path) -> Technique:
 def _technique_of(module: ModuleType, origin: str) -> Technique:
     technique = getattr(module, "TECHNIQUE", None)
     if not isinstance(technique, Technique):
-        what = "defines no TECHNIQUE" if technique is None else f"defines TECHNIQUE as {type(technique).__name__}"
+        what = (
+            "defines no TECHNIQUE"
+            if technique is None
+            else f"defines TECHNIQUE as {type(technique).__name__}"
+        )
         raise UserError(f"the technique file {origin} {what}; it needs TECHNIQUE = Technique(...)")
     return replace(
         technique,

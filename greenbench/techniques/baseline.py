@@ -17,9 +17,9 @@ CNNs", section 3.1 (arXiv:2106.03242).
 step decay, the warm-up, momentum, weight decay and augmentation for classification; momentum, weight
 decay without norms and biases, flip and color jitter for segmentation.
 
-**Deviations.** The auxiliary heads of BiSeNet are not computed: in the authors' code they give no gradient, so
-that computing them would only cost. The authors' meter ran an evaluation after every training step;
-here training and evaluation are measured apart. The backbone starts from random weights.
+**Deviations.** The auxiliary heads of BiSeNet are not computed: in the authors' code they give no
+gradient, so that computing them would only cost. The authors' meter ran an evaluation after every
+training step; here training and evaluation are measured apart. The backbone starts from random weights.
 """
 
 from greenbench.recipe import Technique

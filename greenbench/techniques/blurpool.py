@@ -55,9 +55,12 @@ def blur_downsampling(network: nn.Module) -> None:
         places += 1
     if isinstance(network, BiSeNet) and network.spatial_path is not None:
         for layer in network.spatial_path.children():
-            if isinstance(layer, ConvNormRelu) and layer[0].stride == (2, 2):
-                layer[0].stride = (1, 1)
-                layer.append(_blur(layer[0].out_channels))
+            if not isinstance(layer, ConvNormRelu):
+                continue
+            conv = layer[0]
+            if isinstance(conv, nn.Conv2d) and conv.stride == (2, 2):
+                conv.stride = (1, 1)
+                layer.append(_blur(conv.out_channels))
                 places += 1
     refuse_no_change(places, TECHNIQUE.name, network)
 

@@ -5,11 +5,11 @@ fast weights; its own state (momentum) is left alone.
 
 **Source.** Zhang et al. 2019, arXiv:1907.08610, algorithm 1.
 
-**Settings.** k = 5, alpha = 0.5, inner optimizer and schedule of the baseline, as in the study. The slow weights
-start at the initial weights.
+**Settings.** k = 5, alpha = 0.5, inner optimizer and schedule of the baseline, as in the study. The slow
+weights start at the initial weights.
 
-**Deviations.** None known. The slow weights are saved with the optimizer's state, which the authors' code drops, so
-that an interrupted run resumes exactly. Results are evaluated on the slow weights.
+**Deviations.** None known. The slow weights are saved with the optimizer's state, which the authors'
+code drops, so that an interrupted run resumes exactly. Results are evaluated on the slow weights.
 
 **Unknown.** Whether the study evaluated slow or fast weights.
 """

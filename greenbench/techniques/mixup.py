@@ -11,8 +11,8 @@ extends to masks and to any other loss.
 
 **Ignored pixels.** Each of the two losses is a mean over the pixels that are valid in its own mask.
 
-**Deviations.** None known. Libraries mix differently: by rolling or flipping the batch instead of permuting it,
-with one l per image, with label smoothing, or not at all on masks.
+**Deviations.** None known. Libraries mix differently: by rolling or flipping the batch instead of
+permuting it, with one l per image, with label smoothing, or not at all on masks.
 
 **Unknown.** alpha, which the study does not state; 1 is the authors' choice for CIFAR.
 """

@@ -1,7 +1,8 @@
 """Poly learning rate with half the epochs: the same training, made half as long.
 
-lr(t) = lr0 (1 - t/T)^0.9 over T = half of the baseline's steps. In segmentation the baseline has this schedule
-already and only its length changes; in classification the step decay and its warm-up are replaced as well.
+lr(t) = lr0 (1 - t/T)^0.9 over T = half of the baseline's steps. In segmentation the baseline has this
+schedule already and only its length changes; in classification the step decay and its warm-up are
+replaced as well.
 
 **Source.** Badar et al., section 4.2; the schedule is that of Chen et al. 2017, arXiv:1606.00915.
 

@@ -1,0 +1,43 @@
+"""A loss whose gradient is made beside its value, in the memory of its own intermediate result.
+
+The gradient of every loss here is a softmax with a few entries changed. Left to autograd, each step from
+logits to loss keeps one array of the logits' size and its backward makes another; on a CPU the first touch
+of such memory costs more than the arithmetic on it. Here one array serves for all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    """Return the log-probabilities of `logits` (N, C, P) over C in the memory layout that they have."""
+    if logits.is_contiguous():
+        return logits.log_softmax(1)
+    return logits.mT.log_softmax(2).mT
+
+
+def with_gradient(loss: Tensor, logits: Tensor, gradient: Tensor) -> Tensor:
+    """Return the scalar `loss` with `gradient` as its derivative by `logits`.
+
+    `gradient` is given away: unless the graph is retained, the backward pass scales it in place.
+    """
+    result: Tensor = _WithGradient.apply(loss, logits, gradient)
+    return result
+
+
+class _WithGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, loss: Tensor, _: Tensor, gradient: Tensor) -> Tensor:
+        ctx.save_for_backward(gradient)
+        return loss.clone()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor, None]:
+        (gradient,) = ctx.saved_tensors
+        graph_is_kept: bool = torch._C._autograd._get_current_graph_task_keep_graph()
+        return None, gradient * grads[0] if graph_is_kept else gradient.mul_(grads[0]), None

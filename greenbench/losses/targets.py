@@ -1,0 +1,73 @@
+"""What every loss asks of its logits and targets before it computes anything."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def checked_labels(shape: torch.Size, targets: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor]:
+    """Check targets against logits of `shape`; return labels, 0 where ignored, and a mask of the others.
+
+    The labels' values are looked at on the CPU alone: an accelerator would have to stop at every step.
+    There, as with torch's own losses, a label out of range fails in the kernel that uses it, and a batch
+    without a valid label has the loss NaN.
+
+    Parameters
+    ----------
+    shape
+        (N, C) or (N, C, H, W).
+    targets
+        (N,) or (N, H, W), integer labels 0..C-1 or `ignore_index`.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not belong together, the targets are not integers, a label lies outside the
+        classes, or no label is valid.
+    """
+    if len(shape) not in (2, 4) or targets.shape != shape[:1] + shape[2:]:
+        raise ValueError(
+            f"logits {tuple(shape)} and targets {tuple(targets.shape)} do not belong together; "
+            "allowed are (N, C) with (N,), and (N, C, H, W) with (N, H, W)"
+        )
+    if targets.is_floating_point() or targets.dtype == torch.bool:
+        raise ValueError(f"targets are {targets.dtype}; they must be integer class labels")
+    labels = targets.long()
+    if ignore_index is None:
+        valid = torch.ones_like(labels, dtype=torch.bool)
+    else:
+        valid = labels != ignore_index
+        labels = labels.masked_fill(~valid, 0)
+    if labels.device.type == "cpu":
+        last = shape[1] - 1
+        if not valid.any():
+            raise ValueError(
+                f"all {labels.numel()} labels of the batch are the ignored {ignore_index}; "
+                f"at least one must be a class from 0 to {last}"
+            )
+        low, high = (int(label) for label in labels.aminmax())
+        if low < 0 or high > last:
+            raise ValueError(
+                f"label {low if low < 0 else high} is outside the classes 0 to {last}"
+                + ("" if ignore_index is None else f" and is not the ignored {ignore_index}")
+            )
+    return labels, valid
+
+
+def by_pixel(logits: Tensor, targets: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Check logits and targets (see `checked_labels`) and lay them out as rows of pixels.
+
+    Returns
+    -------
+    logits, labels, valid
+        Logits (N, C, P) in float32 or float64 over P pixels, 1 where there are none; labels and mask (N, P).
+    """
+    labels, valid = checked_labels(logits.shape, targets, ignore_index)
+    logits = logits.unsqueeze(2) if logits.ndim == 2 else logits.flatten(2)
+    return full_precision(logits), labels.reshape(len(labels), -1), valid.reshape(len(labels), -1)
+
+
+def full_precision(logits: Tensor) -> Tensor:
+    """Return half-precision logits as float32, as autocast's cross-entropy takes them."""
+    return logits if logits.dtype == torch.float64 else logits.float()

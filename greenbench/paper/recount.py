@@ -1,0 +1,159 @@
+"""Counts the networks of Tables 3 and 4 again and holds the figures against the printed ones.
+
+Counting imports torch, inside functions; the counts of the default counter are kept in
+``counted.csv``, so that auditing does not.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Literal
+
+from greenbench import datasets, techniques
+from greenbench.errors import UserError
+from greenbench.paper.cells import find_cell, published_cells, verdict_against
+from greenbench.paper.setups import ARCHITECTURES, SETUPS, Setup, Size, as_text
+from greenbench.protocol import find_protocol
+from greenbench.tasks import baseline_recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Basis = Literal["fitted", "stated"]
+BASES: tuple[Basis, ...] = ("fitted", "stated")
+"""Count at the inputs that the printed figures fit, or at those that the study states."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network of Tables 3 and 4: what we count beside what is printed.
+
+    Attributes
+    ----------
+    dataset, technique, classes
+        Which network.
+    basis
+        Where `input` and `flops_input` come from.
+    input, flops_input
+        Height x width for which the network is built, and for which multiply-adds are counted.
+    params, conv_macs, full_macs
+        See `greenbench.counts.Counts`.
+    printed_params, printed_flops
+        The digits in the table.
+    params_verdict, flops_verdict
+        ``rounds``, ``truncates`` or ``differs``.
+    """
+
+    dataset: str
+    technique: str
+    basis: Basis
+    classes: int
+    input: str
+    flops_input: str
+    params: int
+    conv_macs: int
+    full_macs: int
+    printed_params: str
+    printed_flops: str
+    params_verdict: str
+    flops_verdict: str
+
+
+def recount(basis: Basis = "fitted", counter: str = "torch") -> Iterator[Row]:
+    """Count all 30 networks of Tables 3 and 4, in the order of the tables.
+
+    Raises
+    ------
+    UserError
+        If basis or counter is unknown.
+    """
+    if basis not in BASES:
+        raise UserError(f"inputs {basis!r} are unknown; choose one of {', '.join(BASES)}")
+    for setup in SETUPS.values():
+        for technique in ARCHITECTURES:
+            row = _printed_row(setup, technique, basis)
+            if row is not None:
+                yield _judged(_count(row, setup, counter), setup)
+
+
+@cache
+def counted(basis: Basis = "fitted") -> dict[tuple[str, str], Row]:
+    """Return the shipped counts by (dataset, technique), without counting."""
+    text = resources.files(__package__).joinpath("counted.csv").read_text(encoding="utf-8")
+    found = {}
+    for line in csv.DictReader(text.splitlines()):
+        setup = SETUPS[line["dataset"]]
+        row = _printed_row(setup, line["technique"], basis)
+        if line["basis"] == basis and row is not None:
+            row = replace(
+                row,
+                params=int(line["params"]),
+                conv_macs=int(line["conv_macs"]),
+                full_macs=int(line["full_macs"]),
+            )
+            found[row.dataset, row.technique] = _judged(row, setup)
+    return found
+
+
+def _printed_row(setup: Setup, technique: str, basis: Basis) -> Row | None:
+    """Return the row with nothing counted yet, or None where the tables have none."""
+    params = find_cell(published_cells(), setup.dataset, technique, "params")
+    flops = find_cell(published_cells(), setup.dataset, technique, "flops")
+    if params is None or flops is None:
+        return None
+    fitted = basis == "fitted"
+    return Row(
+        dataset=setup.dataset,
+        technique=technique,
+        basis=basis,
+        classes=setup.counted_classes if fitted else setup.classes,
+        input=as_text(setup.fitted_input if fitted else setup.stated_input),
+        flops_input=as_text(setup.fitted_flops_input if fitted else setup.stated_input),
+        params=0,
+        conv_macs=0,
+        full_macs=0,
+        printed_params=params.printed,
+        printed_flops=flops.printed,
+        params_verdict="",
+        flops_verdict="",
+    )
+
+
+def _count(row: Row, setup: Setup, counter: str) -> Row:
+    from greenbench.counts import count
+
+    size = _as_size(row.input)
+    built = count(_network(row, setup, size), (1, 3, *size), counter)
+    if row.flops_input == row.input:
+        return replace(row, params=built.params, conv_macs=built.conv_macs, full_macs=built.full_macs)
+    size = _as_size(row.flops_input)
+    run = count(_network(row, setup, size), (1, 3, *size), counter)
+    return replace(row, params=built.params, conv_macs=run.conv_macs, full_macs=run.full_macs)
+
+
+def _judged(row: Row, setup: Setup) -> Row:
+    return replace(
+        row,
+        params_verdict=verdict_against(row.printed_params, row.params / setup.params_scale),
+        flops_verdict=verdict_against(row.printed_flops, row.conv_macs / 1e9),
+    )
+
+
+def _as_size(text: str) -> Size:
+    height, _, width = text.partition("x")
+    return int(height), int(width)
+
+
+def _network(row: Row, setup: Setup, size: Size) -> nn.Module:
+    """Build the row's network on the meta device, where it takes neither time nor memory."""
+    import torch
+
+    dataset = replace(datasets.discover()[setup.dataset], classes=row.classes, image_size=size)
+    recipe = baseline_recipe(dataset, find_protocol("paper"))
+    technique = techniques.find(techniques.discover(), row.technique)
+    with torch.device("meta"):
+        return technique(recipe).network()

@@ -1,0 +1,147 @@
+"""The columns of the tables: what each takes from a record, and how it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from greenbench.carbon import CarbonIntensity, co2_kg_per_week
+from greenbench.record import Record
+from greenbench.results import BatchProfile, InferenceResult, TrainingResult
+from greenbench.statistics import Estimate, estimate
+from greenbench.units import MISSING, si
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column below a data set's name.
+
+    Attributes
+    ----------
+    title
+        Its heading.
+    value
+        Takes the value of one record; None where it was not measured.
+    write
+        Writes a mean with its interval.
+    more_is_better
+        True for what is gained, False for what is paid.
+    """
+
+    title: str
+    value: Callable[[Record], float | None]
+    write: Callable[[Estimate], str]
+    more_is_better: bool = False
+
+    def estimate(self, records: Sequence[Record]) -> Estimate | None:
+        """Return the mean over the records; None unless every one of them has the value."""
+        values = [self.value(record) for record in records]
+        known = [value for value in values if value is not None]
+        return estimate(known) if known and len(known) == len(values) else None
+
+    def better_or_same(self, value: float, reference: float) -> bool:
+        """Whether `value` is at least as good as `reference`."""
+        return value >= reference if self.more_is_better else value <= reference
+
+
+def write_percent(value: Estimate) -> str:
+    """Write fractions as ``98.6%``, with the interval of several seeds: ``98.6 ± 0.4%``."""
+    if value.half_width is None:
+        return f"{100 * value.mean:.1f}%"
+    return f"{100 * value.mean:.1f} ± {100 * value.half_width:.1f}%"
+
+
+def write_quantity(unit: str) -> Callable[[Estimate], str]:
+    """Write a quantity with an SI prefix, and the interval of several seeds as a percentage."""
+
+    def write(value: Estimate) -> str:
+        text = si(value.mean, unit)
+        if value.half_width is None or value.mean == 0:
+            return text
+        return f"{text} ± {100 * value.half_width / value.mean:.0f}%"
+
+    return write
+
+
+def write_in(scale: float, decimals: int) -> Callable[[Estimate], str]:
+    """Write a mean in the unit that the heading names, as the paper's tables do."""
+    return lambda value: f"{value.mean / scale:.{decimals}f}"
+
+
+def training_columns(metric_title: str) -> list[Column]:
+    """Return the columns of the training table; `metric_title` is ``Accuracy`` or ``mIoU``."""
+    return [
+        Column(f"{metric_title} train.", _train_metric, write_percent, more_is_better=True),
+        Column(f"{metric_title} held out", _heldout_metric, write_percent, more_is_better=True),
+        Column("Energy train.", _training(lambda t: t.energy.energy_j), write_quantity("J")),
+        Column("Time train.", _training(lambda t: t.train_seconds), write_quantity("s")),
+    ]
+
+
+def inference_columns(batch_sizes: Sequence[int], intensity: CarbonIntensity) -> list[Column]:
+    """Return the columns of the inference table: single images, and time and energy in a large batch."""
+    columns = [
+        Column("Params (M)", _inference(lambda i: i.params), write_in(1e6, 3)),
+        Column("FLOPs (G)", _inference(lambda i: i.conv_macs), write_in(1e9, 4)),
+        Column("Time (ms)", _batch(0, lambda b: b.latency_ms), write_in(1, 2)),
+        Column("Energy (J)", _batch(0, lambda b: b.energy_per_image.energy_j), write_in(1, 3)),
+        Column(
+            "CO₂ (kg/wk)",
+            _batch(0, lambda b: co2_kg_per_week(b.energy_per_image.energy_j, intensity)),
+            write_in(1, 1),
+        ),
+    ]
+    for index, size in enumerate(batch_sizes[1:], start=1):
+        columns.append(
+            Column(
+                f"Time in batch {size} (ms)",
+                _batch(index, lambda b: b.latency_ms / b.batch_size),
+                write_in(1, 2),
+            )
+        )
+        columns.append(
+            Column(
+                f"Energy in batch {size} (J)",
+                _batch(index, lambda b: b.energy_per_image.energy_j),
+                write_in(1, 3),
+            )
+        )
+    return columns
+
+
+def cell(column: Column, value: Estimate | None, baseline: Estimate | None, best: float | None) -> str:
+    """Write one cell: bold where same as or better than the baseline, with a star where best of its column."""
+    if value is None:
+        return MISSING
+    text = column.write(value)
+    if baseline is not None and column.better_or_same(value.mean, baseline.mean):
+        text = f"**{text}**"
+    return f"{text} ★" if value.mean == best else text
+
+
+def _train_metric(record: Record) -> float | None:
+    training = record.training
+    return training.train[training.metric] if training is not None and training.train is not None else None
+
+
+def _heldout_metric(record: Record) -> float | None:
+    training = record.training
+    return (
+        training.heldout[training.metric] if training is not None and training.heldout is not None else None
+    )
+
+
+def _training(take: Callable[[TrainingResult], float | None]) -> Callable[[Record], float | None]:
+    def value(record: Record) -> float | None:
+        training = record.training
+        return take(training) if training is not None and training.status == "finished" else None
+
+    return value
+
+
+def _inference(take: Callable[[InferenceResult], float | None]) -> Callable[[Record], float | None]:
+    return lambda record: None if record.inference is None else take(record.inference)
+
+
+def _batch(index: int, take: Callable[[BatchProfile], float | None]) -> Callable[[Record], float | None]:
+    return _inference(lambda inference: take(inference.batches[index]))

@@ -1,0 +1,52 @@
+"""Means over seeds and differences between runs, with their intervals. Pure; imports no torch."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over runs.
+
+    Attributes
+    ----------
+    mean
+        Arithmetic mean.
+    runs
+        Number of values.
+    half_width
+        Half of the 95 % interval by Student's t; None for a single run, which says nothing of its spread.
+    """
+
+    mean: float
+    runs: int
+    half_width: float | None
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """Return the mean of `values` with its interval; `ValueError` if there are none."""
+    if not values:
+        raise ValueError("the mean of no values was asked for")
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return Estimate(mean, 1, None)
+    from scipy.stats import t
+
+    quantile = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
+    return Estimate(mean, len(values), quantile * statistics.stdev(values) / math.sqrt(len(values)))
+
+
+def paired_difference(changed: Mapping[int, float], baseline: Mapping[int, float]) -> Estimate | None:
+    """Return the mean of changed - baseline over the seeds that both have, or None without any.
+
+    Runs of one seed share their data order and, where the network is the same, their initial weights, so that
+    differencing seed by seed takes out what both have in common.
+    """
+    shared = sorted(changed.keys() & baseline.keys())
+    return estimate([changed[seed] - baseline[seed] for seed in shared]) if shared else None
