@@ -48,6 +48,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="REGION",
         help="region or amount for CO2, such as deu or '300 g/kWh' (default: world)",
     )
+    add(
+        "--green-inputs",
+        metavar="NAME",
+        help="image sizes at inference: stated by the study, or fitted by its FLOPs (default: stated)",
+    )
     add("--green-resume", action="store_true", help="keep the records of finished cases, run the others")
     add(
         "--green-technique",
@@ -199,12 +204,12 @@ def _settings(config: pytest.Config, workerinput: dict[str, str] | None) -> Sett
     from greenbench.carbon import DEFAULT_REGION, carbon_intensity
     from greenbench.datasets import DATA_ENVIRONMENT_VARIABLE, check_root
     from greenbench.energy import check_source
-    from greenbench.protocol import find_protocol
+    from greenbench.protocol import find_protocol, with_inputs
     from greenbench.study import Settings
     from greenbench.techniques import discover, find
 
     option = config.option
-    protocol = find_protocol(option.green_scale or SMALLEST_SCALE)
+    protocol = with_inputs(find_protocol(option.green_scale or SMALLEST_SCALE), option.green_inputs)
     root = option.green_data or os.environ.get(DATA_ENVIRONMENT_VARIABLE)
     techniques = discover(Path(file) for file in option.green_technique_file or ())
     selected = tuple(option.green_technique or ())

@@ -8,9 +8,14 @@ compared: the whole protocol is part of every case's key.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from greenbench.errors import UserError
+
+Inputs = Literal["stated", "fitted"]
+INPUTS: tuple[Inputs, ...] = ("stated", "fitted")
+"""Sizes of the images at inference: as the study states them, or those that its FLOPs fit."""
 
 
 @dataclass(frozen=True)
@@ -19,21 +24,33 @@ class InferenceProtocol:
 
     Attributes
     ----------
-    batch_sizes
-        Images per pass, measured one after the other. A single image mostly measures what it costs to start
-        the layers; a batch that fills the device measures the network.
     passes
-        Timed forward passes in each repeat.
+        Timed passes of a single image in each repeat. They mostly measure what it costs to start the layers.
+    large_batch
+        Images of a pass that fills the device and so measures the network, by data set.
+    large_batch_passes
+        Timed passes of that batch in each repeat.
+    min_seconds
+        A repeat goes on until it has lasted this long, so that its energy can be measured.
     repeats
         Independent repeats; their spread is shown.
     warmup_s
         Seconds of untimed passes before each repeat.
+    inputs
+        One of `INPUTS`.
     """
 
-    batch_sizes: tuple[int, ...]
     passes: int
+    large_batch: Mapping[str, int]
+    large_batch_passes: int
+    min_seconds: float
     repeats: int
     warmup_s: float
+    inputs: Inputs = "stated"
+
+    def passes_by_batch_size(self, dataset: str) -> dict[int, int]:
+        """Return the timed passes of a repeat for each batch size, single images first."""
+        return {1: self.passes, self.large_batch[dataset]: self.large_batch_passes}
 
 
 @dataclass(frozen=True)
@@ -81,6 +98,8 @@ class Protocol:
 
 PAPER_EPOCHS = {"cifar100": 200, "tiny_imagenet": 200, "cityscapes": 1000, "coco_stuff": 60}
 SHORT_EPOCHS = {"cifar100": 10, "tiny_imagenet": 10, "cityscapes": 20, "coco_stuff": 4}
+LARGE_BATCHES = {"cifar100": 1024, "tiny_imagenet": 256, "cityscapes": 32, "coco_stuff": 32}
+"""About 10^12 multiply-adds a pass at the stated inputs: many times what starting the layers costs."""
 SMOKE_EPOCHS = {"digits": 4, "digits20": 2, "scenes4": 4, "scenes6": 4}
 
 PROTOCOLS = {
@@ -95,7 +114,14 @@ PROTOCOLS = {
             norm_momentum=0.3,
             evaluate_every=dict.fromkeys(SMOKE_EPOCHS, 1),
             measured_epochs=None,
-            inference=InferenceProtocol(batch_sizes=(1, 32), passes=20, repeats=3, warmup_s=0.1),
+            inference=InferenceProtocol(
+                passes=20,
+                large_batch=dict.fromkeys(SMOKE_EPOCHS, 32),
+                large_batch_passes=20,
+                min_seconds=0.0,
+                repeats=3,
+                warmup_s=0.1,
+            ),
         ),
         Protocol(
             name="short",
@@ -106,7 +132,14 @@ PROTOCOLS = {
             norm_momentum=0.1,
             evaluate_every=dict.fromkeys(SHORT_EPOCHS, 1),
             measured_epochs=None,
-            inference=InferenceProtocol(batch_sizes=(1, 128), passes=1000, repeats=3, warmup_s=3.0),
+            inference=InferenceProtocol(
+                passes=1000,
+                large_batch=LARGE_BATCHES,
+                large_batch_passes=50,
+                min_seconds=5.0,
+                repeats=3,
+                warmup_s=3.0,
+            ),
         ),
         Protocol(
             name="paper",
@@ -117,7 +150,14 @@ PROTOCOLS = {
             norm_momentum=0.1,
             evaluate_every={"cifar100": 1, "tiny_imagenet": 1, "cityscapes": 10, "coco_stuff": 5},
             measured_epochs=10,
-            inference=InferenceProtocol(batch_sizes=(1, 128), passes=10_000, repeats=3, warmup_s=10.0),
+            inference=InferenceProtocol(
+                passes=10_000,
+                large_batch=LARGE_BATCHES,
+                large_batch_passes=100,
+                min_seconds=30.0,
+                repeats=3,
+                warmup_s=10.0,
+            ),
         ),
     )
 }
@@ -129,3 +169,24 @@ def find_protocol(name: str) -> Protocol:
         return PROTOCOLS[name]
     except KeyError:
         raise UserError(f"scale {name!r} is unknown; choose one of {', '.join(PROTOCOLS)}") from None
+
+
+def with_inputs(protocol: Protocol, inputs: str | None) -> Protocol:
+    """Return the protocol with other image sizes at inference; None leaves it as it is.
+
+    Raises
+    ------
+    UserError
+        If the name is unknown, or no data set of the scale is one of the study's.
+    """
+    if inputs is None:
+        return protocol
+    chosen = next((name for name in INPUTS if name == inputs), None)
+    if chosen is None:
+        raise UserError(f"inputs {inputs!r} are unknown; choose one of {', '.join(INPUTS)}")
+    if chosen == "fitted" and not set(protocol.datasets) & set(PAPER_EPOCHS):
+        raise UserError(
+            f"inputs {inputs!r} are sizes of the study's own data sets, and scale {protocol.name!r} has none of "
+            "them; choose --green-scale short or paper"
+        )
+    return replace(protocol, inference=replace(protocol.inference, inputs=chosen))

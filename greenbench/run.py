@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,10 +12,21 @@ from greenbench.case import Case
 from greenbench.datasets import Dataset
 from greenbench.energy import open_meter
 from greenbench.machine import suite_commit, this_machine
+from greenbench.paper.setups import SETUPS
+from greenbench.protocol import Inputs
 from greenbench.recipe import Technique
 from greenbench.record import SCHEMA, DataFacts, Record, TechniqueFacts
 from greenbench.results import InferenceResult, ProgressCallback, TrainingResult
 from greenbench.tasks import baseline_recipe, open_data
+
+
+def inference_input(dataset: Dataset, inputs: Inputs) -> tuple[int, int]:
+    """Return height and width of the images that a network is profiled on.
+
+    The stated inputs are those of training. Where the study's FLOPs fit another size, ``fitted`` is that.
+    """
+    setup = SETUPS.get(dataset.name)
+    return dataset.image_size if setup is None or inputs == "stated" else setup.fitted_flops_input
 
 
 def run_case(
@@ -55,6 +67,8 @@ def run_case(
     started_at, start = datetime.now(UTC), time.monotonic()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     meter = open_meter(meter_source, partial(synchronize, device))
+    if case.kind == "inference":
+        dataset = replace(dataset, image_size=inference_input(dataset, case.protocol.inference.inputs))
     baseline = baseline_recipe(dataset, case.protocol)
     recipe = technique(baseline)
 
@@ -81,6 +95,7 @@ def run_case(
         inference = profile(
             recipe.network(),
             recipe.image_size,
+            case.protocol.inference.passes_by_batch_size(dataset.name),
             case.protocol.inference,
             meter,
             seed=case.seed,
