@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from greenbench.errors import UserError
 
+TrainingEnergy = Literal["all", "epochs", "steady"]
+TRAINING_ENERGIES: tuple[TrainingEnergy, ...] = get_args(TrainingEnergy)
 Inputs = Literal["stated", "fitted"]
-INPUTS: tuple[Inputs, ...] = ("stated", "fitted")
+INPUTS: tuple[Inputs, ...] = get_args(Inputs)
 """Sizes of the images at inference: as the study states them, or those that its FLOPs fit."""
 
 
@@ -73,8 +75,13 @@ class Protocol:
         Momentum of the batch norms' running averages; a run of few steps needs a larger one.
     evaluate_every
         Epochs between evaluations on held-out images, by data set; the last is always evaluated.
-    measured_epochs
-        Epochs whose energy is measured and scaled to the whole run; None measures all of them.
+    training_energy
+        How a training's energy is measured. ``all``: every epoch. ``epochs``: the first ten, scaled to the run, as
+        in section 3.3 of the study. ``steady``: blocks of steps until the energy of a step is known to 1 %,
+        scaled to the run. Where images change size during the run, ``epochs`` measures all of them, as the study
+        did, and ``steady`` every size by itself.
+    idle_s
+        Seconds for which idle power is measured before and after each case; 0 does not measure it.
     inference
         How forward passes are measured.
     seeds
@@ -90,11 +97,15 @@ class Protocol:
     blocks_per_stage: tuple[int, int, int, int]
     norm_momentum: float
     evaluate_every: Mapping[str, int]
-    measured_epochs: int | None
+    training_energy: TrainingEnergy
+    idle_s: float
     inference: InferenceProtocol
     seeds: int = 1
     mode: str = "paper"
 
+
+MEASURED_EPOCHS = 10
+"""What ``epochs`` measures (section 3.3 of the study)."""
 
 PAPER_EPOCHS = {"cifar100": 200, "tiny_imagenet": 200, "cityscapes": 1000, "coco_stuff": 60}
 SHORT_EPOCHS = {"cifar100": 10, "tiny_imagenet": 10, "cityscapes": 20, "coco_stuff": 4}
@@ -113,7 +124,8 @@ PROTOCOLS = {
             blocks_per_stage=(1, 1, 1, 1),
             norm_momentum=0.3,
             evaluate_every=dict.fromkeys(SMOKE_EPOCHS, 1),
-            measured_epochs=None,
+            training_energy="all",
+            idle_s=0.0,
             inference=InferenceProtocol(
                 passes=20,
                 large_batch=dict.fromkeys(SMOKE_EPOCHS, 32),
@@ -131,7 +143,8 @@ PROTOCOLS = {
             blocks_per_stage=(3, 4, 6, 3),
             norm_momentum=0.1,
             evaluate_every=dict.fromkeys(SHORT_EPOCHS, 1),
-            measured_epochs=None,
+            training_energy="all",
+            idle_s=5.0,
             inference=InferenceProtocol(
                 passes=1000,
                 large_batch=LARGE_BATCHES,
@@ -149,7 +162,8 @@ PROTOCOLS = {
             blocks_per_stage=(3, 4, 6, 3),
             norm_momentum=0.1,
             evaluate_every={"cifar100": 1, "tiny_imagenet": 1, "cityscapes": 10, "coco_stuff": 5},
-            measured_epochs=10,
+            training_energy="epochs",
+            idle_s=5.0,
             inference=InferenceProtocol(
                 passes=10_000,
                 large_batch=LARGE_BATCHES,
@@ -163,12 +177,25 @@ PROTOCOLS = {
 }
 
 
-def find_protocol(name: str) -> Protocol:
-    """Return the protocol of that name; `UserError` lists the names."""
-    try:
-        return PROTOCOLS[name]
-    except KeyError:
-        raise UserError(f"scale {name!r} is unknown; choose one of {', '.join(PROTOCOLS)}") from None
+def find_protocol(name: str, training_energy: str | None = None) -> Protocol:
+    """Return the protocol of that name, with another way to measure training energy if one is given.
+
+    Raises
+    ------
+    UserError
+        For a name that is none, with those that are.
+    """
+    if name not in PROTOCOLS:
+        raise UserError(f"scale {name!r} is unknown; choose one of {', '.join(PROTOCOLS)}")
+    protocol = PROTOCOLS[name]
+    if training_energy is None:
+        return protocol
+    for known in TRAINING_ENERGIES:
+        if training_energy == known:
+            return replace(protocol, training_energy=known)
+    raise UserError(
+        f"training energy {training_energy!r} is unknown; choose one of {', '.join(TRAINING_ENERGIES)}"
+    )
 
 
 def with_inputs(protocol: Protocol, inputs: str | None) -> Protocol:

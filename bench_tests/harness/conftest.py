@@ -46,7 +46,6 @@ def training_result(accuracy, energy_j=None, seconds=2.0, **changes):
         train_seconds=seconds,
         evaluation_seconds=0.1,
         energy=reading,
-        measured_epochs=1,
         evaluation_energy=NOT_MEASURED,
         curve=(Epoch(1, (12, 12), 0.1, 0.5, seconds, heldout),),
     )

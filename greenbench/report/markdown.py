@@ -157,10 +157,9 @@ def _notes(group: Group, intensity: CarbonIntensity) -> list[str]:
         if training is not None and training.status == "diverged":
             step = training.diverged_at_step
             notes.append(f"{case.id}, seed {case.seed}: diverged, the loss of step {step} was not finite.")
-        if training is not None and training.measured_epochs < len(training.curve):
+        if training is not None and training.energy.energy_j is not None and training.energy.reason:
             notes.append(
-                f"{case.id}, seed {case.seed}: energy measured over {training.measured_epochs} of "
-                f"{len(training.curve)} epochs and scaled."
+                f"{case.id}, seed {case.seed}: energy {training.energy.status}: {training.energy.reason}."
             )
     notes += _best_epochs(group)
     if group.superseded:
