@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SMALLEST_SCALE = "smoke"
 KINDS: tuple[Kind, ...] = ("training", "inference")
 STUDY = pytest.StashKey["Study"]()
+BAD_INPUT = pytest.StashKey[bool]()
 DEFAULT_OUT = "reports/local"
 RESUMED = "greenbench_resumed"
 
@@ -74,7 +75,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     if any(value for name, value in vars(config.option).items() if name.startswith("green_")):
         try:
-            _study(config)
+            study = _study(config)
+            for kind in KINDS:
+                study.pairs(kind)
         except UserError as error:
             raise pytest.UsageError(str(error)) from error
 
@@ -84,9 +87,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for kind in KINDS:
         name = f"{kind}_pair"
         if name in metafunc.fixturenames:
-            study = _study(metafunc.config)
-            pairs = study.pairs(kind)
+            try:
+                study = _study(metafunc.config)
+                pairs = study.pairs(kind)
+            except UserError as error:
+                metafunc.config.stash[BAD_INPUT] = True
+                raise pytest.Collector.CollectError(f"greenbench: {error}") from error
             metafunc.parametrize(name, [_parameter(study, pair) for pair in pairs])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell bad input, such as two installed techniques of one name, from a broken test file."""
+    if session.config.stash.get(BAD_INPUT, False):
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
 
 @pytest.fixture
@@ -224,8 +237,8 @@ def _parameter(study: Study, pair: Pair) -> ParameterSet:
     kind = pair.cases[0].kind
     marks = [
         getattr(pytest.mark, kind),
-        pytest.mark.technique(pair.technique.name),
-        pytest.mark.dataset(pair.dataset.name),
+        pytest.mark.technique(name=pair.technique.name),
+        pytest.mark.dataset(name=pair.dataset.name),
     ]
     if reason := study.missing_data(pair):
         marks.append(pytest.mark.skip(reason=reason))

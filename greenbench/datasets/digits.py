@@ -42,7 +42,7 @@ def _load(_root: Path, inverted: bool) -> Splits:
     import torch
     import torch.nn.functional as F
 
-    from greenbench.datasets.images import ResidentImages
+    from greenbench.images import ResidentImages
 
     scans, labels, version = read_scans()
     gray = scans.astype(np.float32) * (255 / LEVELS)

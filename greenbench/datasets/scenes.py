@@ -114,7 +114,7 @@ def _load(_root: Path, name: str) -> Splits:
     import numpy as np
     import torch
 
-    from greenbench.datasets.images import ResidentImages
+    from greenbench.images import ResidentImages
 
     scans, labels, _ = read_scans()
     digits = DIGIT_CLASSES[name]

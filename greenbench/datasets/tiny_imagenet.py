@@ -10,7 +10,7 @@ from greenbench.datasets import Dataset, Splits
 from greenbench.errors import UserError
 
 if TYPE_CHECKING:
-    from greenbench.datasets.images import ResidentImages
+    from greenbench.images import ResidentImages
 
 FOLDER = "tiny-imagenet-200"
 CLASSES = 200
@@ -20,7 +20,7 @@ CURE = "unpack tiny-imagenet-200.zip again"
 def _read(files: list[Path], labels: list[int]) -> ResidentImages:
     import torch
 
-    from greenbench.datasets.images import ResidentImages, as_image, decode
+    from greenbench.images import ResidentImages, as_image, decode
 
     with ThreadPoolExecutor() as pool:
         images = list(pool.map(lambda file: as_image(decode(file, "RGB")), files))

@@ -13,8 +13,9 @@ from greenbench.energy.reading import Reading
 from greenbench.energy.sampler import Sampler
 from greenbench.energy.window import Meter
 
-PERIOD_S = 0.025
-"""Default time between polls: a quarter of the usual 100 ms tick, and light."""
+PERIOD_S = 0.024
+"""Default time between polls: about a quarter of the usual 100 ms tick, and light. No divisor of it, so
+that the polls meet the ticks at ever other phases and together pin them down."""
 
 
 EdgeListener = Callable[[str, str, float, list[EdgeState | DeviceFault]], None]

@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
+from greenbench.energy.device import EdgeState, Sample
+
 if TYPE_CHECKING:
-    from greenbench.energy.device import EdgeState, Sample
     from greenbench.energy.idle import Idle
 
 _Number = TypeVar("_Number", int, float)
