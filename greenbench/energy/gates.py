@@ -147,17 +147,20 @@ def _short(reading: Reading) -> Reading:
 
 def _contended(reading: Reading, start: EdgeState, end: EdgeState, busy: str) -> Reading:
     """Apply what is known about other programs on the device."""
-    states = {start.contention, end.contention}
-    if "foreign" in states:
-        names = ", ".join(dict.fromkeys(start.processes + end.processes))
-        reason = f"shared with {names}: their energy is in the figure"
+    foreign = [state for state in (start, end) if state.contention == "foreign"]
+    if foreign:
+        reason = f"shared with {_processes(foreign)}: their energy is in the figure"
         if busy == "mark":
             return replace(reading, status=Status.ESTIMATED, reason=reason)
         return replace(reading, energy_j=None, status=Status.INVALID, reason=reason)
-    if "unknown" in states:
-        why = ", ".join(dict.fromkeys(start.processes + end.processes))
-        return replace(reading, notes=(*reading.notes, f"contention unknown: {why}"))
+    unknown = [state for state in (start, end) if state.contention == "unknown"]
+    if unknown:
+        return replace(reading, notes=(*reading.notes, f"contention unknown: {_processes(unknown)}"))
     return reading
+
+
+def _processes(states: list[EdgeState]) -> str:
+    return ", ".join(dict.fromkeys(process for state in states for process in state.processes))
 
 
 def _share(before_s: float | None, after_s: float | None, seconds: float) -> float | None:

@@ -25,8 +25,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-SLOPE_TICKS = 4
+SLOPE_TICKS = 2
 """Tick intervals that give the power at an edge: near enough to it, enough to even out their timing."""
+
+
+REFITS = 20
+"""Rounds of fitting the line and moving its points back between their polls; they settle on a line that
+fits between all of them, if there is one."""
 
 
 class Tick(NamedTuple):
@@ -52,26 +57,36 @@ def fit_ticks(ticks: Sequence[Tick]) -> TickFit:
     if len(ticks) < 4:
         return TickFit(middles, uniform_s)
 
-    gaps = sorted(b - a for a, b in pairwise(middles))
-    pace = gaps[len(gaps) // 2]
+    gaps = [b - a for a, b in pairwise(middles)]
+    usual = sorted(gaps)[len(gaps) // 2]
+    # The polls round each gap up or down, so that only their mean is the pace.
+    single = [gap for gap in gaps if gap < 1.6 * usual]
+    pace = sum(single) / len(single)
     numbers = [0]
-    for gap in (b - a for a, b in pairwise(middles)):
+    for gap in gaps:
         # A late poll sees two ticks as one: count the one that was missed.
         numbers.append(numbers[-1] + max(1, round(gap / pace)))
+    times = middles
+    for _ in range(REFITS):
+        line = _line(numbers, times)
+        times = [min(max(t, tick.earliest_s), tick.latest_s) for t, tick in zip(line, ticks, strict=True)]
     count = len(ticks)
-    mean_number = sum(numbers) / count
-    mean_time = sum(middles) / count
-    spread = sum((number - mean_number) ** 2 for number in numbers)
-    covariance = sum((n - mean_number) * (m - mean_time) for n, m in zip(numbers, middles, strict=True))
-    pace = covariance / spread
-    line = [mean_time + pace * (number - mean_number) for number in numbers]
     residual_s = math.sqrt(sum((a - b) ** 2 for a, b in zip(line, middles, strict=True)) / (count - 2))
-    times = [min(max(t, tick.earliest_s), tick.latest_s) for t, tick in zip(line, ticks, strict=True)]
     # The line's own error is largest at its ends: twice the standard error of the mean. What the
     # ticks scatter beyond the width of the polls is jitter of their own, which no line removes.
     jitter_s = math.sqrt(max(0.0, residual_s**2 - uniform_s**2))
     line_s = max(uniform_s, residual_s) * 2 / math.sqrt(count)
     return TickFit(times, min(uniform_s, math.hypot(line_s, jitter_s)))
+
+
+def _line(numbers: Sequence[int], times: Sequence[float]) -> list[float]:
+    """Return the least-squares line through the times, at the same numbers."""
+    mean_number = sum(numbers) / len(numbers)
+    mean_time = sum(times) / len(times)
+    spread = sum((number - mean_number) ** 2 for number in numbers)
+    covariance = sum((n - mean_number) * (t - mean_time) for n, t in zip(numbers, times, strict=True))
+    pace = covariance / spread
+    return [mean_time + pace * (number - mean_number) for number in numbers]
 
 
 def energy_between(

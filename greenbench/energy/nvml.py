@@ -215,5 +215,6 @@ def open_nvml(
         period_s=min(device.period_s for device in opened),
         busy=busy,
         before_window=reservation.wait_until_free,
+        notes=tuple(reservation.notes),
         on_close=close,
     )

@@ -5,13 +5,13 @@ so that seconds tell as much as minutes, once the card is warm: `SteadyEnergy` m
 stops when the 95 % interval of the energy per step is within a target, and scales by the planned steps.
 Stages with different work, as in progressive resizing, are measured each and added::
 
-    energy = SteadyEnergy(meter)
+    energy = SteadyEnergy(meter, {"32 px": 78_200})
     for size in sizes_by_epoch:
         with energy.stage(f"{size} px") as step_done:
             for batch in batches:
                 train_step(batch)
                 step_done()
-    reading = energy.estimate({"32 px": 78_200})
+    reading = energy.reading
 
 Once a stage is known well enough, its further steps cost nothing (`step_done` returns at once), and
 `SteadyEnergy.known` tells a run that is after the energy alone that it may stop.
@@ -23,16 +23,14 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import NamedTuple
+from statistics import stdev
 
+from scipy.special import stdtrit
+
+from greenbench.energy.drift import MIN_BLOCKS, Block, PerStep, per_step
 from greenbench.energy.gates import MIN_SECONDS, MIN_TICKS
 from greenbench.energy.reading import COVERAGE, Reading, Status, Uncertainty, total
 from greenbench.energy.window import Meter, Window
-
-MIN_BLOCKS = 5
-DRIFT_T = 2.0
-"""A slope of more than this many standard errors is a drift."""
 
 
 @dataclass(frozen=True)
@@ -52,22 +50,9 @@ class SteadySettings:
     """
 
     target: float = 0.01
-    warmup_s: float = 10.0
+    warmup_s: float = 5.0
     block_s: float = 1.0
     limit_s: float = 120.0
-
-
-class PerStep(NamedTuple):
-    """Energy per step and the standard uncertainties of noise and drift, in joules."""
-
-    mean_j: float
-    noise_j: float
-    drift_j: float
-
-    @property
-    def half_width(self) -> float:
-        """Half-width of the 95 % interval, as a fraction of the mean."""
-        return COVERAGE * math.hypot(self.noise_j, self.drift_j) / self.mean_j
 
 
 class SteadyStage:
@@ -75,59 +60,92 @@ class SteadyStage:
 
     def __init__(self, settings: SteadySettings) -> None:
         self._settings = settings
-        self._warmup: list[tuple[int, Reading]] = []
-        self._blocks: list[tuple[int, Reading]] = []
+        self._blocks: list[tuple[Block, Reading]] = []
+        self._calibrated = 0
         self.seconds = 0.0
         """Spent on this stage so far, warm-up included."""
 
     def add(self, steps: int, reading: Reading) -> None:
         """Take in the next block: its steps and what they took."""
-        warm = self.seconds >= self._settings.warmup_s
-        (self._blocks if warm else self._warmup).append((steps, reading))
+        start_s = self.seconds
         self.seconds += reading.seconds
+        self._blocks.append((Block(steps, reading.energy_j or 0.0, start_s, self.seconds), reading))
+
+    def calibrate(self, run: Reading) -> None:
+        """Make the last blocks add up to the window that was open around all of them.
+
+        A block ends where a step does, so that what the interpolation gets wrong at its edges is the same in
+        every block. The window around them has these edges only once.
+        """
+        if run.energy_j is None:
+            self._blocks.append((Block(0, 0.0, self.seconds, self.seconds), run))
+            return
+        latest = self._blocks[self._calibrated :]
+        summed_j = sum(block.energy_j for block, _ in latest)
+        seconds = sum(reading.seconds for _, reading in latest)
+        if self.failure is None and summed_j > 0:
+            factor = run.energy_j / run.seconds / (summed_j / seconds)
+            self._blocks[self._calibrated :] = [
+                (block._replace(energy_j=block.energy_j * factor), reading) for block, reading in latest
+            ]
+        self._calibrated = len(self._blocks)
 
     @property
-    def failed(self) -> bool:
-        """Whether a block has no figure, so that the stage cannot have one either."""
-        return any(reading.energy_j is None for _, reading in self._warmup + self._blocks)
+    def failure(self) -> Reading | None:
+        """The first block without a figure: with it, the stage cannot have one either."""
+        return next((reading for _, reading in self._blocks if reading.energy_j is None), None)
 
-    @property
-    def known(self) -> bool:
+    def known(self, planned_steps: int) -> bool:
         """Whether more blocks would not help: target or limit reached, or a block without a figure."""
-        if self.failed or self.seconds >= self._settings.limit_s:
+        if self.failure is not None or self.seconds >= self._settings.limit_s:
             return True
-        kept = _settled(self._blocks)
-        whole = total([reading for _, reading in kept])
-        if len(kept) < MIN_BLOCKS or whole.seconds < MIN_SECONDS or (whole.ticks or 0) < MIN_TICKS:
+        kept = self._kept()
+        readings = [reading for _, reading in kept]
+        if len(kept) < MIN_BLOCKS or not _long_enough(readings):
             return False
-        return per_step(kept).half_width <= self._settings.target
+        return _half_width(per_step([block for block, _ in kept], planned_steps)) <= self._settings.target
 
     def estimate(self, planned_steps: int) -> Reading:
         """Return the energy of `planned_steps` steps, its interval in the reading's uncertainty."""
-        failed = next(
-            (reading for _, reading in self._warmup + self._blocks if reading.energy_j is None), None
-        )
-        if failed is not None:
-            return failed
-        # A stage that is over before it was warm is still better known by its steps than not at all.
-        kept = _settled(self._blocks) or self._warmup
+        if self.failure is not None:
+            return self.failure
+        kept = self._kept()
         if not kept:
             return total([])
-        steps = sum(count for count, _ in kept)
-        whole = total([reading for _, reading in kept])
-        found = per_step(kept)
-        half_width = found.half_width if len(kept) > 1 else None
-        shown = "unknown" if half_width is None else f"±{half_width:.1%}"
+        readings = [reading for _, reading in kept]
+        whole = total(readings)
+        measured = sum(block.steps for block, _ in kept)
+        found = per_step([block for block, _ in kept], planned_steps)
+        shown = f"±{_half_width(found):.1%}" if len(kept) > 1 else "of unknown spread"
+        enough = whole.status is Status.MEASURED_SHORT and _long_enough(readings)
         gain_j = whole.uncertainty.gain_j if whole.uncertainty else 0.0
-        reading = replace(
-            whole,
-            status=_status(whole, self._blocks),
-            reason=f"{steps} of {planned_steps} steps measured, energy per step {shown} (95 %)",
+        scaled = whole.scaled(planned_steps / measured)
+        return replace(
+            scaled,
+            energy_j=found.mean_j * planned_steps,
+            status=Status.MEASURED if enough else whole.status,
+            reason=f"{measured} of {planned_steps} steps measured, energy per step {shown} (95 %)",
             uncertainty=Uncertainty(
-                gain_j=gain_j, noise_j=found.noise_j * steps, thermal_j=found.drift_j * steps
+                gain_j=gain_j / measured * planned_steps,
+                noise_j=found.noise_j * planned_steps,
+                thermal_j=found.drift_j * planned_steps,
             ),
         )
-        return reading.scaled(planned_steps / steps)
+
+    def _kept(self) -> list[tuple[Block, Reading]]:
+        warm = [pair for pair in self._blocks if pair[0].start_s >= self._settings.warmup_s]
+        # A stage that ended before it was warm is still better known by its steps than not at all.
+        return warm or self._blocks
+
+
+def _long_enough(readings: Sequence[Reading]) -> bool:
+    """Blocks are short one by one; together they need not be."""
+    whole = total(readings)
+    return whole.seconds >= MIN_SECONDS and (whole.ticks or 0) >= MIN_TICKS
+
+
+def _half_width(found: PerStep) -> float:
+    return COVERAGE * math.hypot(found.noise_j, found.drift_j) / found.mean_j
 
 
 class SteadyEnergy:
@@ -137,62 +155,121 @@ class SteadyEnergy:
     ----------
     meter
         Opens the blocks' windows.
+    planned_steps
+        The steps of each stage in the whole training, by the stage's name.
     settings
         How long to measure.
     """
 
-    def __init__(self, meter: Meter, settings: SteadySettings | None = None) -> None:
+    def __init__(
+        self, meter: Meter, planned_steps: Mapping[str, int], settings: SteadySettings | None = None
+    ) -> None:
         self._meter = meter
+        self._planned = dict(planned_steps)
         self._settings = settings or SteadySettings()
-        self.stages: dict[str, SteadyStage] = {}
+        self.stages = {name: SteadyStage(self._settings) for name in self._planned}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Callable[[], None]]:
         """Train inside, and call what this yields after every step. A stage can be entered again."""
-        stage = self.stages.setdefault(name, SteadyStage(self._settings))
-        if stage.known:
+        stage = self.stages[name]
+        if self.known(name):
             yield lambda: None
             return
-        block = _Block(self._meter, name)
+        run = _Block(self._meter, f"{name}, all steps")
+        block = _Block(self._meter, f"{name}, block")
 
         def step_done() -> None:
-            if not block.open:
+            if not run.open:
                 return
             block.steps += 1
             if block.seconds >= self._settings.block_s:
                 stage.add(block.steps, block.close())
-                if not stage.known:
+                if self.known(name):
+                    stage.calibrate(run.close())
+                else:
                     block.begin()
 
+        run.begin()
         block.begin()
         try:
             yield step_done
         finally:
-            if block.open:
+            if run.open:
                 steps, seconds = block.steps, block.seconds
                 reading = block.close()
-                # A rest of a few steps would weigh as much as a block and scatter more.
+                # A rest of a few steps would scatter more than it tells.
                 if steps and seconds >= self._settings.block_s / 2:
                     stage.add(steps, reading)
+                stage.calibrate(run.close())
 
     def known(self, name: str) -> bool:
         """Whether the stage of that name needs no more steps."""
-        return name in self.stages and self.stages[name].known
+        return self.stages[name].known(self._planned[name])
 
-    def estimate(self, planned_steps: Mapping[str, int]) -> Reading:
-        """Return the energy of the whole training, given the planned steps of each stage."""
-        missing = [name for name in planned_steps if name not in self.stages]
-        if missing:
-            reason = f"no step of the stage {', '.join(missing)} was measured"
-            return Reading(None, Status.NOT_MEASURED, "none", 0.0, reason)
-        readings = [self.stages[name].estimate(steps) for name, steps in planned_steps.items()]
+    @property
+    def spent(self) -> Reading:
+        """Nothing that can be said of a training that ended early: a part of its steps was measured."""
+        return Reading(
+            None, Status.NOT_MEASURED, "steady", 0.0, "the training ended before its planned steps"
+        )
+
+    @property
+    def reading(self) -> Reading:
+        """The energy of the whole training, as known so far; its reason says what was measured."""
+        readings = [stage.estimate(self._planned[name]) for name, stage in self.stages.items()]
         whole = total(readings)
         if whole.energy_j is None or len(readings) == 1:
             return whole
-        measured = "; ".join(
-            f"{name}: {reading.reason}" for name, reading in zip(planned_steps, readings, strict=True)
-        )
-        return replace(whole, reason=measured)
+        measured = (f"{name}: {reading.reason}" for name, reading in zip(self.stages, readings, strict=True))
+        return replace(whole, reason="; ".join(measured))
+
+
+class EpochEnergy:
+    """Measures whole epochs, all or the first few, and scales them to the run (section 3.3 of the study).
+
+    It is used as `SteadyEnergy` is, a stage being one epoch.
+
+    Parameters
+    ----------
+    meter
+        Opens the epochs' windows.
+    planned_epochs
+        Epochs of the whole training.
+    measured_epochs
+        How many to measure; None for all of them.
+    """
+
+    def __init__(self, meter: Meter, planned_epochs: int, measured_epochs: int | None = None) -> None:
+        self._meter = meter
+        self._planned = planned_epochs
+        self._to_measure = planned_epochs if measured_epochs is None else min(measured_epochs, planned_epochs)
+        self._readings: list[Reading] = []
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Callable[[], None]]:
+        """Train one epoch inside."""
+        if len(self._readings) == self._to_measure:
+            yield lambda: None
+            return
+        with self._meter.window(name) as window:
+            yield lambda: None
+        self._readings.append(window.reading)
+
+    @property
+    def spent(self) -> Reading:
+        """The energy of the measured epochs, not scaled."""
+        return total(self._readings)
+
+    @property
+    def reading(self) -> Reading:
+        """The energy of the whole training; its reason says if a part was measured."""
+        measured = len(self._readings)
+        if measured in (0, self._planned):
+            return self.spent
+        whole = from_epochs(self._readings, self._planned)
+        remarks = [f"{measured} of {self._planned} epochs measured"]
+        return replace(whole, reason="; ".join([*filter(None, [whole.reason]), *remarks]))
 
 
 def from_epochs(readings: Sequence[Reading], planned_epochs: int) -> Reading:
@@ -200,70 +277,12 @@ def from_epochs(readings: Sequence[Reading], planned_epochs: int) -> Reading:
     whole = total(readings)
     if whole.energy_j is None:
         return whole
+    energies_j = [reading.energy_j or 0.0 for reading in readings]
     if len(readings) > 1 and whole.uncertainty is not None:
-        noise_j = per_step([(1, reading) for reading in readings]).noise_j * len(readings)
+        widening = float(stdtrit(len(readings) - 1, 0.975)) / COVERAGE
+        noise_j = widening * stdev(energies_j) * math.sqrt(len(readings))
         whole = replace(whole, uncertainty=replace(whole.uncertainty, noise_j=noise_j))
     return whole.scaled(planned_epochs / len(readings))
-
-
-def per_step(blocks: Sequence[tuple[int, Reading]]) -> PerStep:
-    """Return the energy per step over blocks of (steps, reading), and how well it is known.
-
-    The blocks' scatter about their mean gives the noise, widened where neighbors are alike (first-order
-    autocorrelation) and by Student's t, so that `COVERAGE` of it is the 95 % half-width. A slope over time
-    gives the drift: what is left of it is taken to be as much as was seen in half the time.
-    """
-    steps = sum(count for count, _ in blocks)
-    mean_j = sum(reading.energy_j or 0.0 for _, reading in blocks) / steps
-    if len(blocks) < 2:
-        return PerStep(mean_j, 0.0, 0.0)
-    values = [(reading.energy_j or 0.0) / count for count, reading in blocks]
-    count = len(values)
-    center = sum(values) / count
-    deviations = [value - center for value in values]
-    squares = sum(deviation**2 for deviation in deviations)
-    alike = 0.0
-    if count >= MIN_BLOCKS and squares > 0:
-        alike = sum(a * b for a, b in pairwise(deviations)) / squares
-    effective = max(2.0, count * (1 - max(alike, 0.0)) / (1 + max(alike, 0.0)))
-    error_j = math.sqrt(squares / (count - 1) / effective)
-    slope_j, slope_error_j = _slope(values)
-    drifting = count >= MIN_BLOCKS and abs(slope_j) > DRIFT_T * slope_error_j
-    drift_j = abs(slope_j) * count / 2 / COVERAGE if drifting else 0.0
-    return PerStep(mean_j, error_j * _student(effective - 1) / COVERAGE, drift_j)
-
-
-def _settled(blocks: list[tuple[int, Reading]]) -> list[tuple[int, Reading]]:
-    """Leave out the older half of the blocks where the energy per step still drifts over all of them."""
-    if len(blocks) >= 2 * MIN_BLOCKS and per_step(blocks).drift_j > 0:
-        return blocks[len(blocks) // 2 :]
-    return blocks
-
-
-def _slope(values: Sequence[float]) -> tuple[float, float]:
-    """Return the least-squares slope per position and its standard error (infinite for two values)."""
-    count = len(values)
-    middle = (count - 1) / 2
-    center = sum(values) / count
-    spread = sum((position - middle) ** 2 for position in range(count))
-    slope = sum((position - middle) * (value - center) for position, value in enumerate(values)) / spread
-    residual = sum((v - center - slope * (p - middle)) ** 2 for p, v in enumerate(values))
-    return slope, math.sqrt(residual / (count - 2) / spread) if count > 2 else math.inf
-
-
-def _student(degrees: float) -> float:
-    """Return the 97.5 % quantile of Student's t."""
-    from scipy.special import stdtrit  # not at import: reading a meter needs no scipy
-
-    return float(stdtrit(degrees, 0.975))
-
-
-def _status(whole: Reading, blocks: Sequence[tuple[int, Reading]]) -> Status:
-    """Blocks are short one by one; together they need not be."""
-    if whole.status is not Status.MEASURED_SHORT:
-        return whole.status
-    enough = whole.seconds >= MIN_SECONDS and (whole.ticks or 0) >= MIN_TICKS and bool(blocks)
-    return Status.MEASURED if enough else Status.MEASURED_SHORT
 
 
 class _Block:
@@ -287,7 +306,7 @@ class _Block:
 
     def begin(self) -> None:
         self.steps = 0
-        self._window = self._stack.enter_context(self._meter.window(f"steps of {self._name}"))
+        self._window = self._stack.enter_context(self._meter.window(self._name))
         self._start_s = self._meter.clock.now()
 
     def close(self) -> Reading:

@@ -115,7 +115,9 @@ class CoordConv2d(nn.Conv2d):
             self._share = None
             return self._convolve(coordinates(*where), weight, None)
         # Address and version of the weights change with an optimizer step, a checkpoint, a move.
-        autocast = torch.is_autocast_enabled(x.device.type)
+        # The meta device, on which networks are counted, has no autocast and refuses the question.
+        device = x.device.type
+        autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
         key = (where, autocast, id(weight), weight.data_ptr(), weight._version)
         if self._share is None or self._share[0] != key:
             self._share = (key, self._convolve(coordinates(*where), weight, None))

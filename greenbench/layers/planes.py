@@ -23,8 +23,9 @@ def standardize(x: Tensor, mean: Tensor, var: Tensor, weight: Tensor, bias: Tens
             weight.expand(n, c).flatten(), bias.expand(n, c).flatten(), mean.flatten(), var.flatten(),
             False, 0.0, eps, False,
         )  # fmt: skip
-        # An autograd function's caller may modify its output in place, but not if that is a view.
-        return torch.ops.aten._unsafe_view(y, (n, c, h, w))  # type: ignore[no-any-return]
+        # The caller may modify the result in place, which autograd forbids for a view.
+        z: Tensor = torch.ops.aten._unsafe_view(y, (n, c, h, w))
+        return z
     scale = weight * (var + eps).rsqrt()
     return torch.addcmul(over(x, bias - mean * scale), x, over(x, scale))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from greenbench.carbon import CarbonIntensity, co2_kg_per_week
+from greenbench.carbon import CarbonIntensity, co2_kg_per_week, paper_co2_kg_per_week
 from greenbench.record import Record
 from greenbench.results import BatchProfile, InferenceResult, TrainingResult
 from greenbench.statistics import Estimate, estimate
@@ -26,15 +26,22 @@ class Column:
         Writes a mean with its interval.
     more_is_better
         True for what is gained, False for what is paid.
+    repeats
+        Takes the repeated measurements of one record, where it has such: then the mean and its interval are
+        theirs.
     """
 
     title: str
     value: Callable[[Record], float | None]
     write: Callable[[Estimate], str]
     more_is_better: bool = False
+    repeats: Callable[[Record], Sequence[float]] | None = None
 
     def estimate(self, records: Sequence[Record]) -> Estimate | None:
         """Return the mean over the records; None unless every one of them has the value."""
+        if self.repeats is not None:
+            repeated = [value for record in records for value in self.repeats(record)]
+            return estimate(repeated) if repeated else None
         values = [self.value(record) for record in records]
         known = [value for value in values if value is not None]
         return estimate(known) if known and len(known) == len(values) else None
@@ -64,8 +71,13 @@ def write_quantity(unit: str) -> Callable[[Estimate], str]:
 
 
 def write_in(scale: float, decimals: int) -> Callable[[Estimate], str]:
-    """Write a mean in the unit that the heading names, as the paper's tables do."""
-    return lambda value: f"{value.mean / scale:.{decimals}f}"
+    """Write a mean in the unit that the heading names, as the paper's tables do, with its interval."""
+
+    def write(value: Estimate) -> str:
+        text = f"{value.mean / scale:.{decimals}f}"
+        return f"{text} ± {value.half_width / scale:.{decimals}f}" if value.half_width else text
+
+    return write
 
 
 def training_columns(metric_title: str) -> list[Column]:
@@ -78,35 +90,45 @@ def training_columns(metric_title: str) -> list[Column]:
     ]
 
 
-def inference_columns(batch_sizes: Sequence[int], intensity: CarbonIntensity) -> list[Column]:
+def inference_columns(intensity: CarbonIntensity) -> list[Column]:
     """Return the columns of the inference table: single images, and time and energy in a large batch."""
-    columns = [
+    return [
         Column("Params (M)", _inference(lambda i: i.params), write_in(1e6, 3)),
         Column("FLOPs (G)", _inference(lambda i: i.conv_macs), write_in(1e9, 4)),
-        Column("Time (ms)", _batch(0, lambda b: b.latency_ms), write_in(1, 2)),
+        Column("Time (ms)", _batch(0, _latency_ms), write_in(1, 2), repeats=_repeats(0)),
         Column("Energy (J)", _batch(0, lambda b: b.energy_per_image.energy_j), write_in(1, 3)),
         Column(
             "CO₂ (kg/wk)",
             _batch(0, lambda b: co2_kg_per_week(b.energy_per_image.energy_j, intensity)),
             write_in(1, 1),
         ),
+        Column(
+            "CO₂ by the study's formula (kg/wk)",
+            _batch(0, lambda b: paper_co2_kg_per_week(b.latency_ms)),
+            write_in(1, 1),
+        ),
+        Column("Time in a large batch (ms)", _batch(-1, _latency_ms), write_in(1, 2), repeats=_repeats(-1)),
+        Column(
+            "Energy in a large batch (J)",
+            _batch(-1, lambda b: b.energy_per_image.energy_j),
+            write_in(1, 3),
+        ),
     ]
-    for index, size in enumerate(batch_sizes[1:], start=1):
-        columns.append(
-            Column(
-                f"Time in batch {size} (ms)",
-                _batch(index, lambda b: b.latency_ms / b.batch_size),
-                write_in(1, 2),
-            )
-        )
-        columns.append(
-            Column(
-                f"Energy in batch {size} (J)",
-                _batch(index, lambda b: b.energy_per_image.energy_j),
-                write_in(1, 3),
-            )
-        )
-    return columns
+
+
+def _latency_ms(batch: BatchProfile) -> float:
+    """Return the time of one image."""
+    return batch.latency_ms / batch.batch_size
+
+
+def _repeats(index: int) -> Callable[[Record], Sequence[float]]:
+    def repeats(record: Record) -> Sequence[float]:
+        if record.inference is None:
+            return ()
+        batch = record.inference.batches[index]
+        return [median_ms / batch.batch_size for median_ms in batch.repeat_medians_ms]
+
+    return repeats
 
 
 def cell(column: Column, value: Estimate | None, baseline: Estimate | None, best: float | None) -> str:

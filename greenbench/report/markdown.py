@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from greenbench.carbon import CarbonIntensity
+from greenbench.carbon import PAPER_KG_PER_WEEK_PER_MS, CarbonIntensity
 from greenbench.case import Kind
 from greenbench.machine import Machine
 from greenbench.record import Record, Unreadable
@@ -65,9 +65,8 @@ def _section(group: Group, figure: str | None, intensity: CarbonIntensity) -> li
         parts.append(f"![Held-out metric against the cost of training]({figure})")
     for task in METRIC_TITLES:
         if datasets := group.datasets("inference", task):
-            sizes = group.protocol.inference.batch_sizes
             parts.append(f"### Inference: {task}")
-            parts.append(_table(group, "inference", datasets, inference_columns(sizes, intensity)))
+            parts.append(_table(group, "inference", datasets, inference_columns(intensity)))
     notes = _notes(group, intensity)
     if notes:
         parts.append("\n".join(f"- {note}" for note in notes))
@@ -125,6 +124,21 @@ def _rows(group: Group, kind: Kind, datasets: Sequence[str], columns: Sequence[C
     return list(rows.values())
 
 
+def _inference_inputs(group: Group) -> list[str]:
+    """Return one sentence on the images that networks were profiled on."""
+    seen = {
+        record.data.title: record.inference
+        for records in group.records.values()
+        for record in records
+        if record.inference is not None
+    }
+    sizes = [
+        f"{title} {result.input_size[0]}x{result.input_size[1]}, large batch {result.batches[-1].batch_size}"
+        for title, result in seen.items()
+    ]
+    return [f"Inference on random images, inputs as {group.protocol.inference.inputs}: {'; '.join(sizes)}."]
+
+
 def _notes(group: Group, intensity: CarbonIntensity) -> list[str]:
     """Return what a reader must know about single figures, each once."""
     notes = []
@@ -133,15 +147,19 @@ def _notes(group: Group, intensity: CarbonIntensity) -> list[str]:
     notes += [f"–: energy was not measured: {_escape(reason)}." for reason in reasons]
     if any(record.inference for record in everything):
         notes.append(f"CO₂ of a week of video at 30 images a second, at {_escape(str(intensity))}.")
+        notes.append(
+            f"CO₂ by the study's formula is latency times {PAPER_KG_PER_WEEK_PER_MS} kg/wk per ms, whatever the "
+            "energy (reconstructed from its tables, comparable with them alone)."
+        )
+        notes += _inference_inputs(group)
     for record in everything:
         training, case = record.training, record.case
         if training is not None and training.status == "diverged":
             step = training.diverged_at_step
             notes.append(f"{case.id}, seed {case.seed}: diverged, the loss of step {step} was not finite.")
-        if training is not None and training.measured_epochs < len(training.curve):
+        if training is not None and training.energy.energy_j is not None and training.energy.reason:
             notes.append(
-                f"{case.id}, seed {case.seed}: energy measured over {training.measured_epochs} of "
-                f"{len(training.curve)} epochs and scaled."
+                f"{case.id}, seed {case.seed}: energy {training.energy.status}: {training.energy.reason}."
             )
     notes += _best_epochs(group)
     if group.superseded:

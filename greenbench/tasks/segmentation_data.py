@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from greenbench.datasets import IGNORE_INDEX, Dataset, Splits
-from greenbench.datasets.images import Images, ResidentImages
+from greenbench.images import Images, ResidentImages
 from greenbench.recipe import scaled_size
 from greenbench.tasks import Split, evaluated_indices
 from greenbench.tasks.metrics import MeanIoU

@@ -1,0 +1,41 @@
+"""The stub of NVML, built once per session, under the real pynvml; and a place of its own for locks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench_tests import nvml_stub
+from bench_tests.nvml_stub import Stub
+from greenbench.energy import lock
+
+
+@pytest.fixture(scope="session")
+def stub_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if nvml_stub.compiler() is None:
+        pytest.skip("no C compiler (gcc or cc) to build the NVML stub with")
+    return nvml_stub.build(tmp_path_factory.mktemp("nvml_stub"))
+
+
+@pytest.fixture(scope="session")
+def loaded_stub(stub_library: Path) -> Stub:
+    return Stub(stub_library)
+
+
+@pytest.fixture
+def stub(loaded_stub: Stub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    loaded_stub.reset()
+    loaded_stub.install()
+    yield loaded_stub
+    loaded_stub.remove()
+
+
+@pytest.fixture(autouse=True)
+def lock_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "locks"
+    monkeypatch.setattr(lock, "lock_folder", lambda: folder)
+    return folder
