@@ -16,3 +16,14 @@ def recipes():
         for scale in PROTOCOLS.values()
         for name in scale.datasets
     }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Run on one thread: the arrays here are small, and threads would wait for each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
