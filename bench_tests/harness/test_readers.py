@@ -298,7 +298,7 @@ def test_a_file_that_cannot_be_decoded_is_named_with_the_cure(files, which):
     damaged = image if which == "image" else mask
     truncate(damaged)
     splits = dataset.load(root)
-    with pytest.raises(UserError, match="cannot be read as an image .* again") as error:
+    with pytest.raises(UserError, match=r"cannot be read as an image .* again") as error:
         splits.heldout[0]
     assert str(damaged) in str(error.value)
 
