@@ -100,9 +100,7 @@ def decode(file: Path, mode: str) -> np.ndarray:
             keep = mode == "L" and image.mode in ("L", "P")
             return np.array(image if keep else image.convert(mode))
     except (OSError, SyntaxError) as error:  # Pillow calls a broken PNG a syntax error
-        raise UserError(
-            f"{file} cannot be read as an image ({error}); unpack the data set again"
-        ) from error
+        raise UserError(f"{file} cannot be read as an image ({error}); unpack the data set again") from error
 
 
 def as_image(pixels: np.ndarray) -> Tensor:

@@ -12,6 +12,7 @@ import greenbench
 from conftest import MACHINE, NOT_MEASURED, inference_result, training_result
 from greenbench.carbon import carbon_intensity
 from greenbench.cli import main
+from greenbench.energy import Reading, Status, Uncertainty
 from greenbench.errors import UserError
 from greenbench.record import RecordFolder
 from greenbench.report import write_report
@@ -162,6 +163,35 @@ def test_a_folder_without_records_is_refused_in_words(tmp_path, capsys):
         write_report(tmp_path, carbon_intensity())
     assert main(["report", str(tmp_path)]) == 2
     assert "holds no records" in capsys.readouterr().err
+
+
+def test_energy_carries_its_interval_and_marks_what_is_no_full_measurement(make_record, report_of):
+    sure = Reading(100.0, Status.MEASURED, "test", 9.0, uncertainty=Uncertainty(gain_j=5.0, tick_j=1.0))
+    short = Reading(50.0, Status.MEASURED_SHORT, "test", 1.0, "window of 1 s is shorter than 5 s")
+    guess = Reading(20.0, Status.ESTIMATED, "estimate", 1.0, "65 W stated")
+    text, _ = report_of(
+        make_record(result=training_result(0.9, seconds=10, energy=sure)),
+        make_record("mixup", training_result(0.9, energy=short)),
+        make_record("radam", training_result(0.9, energy=guess)),
+    )
+    assert cells(text, "Baseline")[2] == "**100 J ± 2%**"
+    assert cells(text, "Mixup")[2] == "**50.0 J†**"
+    assert cells(text, "Radam")[2] == "**20.0 J est.** ★"
+    assert "window of 1 s is shorter" in text
+    assert "another 10% (95 %)" in text
+
+
+def test_the_audit_of_the_records_is_in_the_report(make_record, report_of):
+    text, _ = report_of(make_record())
+    assert "find nothing in these records that cannot be" in text
+    zero = Reading(1e-9, Status.MEASURED, "test", 9.0, device="NVIDIA H100 80GB HBM3")
+    hot = Reading(1e6, Status.MEASURED, "test", 9.0, device="NVIDIA H100 80GB HBM3")
+    text, summary = report_of(
+        make_record(result=training_result(0.9, energy=hot)),
+        make_record("mixup", training_result(0.9, energy=zero)),
+    )
+    assert "(impossible)" in text
+    assert "audit: " in summary
 
 
 def test_left_out_files_are_named_in_the_report(make_record, report_of, tmp_path):
