@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from conftest import MACHINE, inference_result, training_result
+from bench_tests.harness.made_up import MACHINE, inference_result, training_result
 from greenbench.checks import Tolerance, check, load_tolerances, require_comparable
 from greenbench.errors import UserError
 from greenbench.protocol import PROTOCOLS

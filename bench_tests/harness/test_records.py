@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import MACHINE, inference_result, training_result
+from bench_tests.harness.made_up import MACHINE, inference_result, training_result
 from greenbench.errors import UserError
 from greenbench.record import Record, RecordFolder, read_record
 

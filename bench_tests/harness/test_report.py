@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import greenbench
-from conftest import MACHINE, NOT_MEASURED, inference_result, training_result
+from bench_tests.harness.made_up import MACHINE, NOT_MEASURED, inference_result, training_result
 from greenbench.carbon import carbon_intensity
 from greenbench.cli import main
 from greenbench.energy import Reading, Status, Uncertainty
