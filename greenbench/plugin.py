@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from greenbench.energy import BUSY_POLICIES, SOURCES
 from greenbench.errors import UserError
-from greenbench.protocol import PROTOCOLS
+from greenbench.protocol import PROTOCOLS, TRAINING_ENERGIES
 
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
@@ -42,11 +43,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--green-data", metavar="DIR", help="folder of the data sets (default: $GREENBENCH_DATA)")
     add("--green-out", metavar="DIR", help="folder for records and report.md (default: reports/local)")
     add("--green-seeds", metavar="N", help="runs of each case, seeds 0 to N-1 (default: the scale's own)")
-    add("--green-meter", metavar="NAME", help="source of energy figures: auto, none, nvml (default: auto)")
+    add(
+        "--green-meter",
+        metavar="NAME",
+        help=f"source of energy figures: {', '.join(SOURCES)} (default: auto)",
+    )
+    add(
+        "--green-on-busy",
+        choices=BUSY_POLICIES,
+        help="when other programs are on the measured GPU (default: fail)",
+    )
+    add(
+        "--green-training-energy",
+        metavar="METHOD",
+        help=f"{', '.join(TRAINING_ENERGIES)} (default: the scale's own)",
+    )
     add(
         "--green-carbon",
         metavar="REGION",
         help="region or amount for CO2, such as deu or '300 g/kWh' (default: world)",
+    )
+    add(
+        "--green-inputs",
+        metavar="NAME",
+        help="image sizes at inference: stated by the study, or fitted by its FLOPs (default: stated)",
     )
     add("--green-resume", action="store_true", help="keep the records of finished cases, run the others")
     add(
@@ -199,12 +219,13 @@ def _settings(config: pytest.Config, workerinput: dict[str, str] | None) -> Sett
     from greenbench.carbon import DEFAULT_REGION, carbon_intensity
     from greenbench.datasets import DATA_ENVIRONMENT_VARIABLE, check_root
     from greenbench.energy import check_source
-    from greenbench.protocol import find_protocol
+    from greenbench.protocol import find_protocol, with_inputs
     from greenbench.study import Settings
     from greenbench.techniques import discover, find
 
     option = config.option
-    protocol = find_protocol(option.green_scale or SMALLEST_SCALE)
+    protocol = find_protocol(option.green_scale or SMALLEST_SCALE, option.green_training_energy)
+    protocol = with_inputs(protocol, option.green_inputs)
     root = option.green_data or os.environ.get(DATA_ENVIRONMENT_VARIABLE)
     techniques = discover(Path(file) for file in option.green_technique_file or ())
     selected = tuple(option.green_technique or ())
@@ -219,6 +240,7 @@ def _settings(config: pytest.Config, workerinput: dict[str, str] | None) -> Sett
         seeds=_seeds(option.green_seeds, protocol.seeds),
         carbon=carbon_intensity(option.green_carbon or DEFAULT_REGION),
         meter=check_source(option.green_meter or "auto"),
+        busy=option.green_on_busy or "fail",
         resume=option.green_resume,
         session=workerinput["green_session"] if workerinput else uuid.uuid4().hex,
         workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),

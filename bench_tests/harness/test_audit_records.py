@@ -8,6 +8,7 @@ from greenbench.audit import audit_records, check_records, known_boards
 from greenbench.case import Case
 from greenbench.cli import main
 from greenbench.energy import Reading, Status
+from greenbench.energy.device import EdgeState
 from greenbench.machine import Machine
 from greenbench.protocol import find_protocol
 from greenbench.record import SCHEMA, DataFacts, Record, RecordFolder, TechniqueFacts
@@ -17,7 +18,7 @@ MACHINE = Machine("cpu", 2, "NVIDIA H200", "GPU-1", "590", "2.15", "0.30", "3.11
 
 
 def reading(energy_j, seconds, status=Status.MEASURED):
-    return Reading(energy_j, status, "nvml-counter", seconds, None if energy_j else "no meter")
+    return Reading(energy_j, status, "nvml-counter", seconds, device="NVIDIA H200")
 
 
 def record(kind, technique, dataset, **content):
@@ -75,7 +76,6 @@ def training_record(technique="baseline", energy_j=2e6, status=Status.MEASURED):
         train_seconds=energy_j / 400,
         evaluation_seconds=1.0,
         energy=reading(energy_j, energy_j / 400, status),
-        measured_epochs=10,
         evaluation_energy=reading(1.0, 1.0),
         curve=(),
     )
@@ -128,11 +128,23 @@ def test_figures_marked_as_rough_are_not_judged():
     assert rules_of([training_record(), rough]) == set()
 
 
+def with_reading(record, **changes):
+    (batch,) = record.inference.batches
+    batch = replace(batch, energy_per_image=replace(batch.energy_per_image, **changes))
+    return replace(record, inference=replace(record.inference, batches=(batch,)))
+
+
 def test_an_unknown_board_leaves_power_unjudged():
-    bad = inference_record(power_w=900)
-    bad = replace(bad, machine=replace(MACHINE, gpu="Board of next year"))
+    bad = with_reading(inference_record(power_w=900), device="Board of next year")
     outcome = next(o for o in check_records([bad]) if o.rule == "power_above_board_limit")
     assert (outcome.checked, outcome.findings) == (0, ())
+
+
+def test_the_limit_that_was_set_on_a_board_counts_also_on_an_unknown_one():
+    limited = EdgeState("GPU-1", power_limit_w=250.0)
+    for device in ("NVIDIA H200", "Board of next year"):
+        record = with_reading(inference_record(power_w=300), device=device, start=limited)
+        assert "power_above_board_limit" in rules_of([record])
 
 
 def test_boards_have_plausible_limits_and_rates():

@@ -9,7 +9,7 @@ from greenbench import techniques
 from greenbench.case import pairs
 from greenbench.datasets import discover as datasets
 from greenbench.errors import UserError
-from greenbench.protocol import PROTOCOLS, find_protocol
+from greenbench.protocol import MEASURED_EPOCHS, PROTOCOLS, find_protocol
 from greenbench.recipe import Technique, compose
 from greenbench.tasks import baseline_recipe
 
@@ -121,8 +121,10 @@ def test_the_matrix_is_the_papers(recipe):
 def test_the_paper_scale_holds_the_papers_four_data_sets():
     paper = find_protocol("paper")
     assert paper.datasets == ("cifar100", "tiny_imagenet", "cityscapes", "coco_stuff")
-    assert paper.measured_epochs == 10
-    assert (paper.inference.passes, paper.inference.repeats, paper.inference.batch_sizes[0]) == (10_000, 3, 1)
+    assert paper.training_energy == "epochs"
+    assert MEASURED_EPOCHS == 10
+    assert (paper.inference.passes, paper.inference.repeats) == (10_000, 3)
+    assert all(min(paper.inference.passes_by_batch_size(name)) == 1 for name in paper.datasets)
     recipes = {name: baseline_recipe(datasets()[name], paper) for name in paper.datasets}
     assert {n: (r.epochs, r.batch_size, r.image_size) for n, r in recipes.items()} == {
         "cifar100": (200, 128, (32, 32)),

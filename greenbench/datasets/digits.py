@@ -20,7 +20,7 @@ FILE = "files/digits.npz"
 LEVELS = 16
 """The scans have gray levels 0 to 16."""
 
-SIDE = 12
+SIDE = 10
 """The 8 px scans are enlarged, so that the deepest of the four stages still has more than one pixel."""
 HELD_OUT_EVERY = 5
 """Every fifth image is held out: 1,437 for training, 360 held out."""

@@ -25,6 +25,7 @@ __all__ = [
     "SOURCES",
     "Idle",
     "Meter",
+    "NoMeter",
     "Reading",
     "Status",
     "Uncertainty",

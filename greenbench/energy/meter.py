@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from greenbench.energy.accumulate import Accumulator
@@ -37,6 +38,8 @@ class DeviceMeter(Meter):
         Time between polls.
     busy
         ``fail``, ``wait`` or ``mark``: what a foreign program on a device does to a reading.
+    notes
+        What belongs beside every reading.
     before_window
         Called before every window, e.g. to wait until the devices are free.
     on_close
@@ -52,6 +55,7 @@ class DeviceMeter(Meter):
         clock: Clock | None = None,
         period_s: float = PERIOD_S,
         busy: str = "fail",
+        notes: tuple[str, ...] = (),
         before_window: Callable[[], None] = lambda: None,
         on_close: Callable[[], None] = lambda: None,
     ) -> None:
@@ -62,6 +66,7 @@ class DeviceMeter(Meter):
         self.edge_listener: EdgeListener | None = None
         """Told of every edge; for recording."""
         self._busy = busy
+        self._notes = notes
         self._before_window = before_window
         self._on_close = on_close
 
@@ -90,7 +95,8 @@ class DeviceMeter(Meter):
                     seen.add(state)
             first = start if isinstance(start, EdgeState) else EdgeState(device.info.uuid)
             last = end if isinstance(end, EdgeState) else first
-            readings.append(judge(seen, first, last, seconds, self._busy))
+            reading = judge(seen, first, last, seconds, self._busy)
+            readings.append(replace(reading, notes=reading.notes + self._notes))
         return tuple(readings)
 
     def _tell(self, which: str, label: str, states: list[EdgeState | DeviceFault]) -> None:

@@ -129,7 +129,8 @@ class ReplayDevice(Device):
         self._state_times = [time_s for time_s, _ in self._states]
         self._end_s = self._times[-1] + 2 * trace.period_s
         info = trace.infos[position]
-        self.info = replace(info, method=f"replay-{info.method}")
+        note = "played back from a recorded trace: not the energy of the work beside it"
+        self.info = replace(info, method=f"replay-{info.method}", notes=(*info.notes, note))
 
     def sample(self) -> Sample:
         """Return the last recorded poll; `DeviceFault` after the trace's end."""

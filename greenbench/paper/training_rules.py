@@ -165,6 +165,7 @@ RULES = (
         "Is the energy enough for the operations of the stated training?",
         ("train_energy_j", "train_macs", "board"),
         energy_below_compute_floor,
+        about=lambda entry: bool(_floor_j(entry)),
     ),
     Rule(
         "same_work_different_energy",
