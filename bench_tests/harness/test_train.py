@@ -41,6 +41,15 @@ def sgd(network):
     return SGD(network.parameters(), lr=0.1, momentum=0.9)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Threads that wait for each other cost more than this small network does."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
 def data():
     """Return random images of three classes, told apart by their brightness."""
