@@ -76,7 +76,6 @@ def training_record(technique="baseline", energy_j=2e6, status=Status.MEASURED):
         train_seconds=energy_j / 400,
         evaluation_seconds=1.0,
         energy=reading(energy_j, energy_j / 400, status),
-        measured_epochs=10,
         evaluation_energy=reading(1.0, 1.0),
         curve=(),
     )
