@@ -179,9 +179,11 @@ def cost(meter: str, job: dict[str, Any]) -> dict[str, Any]:
     begin()
     end()
     begin()
-    cpu_s, wall_s = time.process_time(), time.monotonic()
-    time.sleep(job["seconds"])
-    share = (time.process_time() - cpu_s) / (time.monotonic() - wall_s)
+    shares = []
+    for _ in range(3):  # the least: a shared machine only ever adds
+        cpu_s, wall_s = time.process_time(), time.monotonic()
+        time.sleep(job["seconds"] / 3)
+        shares.append((time.process_time() - cpu_s) / (time.monotonic() - wall_s))
     end()
     edges = []
     for _ in range(20):
@@ -192,7 +194,7 @@ def cost(meter: str, job: dict[str, Any]) -> dict[str, Any]:
         closing = time.perf_counter()
         end()
         edges.append(between - at + time.perf_counter() - closing)
-    return {"core": share, "edges_s": sorted(edges)[len(edges) // 2]}
+    return {"core": min(shares), "edges_s": sorted(edges)[len(edges) // 2]}
 
 
 def main() -> None:

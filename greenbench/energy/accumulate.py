@@ -95,7 +95,7 @@ class Accumulator:
             self.fault = self.fault or reason
         if step_j <= SLACK_J:
             return
-        tick = Tick(previous.begin_s, sample.end_s, sample.energy_j)
+        tick = Tick(previous.begin_s, sample.end_s, sample.energy_j, self._instant_w(sample))
         if self.tail:
             before = self.tail[-1]
             self._tick_power.add((tick.energy_j - before.energy_j) / (tick.latest_s - before.latest_s))
@@ -103,6 +103,13 @@ class Accumulator:
         if len(self.head) < KEPT_TICKS:
             self.head.append(tick)
         self.tail.append(tick)
+
+    def _instant_w(self, sample: Sample) -> float | None:
+        """Return a power that holds for the moment of the sample, and is possible."""
+        watts, bound_w = sample.power_w, self.info.max_power_w
+        if watts is None or self.info.power_lag_s > 0 or (bound_w is not None and watts > bound_w):
+            return None
+        return watts
 
 
 class _Moments:
