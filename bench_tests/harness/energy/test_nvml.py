@@ -337,3 +337,19 @@ def test_an_index_among_different_gpus_needs_the_bus_order():
     assert visible_uuids(UUIDS, mixed, {}) == UUIDS
     with pytest.raises(SourceUnavailable, match="CUDA's index 0"):
         visible_uuids(UUIDS, mixed, {}, first=True)
+
+
+def test_a_device_that_fails_to_finish_leaves_no_window_open(stub):
+    """A crashed kernel shows when the device is waited for: the error passes, the sampler ends."""
+    clock = stub.clock()
+    calls = []
+
+    def synchronize() -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise RuntimeError("CUDA error: an illegal memory access")
+
+    with open_nvml(synchronize, clock=clock) as meter:
+        with pytest.raises(RuntimeError, match="illegal memory"), meter.window("work"):
+            clock.sleep(1.0)
+        assert meter.sampler._open == []
