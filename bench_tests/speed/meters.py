@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "reports" / "meters.md"
 METERS = ("greenbench", "zeus", "codecarbon")
 SECONDS = 6.0
-AT_ONCE = 4
+AT_ONCE = 8
 CLOSE = 0.05
 """A figure within this of the truth counts as right where there is one."""
 
@@ -108,7 +108,7 @@ def run() -> list[dict[str, object]]:
         return [{"case": NAME, "note": f"not run: {needed} missing; pip install 'greenbench[bench]'"}]
     with tempfile.TemporaryDirectory() as folder:
         bench = _Bench(Path(folder))
-        costs = {meter: bench.ask(meter, {"kind": "cost", "seconds": 9.0}) for meter in ("floor", *METERS)}
+        costs = {meter: bench.ask(meter, {"kind": "cost", "seconds": 6.0}) for meter in ("floor", *METERS)}
         with ThreadPoolExecutor(AT_ONCE) as pool:
             jobs = [(meter, case) for case in CASES for meter in METERS]
             faults = dict(zip(jobs, pool.map(lambda job: bench.fault(*job), jobs), strict=True))
@@ -266,7 +266,7 @@ the GPU idles at 40 W. The counter updates every 100 ms.
 
 ## Cost
 
-CPU time with a window open while the program sleeps (least of three runs of 3 s); the floor is the same
+CPU time with a window open while the program sleeps (least of three runs of 2 s); the floor is the same
 program without a meter. A call into the stub takes less time than one into a driver. Of the edges, ours read
 the GPU's condition and its process list at either end.
 
