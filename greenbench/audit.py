@@ -6,6 +6,7 @@ Imports no torch.
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -61,7 +62,6 @@ def _entries(record: Record, records: Sequence[Record]) -> Iterator[Entry]:
         input=known.image_size,
         group=f"{protocol.name} on {record.machine.key}",
         params_per_class=PARAMS_PER_CLASS[known.task] if protocol.width == 1 else 1,
-        board=known_boards().get(record.machine.gpu or ""),
     )
     if record.training is not None:
         yield _training_entry(entry, record, records)
@@ -76,6 +76,7 @@ def _training_entry(entry: Entry, record: Record, records: Sequence[Record]) -> 
     heldout = (training.heldout or {}).get(training.metric)
     return replace(
         entry,
+        board=_board(training.energy),
         train_energy_j=_energy(training.energy, where),
         train_seconds=_seconds(training.energy, where),
         heldout=None if heldout is None else Figure(f"{where}.heldout", heldout, percent(heldout)),
@@ -102,6 +103,7 @@ def _inference_entries(entry: Entry, record: Record) -> Iterator[Entry]:
         yield replace(
             entry,
             group=f"{entry.group}, batch {batch.batch_size}",
+            board=_board(batch.energy_per_image),
             latency_s=Figure(f"{at}.latency_ms", latency_s, si(latency_s, "s")),
             energy_j=energy,
             energy_seconds=_seconds(batch.energy_per_image, at),
@@ -118,6 +120,15 @@ def _with_published_counts(entry: Entry, record: Record) -> Entry:
     if setup is None or row is None or not full_size or as_text(entry.input) != row.input:
         return entry
     return replace(entry, expected_params=row.params, expected_macs=row.conv_macs)
+
+
+def _board(reading: Reading) -> Board | None:
+    """Return the board that a reading is of, with the limit that was set on it; None for other devices."""
+    known = known_boards().get(reading.device or "")
+    limit_w = reading.start.power_limit_w if reading.start is not None else None
+    if known is not None:
+        return known if limit_w is None else replace(known, power_limit_w=limit_w)
+    return None if limit_w is None else Board(reading.device or "this board", limit_w, math.inf)
 
 
 def _energy(reading: Reading, where: str) -> Figure | None:

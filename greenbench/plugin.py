@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from greenbench.energy import BUSY_POLICIES, SOURCES
 from greenbench.errors import UserError
-from greenbench.protocol import PROTOCOLS
+from greenbench.protocol import PROTOCOLS, TRAINING_ENERGIES
 
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 SMALLEST_SCALE = "smoke"
 KINDS: tuple[Kind, ...] = ("training", "inference")
 STUDY = pytest.StashKey["Study"]()
+BAD_INPUT = pytest.StashKey[bool]()
 DEFAULT_OUT = "reports/local"
 RESUMED = "greenbench_resumed"
 
@@ -41,11 +43,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--green-data", metavar="DIR", help="folder of the data sets (default: $GREENBENCH_DATA)")
     add("--green-out", metavar="DIR", help="folder for records and report.md (default: reports/local)")
     add("--green-seeds", metavar="N", help="runs of each case, seeds 0 to N-1 (default: the scale's own)")
-    add("--green-meter", metavar="NAME", help="source of energy figures: auto, none, nvml (default: auto)")
+    add(
+        "--green-meter",
+        metavar="NAME",
+        help=f"source of energy figures: {', '.join(SOURCES)} (default: auto)",
+    )
+    add(
+        "--green-on-busy",
+        choices=BUSY_POLICIES,
+        help="when other programs are on the measured GPU (default: fail)",
+    )
+    add(
+        "--green-training-energy",
+        metavar="METHOD",
+        help=f"{', '.join(TRAINING_ENERGIES)} (default: the scale's own)",
+    )
     add(
         "--green-carbon",
         metavar="REGION",
         help="region or amount for CO2, such as deu or '300 g/kWh' (default: world)",
+    )
+    add(
+        "--green-inputs",
+        metavar="NAME",
+        help="image sizes at inference: stated by the study, or fitted by its FLOPs (default: stated)",
     )
     add("--green-resume", action="store_true", help="keep the records of finished cases, run the others")
     add(
@@ -74,7 +95,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     if any(value for name, value in vars(config.option).items() if name.startswith("green_")):
         try:
-            _study(config)
+            study = _study(config)
+            for kind in KINDS:
+                study.pairs(kind)
         except UserError as error:
             raise pytest.UsageError(str(error)) from error
 
@@ -84,9 +107,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for kind in KINDS:
         name = f"{kind}_pair"
         if name in metafunc.fixturenames:
-            study = _study(metafunc.config)
-            pairs = study.pairs(kind)
+            try:
+                study = _study(metafunc.config)
+                pairs = study.pairs(kind)
+            except UserError as error:
+                metafunc.config.stash[BAD_INPUT] = True
+                raise pytest.Collector.CollectError(f"greenbench: {error}") from error
             metafunc.parametrize(name, [_parameter(study, pair) for pair in pairs])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell bad input, such as two installed techniques of one name, from a broken test file."""
+    if session.config.stash.get(BAD_INPUT, False):
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
 
 @pytest.fixture
@@ -186,12 +219,13 @@ def _settings(config: pytest.Config, workerinput: dict[str, str] | None) -> Sett
     from greenbench.carbon import DEFAULT_REGION, carbon_intensity
     from greenbench.datasets import DATA_ENVIRONMENT_VARIABLE, check_root
     from greenbench.energy import check_source
-    from greenbench.protocol import find_protocol
+    from greenbench.protocol import find_protocol, with_inputs
     from greenbench.study import Settings
     from greenbench.techniques import discover, find
 
     option = config.option
-    protocol = find_protocol(option.green_scale or SMALLEST_SCALE)
+    protocol = find_protocol(option.green_scale or SMALLEST_SCALE, option.green_training_energy)
+    protocol = with_inputs(protocol, option.green_inputs)
     root = option.green_data or os.environ.get(DATA_ENVIRONMENT_VARIABLE)
     techniques = discover(Path(file) for file in option.green_technique_file or ())
     selected = tuple(option.green_technique or ())
@@ -206,6 +240,7 @@ def _settings(config: pytest.Config, workerinput: dict[str, str] | None) -> Sett
         seeds=_seeds(option.green_seeds, protocol.seeds),
         carbon=carbon_intensity(option.green_carbon or DEFAULT_REGION),
         meter=check_source(option.green_meter or "auto"),
+        busy=option.green_on_busy or "fail",
         resume=option.green_resume,
         session=workerinput["green_session"] if workerinput else uuid.uuid4().hex,
         workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
@@ -224,8 +259,8 @@ def _parameter(study: Study, pair: Pair) -> ParameterSet:
     kind = pair.cases[0].kind
     marks = [
         getattr(pytest.mark, kind),
-        pytest.mark.technique(pair.technique.name),
-        pytest.mark.dataset(pair.dataset.name),
+        pytest.mark.technique(name=pair.technique.name),
+        pytest.mark.dataset(name=pair.dataset.name),
     ]
     if reason := study.missing_data(pair):
         marks.append(pytest.mark.skip(reason=reason))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from greenbench.results import BatchProfile, InferenceResult, Progress, Progress
 def profile(
     network: nn.Module,
     input_size: tuple[int, int],
+    passes: Mapping[int, int],
     protocol: InferenceProtocol,
     meter: Meter,
     *,
@@ -35,8 +36,10 @@ def profile(
         Maps images (N, 3, H, W) to logits; it is moved to `device` and put into evaluation mode.
     input_size
         Height and width of the images in pixels.
+    passes
+        Timed passes of a repeat for each batch size.
     protocol
-        Batch sizes, passes, repeats and warm-up.
+        Repeats, their least duration, and warm-up.
     meter
         Measures the energy of each repeat.
     seed
@@ -48,16 +51,16 @@ def profile(
     """
     counts = count(network, (1, 3, *input_size))
     network.to(device).eval()
-    steps = len(protocol.batch_sizes) * protocol.repeats
+    steps = len(passes) * protocol.repeats
     generator = torch.Generator().manual_seed(seed)
     batches = []
-    for index, batch_size in enumerate(protocol.batch_sizes):
+    for index, (batch_size, batch_passes) in enumerate(passes.items()):
         images = torch.randn((batch_size, 3, *input_size), generator=generator).to(device)
 
         def after_repeat(repeat: int, index: int = index, batch_size: int = batch_size) -> None:
             progress(Progress(index * protocol.repeats + repeat, steps, f"batch {batch_size}"))
 
-        batches.append(_profile_batch(network, images, protocol, meter, after_repeat))
+        batches.append(_profile_batch(network, images, batch_passes, protocol, meter, after_repeat))
     return InferenceResult(input_size, counts.params, counts.conv_macs, counts.full_macs, tuple(batches))
 
 
@@ -65,6 +68,7 @@ def profile(
 def _profile_batch(
     network: nn.Module,
     images: torch.Tensor,
+    passes: int,
     protocol: InferenceProtocol,
     meter: Meter,
     after_repeat: Callable[[int], None],
@@ -74,8 +78,11 @@ def _profile_batch(
         warm_until = time.monotonic() + protocol.warmup_s
         while time.monotonic() < warm_until:
             _timed_pass_ms(network, images)
+        passes_ms: list[float] = []
         with meter.window(f"inference repeat {repeat + 1}") as window:
-            passes_ms = [_timed_pass_ms(network, images) for _ in range(protocol.passes)]
+            until = time.monotonic() + protocol.min_seconds
+            while len(passes_ms) < passes or time.monotonic() < until:
+                passes_ms.append(_timed_pass_ms(network, images))
         latencies_ms += passes_ms
         medians_ms.append(float(np.median(passes_ms)))
         readings.append(window.reading)

@@ -7,11 +7,10 @@ into one folder.
 from __future__ import annotations
 
 import json
-import operator
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +129,7 @@ class RecordFolder:
         """
         target = self.path / record.file_name
         temporary = target.with_suffix(f".{os.getpid()}.tmp")
-        text = json.dumps(cattrs.unstructure(record), indent=1, allow_nan=False)
+        text = json.dumps(_plain(record), indent=1)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with temporary.open("w", encoding="utf-8") as file:
@@ -139,7 +138,8 @@ class RecordFolder:
                 os.fsync(file.fileno())
             temporary.replace(target)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
             raise UserError(
                 f"the record {target} cannot be written ({error.strerror}); make room or choose another "
                 "folder with --green-out, then go on with --green-resume"
@@ -184,6 +184,8 @@ def read_record(path: Path) -> Record | Unreadable:
         record = _CONVERTER.structure(content, Record)
     except Exception as error:  # cattrs raises groups of whatever a field's conversion raised
         return Unreadable(path, "; ".join(cattrs.transform_error(error)))
+    if _plain(record) != content:  # cattrs would take the text "1" for the number 1
+        return Unreadable(path, "a value has another type than greenbench writes: it was edited")
     if record.key != record.case.key:
         return Unreadable(
             path, f"its key {record.key} is not that of its case, {record.case.key}: it was edited"
@@ -191,30 +193,9 @@ def read_record(path: Path) -> Record | Unreadable:
     return record
 
 
-def _converter() -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=True)
-    # As strict as JSON itself: by default cattrs would turn the text "1" into the number 1.
-    for kind in (int, str, bool):
-        converter.register_structure_hook_func(partial(operator.is_, kind), _exactly)
-    converter.register_structure_hook_func(
-        partial(operator.is_, float), lambda value, _: _exactly(value, float, int)
-    )
-    return converter
+def _plain(record: Record) -> Any:
+    """Return a record as what JSON knows: objects, lists, texts and numbers."""
+    return json.loads(json.dumps(cattrs.unstructure(record), allow_nan=False))
 
 
-def _exactly(value: Any, kind: type, *others: type) -> Any:
-    if type(value) not in (kind, *others):
-        raise ValueError(f"{value!r} is not {kind.__name__}")
-    return value
-
-
-_CONVERTER = _converter()
-
-
-def by_pair(records: Sequence[Record]) -> dict[tuple[str, str, str], list[Record]]:
-    """Group records by (kind, technique, data set); each group holds the seeds."""
-    groups: dict[tuple[str, str, str], list[Record]] = {}
-    for record in records:
-        case = record.case
-        groups.setdefault((case.kind, case.technique, case.dataset), []).append(record)
-    return groups
+_CONVERTER = cattrs.Converter(forbid_extra_keys=True)

@@ -76,8 +76,6 @@ class TrainingResult:
         Time of training and of evaluation.
     energy
         Of the training work alone, for the whole planned run (for what was run, if it diverged).
-    measured_epochs
-        Epochs that `energy` was measured over, before scaling to the run.
     evaluation_energy
         Of all evaluations.
     curve
@@ -95,7 +93,6 @@ class TrainingResult:
     train_seconds: float
     evaluation_seconds: float
     energy: Reading
-    measured_epochs: int
     evaluation_energy: Reading
     curve: tuple[Epoch, ...]
 

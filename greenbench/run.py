@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,10 +12,21 @@ from greenbench.case import Case
 from greenbench.datasets import Dataset
 from greenbench.energy import open_meter
 from greenbench.machine import suite_commit, this_machine
+from greenbench.paper.setups import SETUPS
+from greenbench.protocol import Inputs
 from greenbench.recipe import Technique
 from greenbench.record import SCHEMA, DataFacts, Record, TechniqueFacts
 from greenbench.results import InferenceResult, ProgressCallback, TrainingResult
-from greenbench.tasks import baseline_recipe, open_data
+from greenbench.tasks import TaskData, baseline_recipe, open_data
+
+
+def inference_input(dataset: Dataset, inputs: Inputs) -> tuple[int, int]:
+    """Return height and width of the images that a network is profiled on.
+
+    The stated inputs are those of training. Where the study's FLOPs fit another size, ``fitted`` is that.
+    """
+    setup = SETUPS.get(dataset.name)
+    return dataset.image_size if setup is None or inputs == "stated" else setup.fitted_flops_input
 
 
 def run_case(
@@ -24,6 +36,7 @@ def run_case(
     *,
     data_root: Path | None,
     meter_source: str,
+    busy: str,
     session: str,
     workers: int = 1,
     progress: ProgressCallback = lambda _: None,
@@ -40,6 +53,8 @@ def run_case(
         Folder of the data sets that are not shipped.
     meter_source
         See `greenbench.energy.open_meter`.
+    busy
+        What to do when other programs are on the measured GPU; likewise.
     session
         Name of the whole run.
     workers
@@ -54,39 +69,55 @@ def run_case(
 
     started_at, start = datetime.now(UTC), time.monotonic()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    meter = open_meter(meter_source, partial(synchronize, device))
+    torch.zeros(
+        1, device=device
+    )  # opens the device's context, so that idle power is that of a process at work
+    if case.kind == "inference":
+        dataset = replace(dataset, image_size=inference_input(dataset, case.protocol.inference.inputs))
     baseline = baseline_recipe(dataset, case.protocol)
     recipe = technique(baseline)
 
     training: TrainingResult | None = None
     inference: InferenceResult | None = None
-    counts: dict[str, int | None] = {"train_images": None, "heldout_images": None}
-    version = None
+    data: TaskData | None = None
     if case.kind == "training":
         data = open_data(dataset, data_root, device)
-        counts = {"train_images": data.size("train"), "heldout_images": data.size("heldout")}
-        version = data.version
-        training = train(
-            recipe,
-            data,
-            meter,
-            seed=case.seed,
-            device=device,
-            measured_epochs=case.protocol.measured_epochs,
-            evaluate_every=case.protocol.evaluate_every[dataset.name],
-            progress=progress,
-        )
-    else:
-        torch.manual_seed(case.seed)
-        inference = profile(
-            recipe.network(),
-            recipe.image_size,
-            case.protocol.inference,
-            meter,
-            seed=case.seed,
-            device=device,
-            progress=progress,
-        )
+    with open_meter(meter_source, partial(synchronize, device), busy=busy) as meter:
+        idle_s = case.protocol.idle_s
+        before = meter.idle(idle_s) if idle_s else None
+        if data is not None:
+            training = train(
+                recipe,
+                data,
+                meter,
+                seed=case.seed,
+                device=device,
+                training_energy=case.protocol.training_energy,
+                evaluate_every=case.protocol.evaluate_every[dataset.name],
+                progress=progress,
+            )
+        else:
+            torch.manual_seed(case.seed)
+            inference = profile(
+                recipe.network(),
+                recipe.image_size,
+                case.protocol.inference.passes_by_batch_size(dataset.name),
+                case.protocol.inference,
+                meter,
+                seed=case.seed,
+                device=device,
+                progress=progress,
+            )
+        if before is not None:
+            after = meter.idle(idle_s)
+            if training is not None:
+                training = replace(training, energy=training.energy.net_of(before, after))
+            if inference is not None:
+                batches = [
+                    replace(b, energy_per_image=b.energy_per_image.net_of(before, after))
+                    for b in inference.batches
+                ]
+                inference = replace(inference, batches=tuple(batches))
     return Record(
         schema=SCHEMA,
         key=case.key,
@@ -105,7 +136,13 @@ def run_case(
             code=technique.code,
             changed_fields=baseline.changed_fields(recipe),
         ),
-        data=DataFacts(title=dataset.title, task=dataset.task, version=version, **counts),
+        data=DataFacts(
+            title=dataset.title,
+            task=dataset.task,
+            train_images=data.size("train") if data is not None else None,
+            heldout_images=data.size("heldout") if data is not None else None,
+            version=data.version if data is not None else None,
+        ),
         training=training,
         inference=inference,
     )

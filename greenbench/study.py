@@ -45,6 +45,8 @@ class Settings:
         Carbon intensity of the report's CO2 figures.
     meter
         Name of the energy source.
+    busy
+        What to do when other programs are on the measured GPU: ``fail``, ``wait`` or ``mark``.
     resume
         Whether records of an earlier run count.
     session
@@ -61,6 +63,7 @@ class Settings:
     seeds: int
     carbon: CarbonIntensity
     meter: str
+    busy: str
     resume: bool
     session: str
     workers: int = 1
@@ -147,6 +150,7 @@ class Study:
                 pair.dataset,
                 data_root=settings.data_root,
                 meter_source=settings.meter,
+                busy=settings.busy,
                 session=settings.session,
                 workers=settings.workers,
                 progress=self.progress(case),

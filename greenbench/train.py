@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +14,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from greenbench.energy import Meter, Reading, total
-from greenbench.energy.none import NoMeter
+from greenbench.energy.training_energy import EpochEnergy, SteadyEnergy
+from greenbench.protocol import MEASURED_EPOCHS, TrainingEnergy
 from greenbench.recipe import BatchTransform, LossFunction, Recipe, scaled_size
 from greenbench.results import Epoch, Progress, ProgressCallback, TrainingResult
 from greenbench.tasks import Split, TaskData
@@ -52,7 +55,7 @@ def train(
     *,
     seed: int,
     device: torch.device,
-    measured_epochs: int | None = None,
+    training_energy: TrainingEnergy = "all",
     evaluate_every: int = 1,
     progress: ProgressCallback = lambda _: None,
 ) -> TrainingResult:
@@ -70,9 +73,8 @@ def train(
         Of the network's initial weights, the order of the data, augmentation and techniques.
     device
         Where to train.
-    measured_epochs
-        Measure the energy of this many epochs only and scale it to the run, as section 3.3 of the study does.
-        A recipe whose images change size is measured throughout, as there.
+    training_energy
+        How the training's energy is measured; see `greenbench.protocol.Protocol`.
     evaluate_every
         Epochs between evaluations; the last epoch is always evaluated.
     progress
@@ -89,11 +91,10 @@ def train(
     step = _Step(network, optimizer, schedule, recipe.loss(), recipe.batch_transform, generator)
 
     factors = [recipe.size_factor(epoch, recipe.epochs) for epoch in range(recipe.epochs)]
-    constant_work = len(set(factors)) == 1
-    to_measure = measured_epochs if measured_epochs is not None and constant_work else recipe.epochs
-    unmeasured = NoMeter("not among the epochs that are measured")
+    sizes = [scaled_size(recipe.image_size, factor) for factor in factors]
+    stages = [f"training at {height}x{width} px" for height, width in sizes]
+    energy = _energy_meter(meter, training_energy, stages, steps_per_epoch)
     curve: list[Epoch] = []
-    training: list[Reading] = []
     evaluation: list[Reading] = []
     train_metrics: dict[str, float] | None = None
     diverged_at_step: int | None = None
@@ -104,14 +105,15 @@ def train(
             text += f", held-out {data.metric} {curve[-1].heldout[data.metric]:.3f}"
         learning_rate = schedule.get_last_lr()[0]
         losses: list[Tensor] = []
-        with (meter if epoch < to_measure else unmeasured).window(f"training epoch {epoch + 1}") as window:
+        start = time.monotonic()
+        with energy.stage(stages[epoch]) as step_done:
             for images, targets in data.training_batches(recipe.batch_size, factor, generator):
                 losses.append(step(images, targets))
+                step_done()
                 progress(Progress(epoch * steps_per_epoch + len(losses), steps, text))
-        training.append(window.reading)
-
         # One look per epoch: asking for every step's loss would make a GPU wait at every step.
         epoch_losses = torch.stack(losses).double().cpu()
+        seconds = time.monotonic() - start
         not_finite = (~epoch_losses.isfinite()).nonzero()
         if len(not_finite):
             diverged_at_step = epoch * steps_per_epoch + int(not_finite[0]) + 1
@@ -127,10 +129,10 @@ def train(
         curve.append(
             Epoch(
                 epoch=epoch + 1,
-                image_size=scaled_size(recipe.image_size, factor),
+                image_size=sizes[epoch],
                 learning_rate=float(learning_rate),
                 train_loss=float(epoch_losses.mean()) if diverged_at_step is None else None,
-                seconds=training[-1].seconds,
+                seconds=seconds,
                 heldout=heldout,
             )
         )
@@ -139,9 +141,6 @@ def train(
 
     evaluated = [(entry.heldout[data.metric], entry.epoch) for entry in curve if entry.heldout]
     best = max(evaluated, key=lambda pair: (pair[0], -pair[1]), default=(None, None))
-    measured = training[:to_measure]
-    # What a diverged run would have cost in full is not known: its figure is what was spent.
-    planned = recipe.epochs if diverged_at_step is None else len(measured)
     return TrainingResult(
         status="finished" if diverged_at_step is None else "diverged",
         metric=data.metric,
@@ -151,13 +150,23 @@ def train(
         heldout=curve[-1].heldout,
         best_heldout=best[0],
         best_epoch=best[1],
-        train_seconds=sum(reading.seconds for reading in training),
+        train_seconds=sum(entry.seconds for entry in curve),
         evaluation_seconds=sum(reading.seconds for reading in evaluation),
-        energy=total(measured).scaled(planned / len(measured)),
-        measured_epochs=len(measured),
+        # What a diverged run would have cost in full is not known: its figure is what was spent.
+        energy=energy.reading if diverged_at_step is None else energy.spent,
         evaluation_energy=total(evaluation),
         curve=tuple(curve),
     )
+
+
+def _energy_meter(
+    meter: Meter, method: TrainingEnergy, stages: list[str], steps_per_epoch: int
+) -> EpochEnergy | SteadyEnergy:
+    """Return what measures the epochs whose work is named by `stages`."""
+    if method == "steady":
+        return SteadyEnergy(meter, {name: count * steps_per_epoch for name, count in Counter(stages).items()})
+    same_work = len(set(stages)) == 1
+    return EpochEnergy(meter, len(stages), MEASURED_EPOCHS if method == "epochs" and same_work else None)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def _load(root: Path) -> Splits:
     import numpy as np
     import torch
 
-    from greenbench.datasets.images import ResidentImages
+    from greenbench.images import ResidentImages
 
     splits = {}
     for name, sha1 in SHA1.items():

@@ -18,7 +18,7 @@ TRAIN_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 3
 def _load(root: Path) -> Splits:
     import numpy as np
 
-    from greenbench.datasets.images import SegmentationFiles, pair_files
+    from greenbench.images import SegmentationFiles, pair_files
 
     class_of_id = np.full(256, IGNORE_INDEX, np.uint8)
     class_of_id[list(TRAIN_IDS)] = np.arange(len(TRAIN_IDS))

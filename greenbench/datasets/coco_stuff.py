@@ -18,7 +18,7 @@ CLASSES = 182 - len(UNUSED_IDS)
 def _load(root: Path) -> Splits:
     import numpy as np
 
-    from greenbench.datasets.images import SegmentationFiles, pair_files
+    from greenbench.images import SegmentationFiles, pair_files
 
     class_of_id = np.full(256, IGNORE_INDEX, np.uint8)
     used = [raw for raw in range(182) if raw not in UNUSED_IDS]

@@ -20,7 +20,7 @@ FILE = "files/digits.npz"
 LEVELS = 16
 """The scans have gray levels 0 to 16."""
 
-SIDE = 12
+SIDE = 10
 """The 8 px scans are enlarged, so that the deepest of the four stages still has more than one pixel."""
 HELD_OUT_EVERY = 5
 """Every fifth image is held out: 1,437 for training, 360 held out."""
@@ -42,7 +42,7 @@ def _load(_root: Path, inverted: bool) -> Splits:
     import torch
     import torch.nn.functional as F
 
-    from greenbench.datasets.images import ResidentImages
+    from greenbench.images import ResidentImages
 
     scans, labels, version = read_scans()
     gray = scans.astype(np.float32) * (255 / LEVELS)

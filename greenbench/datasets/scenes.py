@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 SIDE = 64
-TRAIN_SCENES = 320
-HELD_OUT_SCENES = 80
+TRAIN_SCENES = 256
+HELD_OUT_SCENES = 64
 DIGITS_PER_SCENE = (2, 3)
 ENLARGEMENT = (3.0, 5.0)
 """The 8 px scans become 24 to 40 px."""
@@ -114,7 +114,7 @@ def _load(_root: Path, name: str) -> Splits:
     import numpy as np
     import torch
 
-    from greenbench.datasets.images import ResidentImages
+    from greenbench.images import ResidentImages
 
     scans, labels, _ = read_scans()
     digits = DIGIT_CLASSES[name]

@@ -10,15 +10,17 @@ from greenbench.datasets import Dataset, Splits
 from greenbench.errors import UserError
 
 if TYPE_CHECKING:
-    from greenbench.datasets.images import ResidentImages
+    from greenbench.images import ResidentImages
 
 FOLDER = "tiny-imagenet-200"
+CLASSES = 200
+CURE = "unpack tiny-imagenet-200.zip again"
 
 
 def _read(files: list[Path], labels: list[int]) -> ResidentImages:
     import torch
 
-    from greenbench.datasets.images import ResidentImages, as_image, decode
+    from greenbench.images import ResidentImages, as_image, decode
 
     with ThreadPoolExecutor() as pool:
         images = list(pool.map(lambda file: as_image(decode(file, "RGB")), files))
@@ -27,28 +29,34 @@ def _read(files: list[Path], labels: list[int]) -> ResidentImages:
 
 def _load(root: Path) -> Splits:
     folder = root / FOLDER
-    classes = sorted(path.name for path in (folder / "train").iterdir() if path.is_dir())
-    if len(classes) != 200:
+    class_folders = sorted(path for path in folder.glob("train/*") if path.is_dir())
+    if len(class_folders) != CLASSES:
         raise UserError(
-            f"tiny_imagenet: {folder / 'train'} holds {len(classes)} class folders instead of 200"
+            f"tiny_imagenet: {folder / 'train'} holds {len(class_folders)} class folders instead of "
+            f"{CLASSES}; {CURE}"
         )
     train = [
-        (file, i)
-        for i, name in enumerate(classes)
-        for file in sorted((folder / "train" / name).rglob("*.JPEG"))
+        (file, label)
+        for label, class_folder in enumerate(class_folders)
+        for file in sorted(class_folder.rglob("*.JPEG"))
     ]
-    annotations = (folder / "val" / "val_annotations.txt").read_text().splitlines()
-    heldout = [
-        (folder / "val" / "images" / name, classes.index(wnid))
-        for name, wnid, *_ in (line.split("\t") for line in annotations)
-    ]
+    label_of = {class_folder.name: label for label, class_folder in enumerate(class_folders)}
+    annotations = folder / "val" / "val_annotations.txt"
+    try:
+        lines = [line.split("\t") for line in annotations.read_text().splitlines()]
+        heldout = [(folder / "val" / "images" / name, label_of[wnid]) for name, wnid, *_ in lines]
+    except FileNotFoundError as error:
+        raise UserError(f"tiny_imagenet: {annotations} is missing; {CURE}") from error
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"tiny_imagenet: {annotations} has a line that does not name an image and one of the classes "
+            f"({error}); {CURE}"
+        ) from error
     # Parts of the data set are in circulation: their files count, not the list.
     heldout = [(file, label) for file, label in heldout if file.is_file()]
     for split, files in (("train", train), ("val", heldout)):
         if not files:
-            raise UserError(
-                f"tiny_imagenet: {folder / split} holds no images; unpack tiny-imagenet-200.zip again"
-            )
+            raise UserError(f"tiny_imagenet: {folder / split} holds no images; {CURE}")
     return Splits(
         _read([file for file, _ in train], [label for _, label in train]),
         _read([file for file, _ in heldout], [label for _, label in heldout]),
@@ -61,7 +69,7 @@ DATASETS = (
         name="tiny_imagenet",
         title="Tiny-ImageNet",
         task="classification",
-        classes=200,
+        classes=CLASSES,
         image_size=(64, 64),
         load=_load,
         folder=FOLDER,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from greenbench.energy.idle import Idle
 from greenbench.energy.reading import Reading, Status
 from greenbench.energy.window import Meter
 
@@ -14,6 +15,10 @@ class NoMeter(Meter):
     def __init__(self, reason: str) -> None:
         super().__init__()
         self.reason = reason
+
+    def idle(self, seconds: float = 0.0) -> Idle:
+        """Return at once: there is nothing to wait for."""
+        return Idle(None, None, 0.0, self.reason)
 
     def _open(self, label: str, trace: bool) -> None:
         return None

@@ -208,6 +208,13 @@ class SteadyEnergy:
         return self.stages[name].known(self._planned[name])
 
     @property
+    def spent(self) -> Reading:
+        """Nothing that can be said of a training that ended early: a part of its steps was measured."""
+        return Reading(
+            None, Status.NOT_MEASURED, "steady", 0.0, "the training ended before its planned steps"
+        )
+
+    @property
     def reading(self) -> Reading:
         """The energy of the whole training, as known so far; its reason says what was measured."""
         readings = [stage.estimate(self._planned[name]) for name, stage in self.stages.items()]
@@ -216,6 +223,53 @@ class SteadyEnergy:
             return whole
         measured = (f"{name}: {reading.reason}" for name, reading in zip(self.stages, readings, strict=True))
         return replace(whole, reason="; ".join(measured))
+
+
+class EpochEnergy:
+    """Measures whole epochs, all or the first few, and scales them to the run (section 3.3 of the study).
+
+    It is used as `SteadyEnergy` is, a stage being one epoch.
+
+    Parameters
+    ----------
+    meter
+        Opens the epochs' windows.
+    planned_epochs
+        Epochs of the whole training.
+    measured_epochs
+        How many to measure; None for all of them.
+    """
+
+    def __init__(self, meter: Meter, planned_epochs: int, measured_epochs: int | None = None) -> None:
+        self._meter = meter
+        self._planned = planned_epochs
+        self._to_measure = planned_epochs if measured_epochs is None else min(measured_epochs, planned_epochs)
+        self._readings: list[Reading] = []
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Callable[[], None]]:
+        """Train one epoch inside."""
+        if len(self._readings) == self._to_measure:
+            yield lambda: None
+            return
+        with self._meter.window(name) as window:
+            yield lambda: None
+        self._readings.append(window.reading)
+
+    @property
+    def spent(self) -> Reading:
+        """The energy of the measured epochs, not scaled."""
+        return total(self._readings)
+
+    @property
+    def reading(self) -> Reading:
+        """The energy of the whole training; its reason says if a part was measured."""
+        measured = len(self._readings)
+        if measured in (0, self._planned):
+            return self.spent
+        whole = from_epochs(self._readings, self._planned)
+        remarks = [f"{measured} of {self._planned} epochs measured"]
+        return replace(whole, reason="; ".join([*filter(None, [whole.reason]), *remarks]))
 
 
 def from_epochs(readings: Sequence[Reading], planned_epochs: int) -> Reading:

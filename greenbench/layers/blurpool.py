@@ -104,12 +104,19 @@ class _Blur(torch.autograd.Function):
         ctx.settings = (size, stride, taps, transposed)
         rows, columns = (_blocks(s, stride, taps, transposed, x.device, x.dtype) for s in size)
         n, c, h, w = x.shape
+        size_out = (n, c, rows[-1].last_out, columns[-1].last_out)
+        # Written into, not returned as views: an output that is a view may not be modified in place.
         if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
-            y = _multiply(rows, x.permute(0, 2, 3, 1).reshape(n, h, w * c)).reshape(-1, w, c)
-            y = _multiply(columns, y)
-            return y.view(n, -1, y.shape[1], c).permute(0, 3, 1, 2)
-        y = _multiply(rows, x.reshape(n * c, h, w)).reshape(-1, w)
-        return _multiply_right(y, columns).view(n, c, -1, columns[-1].last_out)
+            y = torch.empty(size_out, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+            lines = x.new_empty(n, size_out[2], w * c)
+            _multiply(rows, x.permute(0, 2, 3, 1).reshape(n, h, w * c), lines)
+            _multiply(columns, lines.view(-1, w, c), y.permute(0, 2, 3, 1).flatten(0, 1))
+        else:
+            y = x.new_empty(size_out)
+            lines = x.new_empty(n * c, size_out[2], w)
+            _multiply(rows, x.reshape(n * c, h, w), lines)
+            _multiply_right(lines.view(-1, w), columns, y.view(-1, size_out[3]))
+        return y
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -117,18 +124,20 @@ class _Blur(torch.autograd.Function):
         return _Blur.apply(grads[0], size, stride, taps, not transposed), None, None, None, None
 
 
-def _multiply(blocks: tuple[_Block, ...], x: Tensor) -> Tensor:
+def _multiply(blocks: tuple[_Block, ...], x: Tensor, out: Tensor) -> None:
     """Multiply the banded matrix with every (K, M) matrix of `x` (B, K, M)."""
-    parts = [torch.bmm(b.matrix.expand(len(x), -1, -1), x[:, b.first_in : b.last_in]) for b in blocks]
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-
-
-def _multiply_right(x: Tensor, blocks: tuple[_Block, ...]) -> Tensor:
-    """Multiply `x` (M, K) with the transposed banded matrix."""
-    y = x.new_empty(len(x), blocks[-1].last_out)
     for b in blocks:
-        torch.mm(x[:, b.first_in : b.last_in], b.matrix.T, out=y[:, b.first_out : b.last_out])
-    return y
+        matrix, read = b.matrix.expand(len(x), -1, -1), x[:, b.first_in : b.last_in]
+        if len(blocks) == 1:
+            torch.bmm(matrix, read, out=out)
+        else:
+            out[:, b.first_out : b.last_out] = torch.bmm(matrix, read)
+
+
+def _multiply_right(x: Tensor, blocks: tuple[_Block, ...], out: Tensor) -> None:
+    """Multiply `x` (M, K) with the transposed banded matrix."""
+    for b in blocks:
+        torch.mm(x[:, b.first_in : b.last_in], b.matrix.T, out=out[:, b.first_out : b.last_out])
 
 
 @lru_cache(maxsize=256)

@@ -14,6 +14,7 @@ Solution, 2018, arXiv:1807.03247.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Self
 
 import torch
@@ -24,21 +25,24 @@ COORDINATES = 3
 """Extra input channels: x, y and r."""
 
 
-def coordinates(height: int, width: int, like: Tensor) -> Tensor:
-    """Return x, y and r of each pixel, (1, 3, height, width), with type and device of `like`.
+@lru_cache(maxsize=16)
+def coordinates(height: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return x, y and r of each pixel, (1, 3, height, width).
 
     x runs from -1 in the first column to 1 in the last, y likewise over rows, and
     ``r = sqrt(x^2 + y^2)``. An axis of one pixel has the coordinate 0.
     """
-    # In double precision first: half precision would lose a pixel's place on large maps.
-    y, x = (
-        torch.linspace(-1, 1, n, dtype=torch.float64, device=like.device)
-        if n > 1
-        else torch.zeros(1, dtype=torch.float64, device=like.device)
-        for n in (height, width)
-    )
-    x, y = x.expand(height, width), y[:, None].expand(height, width)
-    return torch.stack((x, y, torch.hypot(x, y)))[None].to(like.dtype)
+    # What is made in inference mode could not be trained with later, and this outlives the mode.
+    with torch.inference_mode(False):
+        # In double precision first: half precision would lose a pixel's place on large maps.
+        y, x = (
+            torch.linspace(-1, 1, n, dtype=torch.float64, device=device)
+            if n > 1
+            else torch.zeros(1, dtype=torch.float64, device=device)
+            for n in (height, width)
+        )
+        x, y = x.expand(height, width), y[:, None].expand(height, width)
+        return torch.stack((x, y, torch.hypot(x, y)))[None].to(dtype)
 
 
 class CoordConv2d(nn.Conv2d):
@@ -105,19 +109,18 @@ class CoordConv2d(nn.Conv2d):
         return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation)
 
     def _coordinate_share(self, x: Tensor) -> Tensor:
-        weight, (height, width) = self.coord_weight, x.shape[2:]
+        weight = self.coord_weight
+        where = (*x.shape[2:], x.dtype, x.device)
         if torch.is_grad_enabled() and weight.requires_grad:
             self._share = None
-            return self._convolve(coordinates(height, width, x), weight, None)
-        # The meta device, where networks are counted, has no autocast and refuses the question.
+            return self._convolve(coordinates(*where), weight, None)
+        # Address and version of the weights change with an optimizer step, a checkpoint, a move.
+        # The meta device, on which networks are counted, has no autocast and refuses the question.
         device = x.device.type
         autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-        # Address and version of the weights change with an optimizer step, a checkpoint, a move.
-        key = (
-            height, width, x.dtype, x.device, autocast, id(weight), weight.data_ptr(), weight._version
-        )  # fmt: skip
+        key = (where, autocast, id(weight), weight.data_ptr(), weight._version)
         if self._share is None or self._share[0] != key:
-            self._share = (key, self._convolve(coordinates(height, width, x), weight, None))
+            self._share = (key, self._convolve(coordinates(*where), weight, None))
         return self._share[1]
 
     def conv_macs(self, x_shape: Sequence[int]) -> int:

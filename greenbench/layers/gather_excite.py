@@ -11,9 +11,12 @@ Source: Jie Hu et al., Gather-Excite: Exploiting Feature Context in Convolutiona
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from greenbench.layers.planes import sums
 
 
 class GatherExciteTheta(nn.Module):
@@ -61,9 +64,8 @@ class GatherExciteTheta(nn.Module):
                 "a batch of 1 in training: the gather's batch normalization needs at least 2 images; "
                 "use a larger batch, or leave out the last incomplete one"
             )
-        weight = self.weight.squeeze(1)
-        gathered = (x * weight).sum((2, 3), keepdim=True)
-        return _excite(x, self.norm(gathered).sigmoid(), self.residual)
+        gathered, x = _Gather.apply(x, self.weight)
+        return _excite(x, self.norm(gathered), self.residual)
 
     def conv_macs(self, x_shape: Sequence[int]) -> int:
         """Return the multiply-adds of the depthwise convolution for an input (N, C, H, W)."""
@@ -89,13 +91,59 @@ class GatherExciteThetaMinus(nn.Module):
         """Gate (N, C, H, W); shape, type and layout stay."""
         if x.ndim != 4:
             raise ValueError(f"expected (N, C, H, W), got {tuple(x.shape)}")
-        return _excite(x, x.mean((2, 3), keepdim=True).sigmoid(), self.residual)
+        gathered, x = _Gather.apply(x, None)
+        return _excite(x, gathered, self.residual)
 
     def extra_repr(self) -> str:
         """Return the settings, for printing."""
         return f"residual={self.residual}"
 
 
-def _excite(x: Tensor, gate: Tensor, residual: bool) -> Tensor:
+class _Gather(torch.autograd.Function):
+    """Returns the gathered figures (N, C, 1, 1), and the input for the excitation.
+
+    Passing the input on lets the backward pass add to the excitation's gradient in place: with two users of
+    one tensor, autograd would write a second gradient of its size and add the two up in a third.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(*(() if weight is None else (x, weight)))
+        if weight is None:
+            return x.mean((2, 3), keepdim=True), x
+        return (x * weight.squeeze(1)).sum((2, 3), keepdim=True), x
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None]:
+        d_gathered, dx = grads
+        if not ctx.saved_tensors:
+            return dx.add_(d_gathered.to(dx.dtype) / (dx.shape[2] * dx.shape[3])), None
+        x, weight = ctx.saved_tensors
+        d_weight = torch.einsum("nchw,nc->chw", x.to(weight.dtype), d_gathered.flatten(1)).unsqueeze(1)
+        return dx.addcmul_(weight.squeeze(1).to(dx.dtype), d_gathered.to(dx.dtype)), d_weight
+
+
+class _Excite(torch.autograd.Function):
+    """Multiplies each plane of the input (N, C, H, W) by its gate (N, C, 1, 1)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gate: Tensor) -> Tensor:
+        ctx.save_for_backward(x, gate)
+        return x * gate.to(x.dtype)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        (dy,) = grads
+        x, gate = ctx.saved_tensors
+        nothing = torch.zeros_like(gate).flatten(1)
+        _, d_gate = sums(dy, x, mean=nothing, var=nothing + 1, eps=0.0)
+        return dy * gate.to(dy.dtype), d_gate[:, :, None, None]
+
+
+def _excite(x: Tensor, gathered: Tensor, residual: bool) -> Tensor:
+    gate = gathered.sigmoid()
     # x + x * g = x * (1 + g): the addition moves to the gate, which is one figure per plane.
-    return x * (gate + 1 if residual else gate)
+    y: Tensor = _Excite.apply(x, gate + 1 if residual else gate)
+    return y

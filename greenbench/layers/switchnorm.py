@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from greenbench.layers.planes import over, standardize, sums
+
 
 class SwitchNorm2d(nn.Module):
     """Normalize with softmax-weighted means and variances of the instance, the layer and the batch.
@@ -105,14 +107,14 @@ class _SwitchNorm(torch.autograd.Function):
         ctx.save_for_backward(x, weight, a, b, mean, var, mean_in, var_in, mean_ln, var_ln, mean_bn, var_bn)
         ctx.eps, ctx.training = eps, running is None
         ctx.mark_non_differentiable(mean_bn, var_bn)
-        return _normalize(x, mean, var, weight, bias, eps), mean_bn, var_bn
+        return standardize(x, mean, var, weight, bias, eps), mean_bn, var_bn
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         dy = grads[0]
         x, weight, a, b, mean, var, mean_in, var_in, mean_ln, var_ln, mean_bn, var_bn = ctx.saved_tensors
-        sum_dy, sum_dy_normalized = _plane_sums(dy, x, mean, var, ctx.eps)
+        sum_dy, sum_dy_normalized = sums(dy, x, mean, var, ctx.eps)
         scale = weight * (var + ctx.eps).rsqrt()
 
         # Gradients of the mixed moments, (N, C), and through the mixture of its weights.
@@ -134,13 +136,8 @@ class _SwitchNorm(torch.autograd.Function):
         pixels = x.shape[2] * x.shape[3]
         slope = 2 * d_var_in / pixels
         offset = d_mean_in / pixels - slope * mean_in
-        dx = (dy * _planes(scale, x)).add_(_planes(offset, x)).addcmul_(x, _planes(slope, x))
+        dx = (dy * over(x, scale)).add_(over(x, offset)).addcmul_(x, over(x, slope))
         return dx, sum_dy_normalized.sum(0), sum_dy.sum(0), d_a, d_b, None, None
-
-
-def _planes(moments: Tensor, x: Tensor) -> Tensor:
-    """Shape (N, C) figures to broadcast over `x`, in its type."""
-    return moments.to(x.dtype)[:, :, None, None]
 
 
 def _instance_moments(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor]:
@@ -150,36 +147,6 @@ def _instance_moments(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tu
     # output is not used. Given weights, it keeps the moments of half-precision input in their type.
     _, mean, rstd = torch.native_group_norm(x, weight, bias, n, c, h * w, c, eps)
     return mean, (rstd.pow(-2) - eps).clamp_min_(0)
-
-
-def _normalize(x: Tensor, mean: Tensor, var: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    n, c, h, w = x.shape
-    if x.is_contiguous():
-        # A batch normalization of N * C channels, each with its own moments, is one fused pass.
-        planes = x.view(1, n * c, h, w)
-        y = torch.batch_norm(
-            planes, weight.repeat(n), bias.repeat(n), mean.flatten(), var.flatten(), False, 0.0, eps, False
-        )
-        # The caller may modify the result in place, which autograd forbids for a view.
-        return torch.ops.aten._unsafe_view(y, (n, c, h, w))  # type: ignore[no-any-return]
-    scale = weight * (var + eps).rsqrt()
-    return torch.addcmul(_planes(bias - mean * scale, x), x, _planes(scale, x))
-
-
-def _plane_sums(dy: Tensor, x: Tensor, mean: Tensor, var: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """Return for each plane the sums of dy and of dy times the normalized x, before weight and bias."""
-    if x.is_contiguous():
-        n, c, h, w = x.shape
-        _, sum_dy_normalized, sum_dy = torch.ops.aten.native_batch_norm_backward(
-            dy.reshape(1, n * c, h, w), x.view(1, n * c, h, w), None,
-            mean.flatten(), var.flatten(), None, None, False, eps, [False, True, True],
-        )  # fmt: skip
-        return sum_dy.view(n, c), sum_dy_normalized.view(n, c)
-    centered = x - _planes(mean, x)
-    return (
-        dy.sum((2, 3), dtype=mean.dtype),
-        (dy * centered).sum((2, 3), dtype=mean.dtype) * (var + eps).rsqrt(),
-    )
 
 
 def _mixture_grad(shares: Tensor, grad: Tensor, *moments: Tensor) -> Tensor:

@@ -49,13 +49,15 @@ def soft_dice(logits: Tensor, targets: Tensor, gamma: float = 1.0, ignore_index:
             p *= valid[:, None]
         p_true = log_p_true.exp() * valid
 
-        pixels = torch.bincount(labels.flatten(), valid.flatten(), classes).to(p.dtype)
-        overlap = torch.bincount(labels.flatten(), p_true.flatten(), classes).to(p.dtype)
+        # In double precision, since these sums run from pixel to pixel: a float32 one would stop growing.
+        flat = labels.flatten()
+        pixels = torch.bincount(flat, valid.flatten().double(), classes).to(p.dtype)
+        overlap = torch.bincount(flat, p_true.flatten().double(), classes).to(p.dtype)
         total = p.sum((0, 2)) + pixels
         occurs = pixels > 0
         dice = torch.where(occurs, 2 * overlap / total, 0)
-        count = valid.sum()
-        share = occurs * (gamma / occurs.sum())
+        count = valid.sum().to(p.dtype)
+        share = occurs * (gamma / occurs.sum().to(p.dtype))
         loss = (share * (1 - dice)).sum() - log_p_true.sum() / count
     if not (torch.is_grad_enabled() and logits.requires_grad):
         return loss

@@ -54,9 +54,11 @@ class ResNet(nn.Module):
         if stem == "3x3":
             self.conv1 = nn.Conv2d(3, stem_width, 3, padding=1, bias=False)
             self.maxpool: nn.Module = nn.Identity()
+            self.smallest_side = 8
         else:
             self.conv1 = nn.Conv2d(3, stem_width, 7, stride=2, padding=3, bias=False)
             self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+            self.smallest_side = 32
         self.bn1 = nn.BatchNorm2d(stem_width)
         self.relu = nn.ReLU(inplace=True)
 
@@ -73,7 +75,19 @@ class ResNet(nn.Module):
         initialize(self)
 
     def stages(self, images: Tensor) -> list[Tensor]:
-        """Return the outputs of the four stages for images (N, 3, H, W)."""
+        """Return the outputs of the four stages for images (N, 3, H, W).
+
+        Raises
+        ------
+        ValueError
+            If a side is shorter than the network can halve: 8 px with the 3x3 stem, 32 px with the 7x7.
+        """
+        height, width = images.shape[-2:]
+        if min(height, width) < self.smallest_side:
+            raise ValueError(
+                f"ResNet got images of {height}x{width} px; its strides reduce them by {self.smallest_side} "
+                f"and need at least {self.smallest_side} px a side: give larger images"
+            )
         features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         outputs = []
         for index in range(len(STAGE_WIDTHS)):

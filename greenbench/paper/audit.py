@@ -8,10 +8,33 @@ from dataclasses import dataclass
 from greenbench.paper import inference_rules, training_rules
 from greenbench.paper.cells import Cell, published_cells
 from greenbench.paper.entries import Entry, published_entries
-from greenbench.paper.findings import Finding, Rule
+from greenbench.paper.findings import Finding, Rule, Verdict
 from greenbench.paper.text_claims import CLAIMS, RULE, text_against_tables
 
-RULES: tuple[Rule, ...] = (*inference_rules.RULES, *training_rules.RULES)
+
+def zero_is_no_measurement(entries: tuple[Entry, ...]) -> list[Finding]:
+    """Zero joules, seconds or parameters are what a failed measurement looks like."""
+    findings = []
+    for entry in entries:
+        zeros = entry.zeros().values()
+        if zeros:
+            findings.append(
+                Finding(
+                    rule="zero_is_no_measurement",
+                    verdict=Verdict.IMPOSSIBLE,
+                    cells=tuple(f.where for f in zeros),
+                    arithmetic=tuple(f"{f.where}: {f.text}" for f in zeros),
+                    bound="above 0",
+                    conclusion=f"{entry.name}: nothing was measured; say so with None and a reason",
+                )
+            )
+    return findings
+
+
+ZERO_RULE = Rule(
+    "zero_is_no_measurement", "Is everything that is claimed above zero?", (), zero_is_no_measurement
+)
+RULES: tuple[Rule, ...] = (ZERO_RULE, *inference_rules.RULES, *training_rules.RULES)
 
 
 @dataclass(frozen=True)
@@ -35,11 +58,15 @@ class Checked:
 
 
 def audit_entries(entries: Iterable[Entry]) -> tuple[Checked, ...]:
-    """Apply every rule to the entries that have what it needs."""
+    """Apply every rule to the entries that have what it needs.
+
+    Zeros are reported and then left out: they are no figures to calculate with.
+    """
     rows = tuple(entries)
+    sound = tuple(entry.without_zeros() for entry in rows)
     outcomes = []
     for rule in RULES:
-        applicable = rule.applicable(rows)
+        applicable = rule.applicable(rows if rule is ZERO_RULE else sound)
         judged = sum(1 for entry in applicable if rule.about(entry))
         outcomes.append(Checked(rule.name, rule.question, judged, tuple(rule.judge(applicable))))
     return tuple(outcomes)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from greenbench.paper.cells import SI_FACTOR, Cell, published_cells
 from greenbench.paper.recount import counted
@@ -113,20 +114,26 @@ class Entry:
         """Data set and technique."""
         return f"{self.dataset}/{self.technique}"
 
-    def figures(self) -> tuple[Figure, ...]:
-        """Return all claims that are there."""
-        claims = (
-            self.params,
-            self.macs,
-            self.latency_s,
-            self.energy_j,
-            self.co2_kg_per_week,
-            self.train_energy_j,
-            self.train_seconds,
-            self.heldout,
-        )
-        return tuple(claim for claim in claims if claim is not None)
+    def zeros(self) -> dict[str, Figure]:
+        """Return, by field, the claims that are not above 0 where a measurement must be."""
+        claims = {name: getattr(self, name) for name in _POSITIVE}
+        return {name: claim for name, claim in claims.items() if claim is not None and claim.value <= 0}
 
+    def without_zeros(self) -> Entry:
+        """Return the entry without those claims."""
+        blanks: dict[str, Any] = dict.fromkeys(self.zeros())
+        return replace(self, **blanks)
+
+
+_POSITIVE = (
+    "params",
+    "macs",
+    "latency_s",
+    "energy_j",
+    "energy_seconds",
+    "train_energy_j",
+    "train_seconds",
+)
 
 _FIELDS = {
     "params": "params",

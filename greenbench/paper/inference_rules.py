@@ -324,6 +324,7 @@ RULES = (
         "Does a forward pass take as long as its operations need?",
         ("macs", "latency_s", "board"),
         faster_than_the_board,
+        about=lambda entry: entry.board is not None and math.isfinite(entry.board.peak_flops),
     ),
     Rule(
         "co2_follows_latency",

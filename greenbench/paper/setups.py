@@ -83,7 +83,7 @@ class Board:
     power_limit_w
         Power that it may draw for long.
     peak_flops
-        Floating-point operations per second at single precision (a multiply-add is two).
+        Floating-point operations per second (a multiply-add is two); infinite where unknown.
     """
 
     name: str

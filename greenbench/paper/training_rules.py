@@ -129,25 +129,6 @@ def accuracy_above_reference(entries: tuple[Entry, ...]) -> list[Finding]:
     return findings
 
 
-def zero_is_no_measurement(entries: tuple[Entry, ...]) -> list[Finding]:
-    """Zero joules, seconds or parameters are what a failed measurement looks like."""
-    findings = []
-    for entry in entries:
-        zeros = [f for f in entry.figures() if f.value <= 0 and f is not entry.heldout]
-        if zeros:
-            findings.append(
-                Finding(
-                    rule="zero_is_no_measurement",
-                    verdict=Verdict.IMPOSSIBLE,
-                    cells=tuple(f.where for f in zeros),
-                    arithmetic=tuple(f"{f.where}: {f.text}" for f in zeros),
-                    bound="above 0",
-                    conclusion=f"{entry.name}: nothing was measured; say so with None and a reason",
-                )
-            )
-    return findings
-
-
 def _training_energy(entry: Entry) -> Figure:
     assert entry.train_energy_j is not None
     return entry.train_energy_j
@@ -184,6 +165,7 @@ RULES = (
         "Is the energy enough for the operations of the stated training?",
         ("train_energy_j", "train_macs", "board"),
         energy_below_compute_floor,
+        about=lambda entry: bool(_floor_j(entry)),
     ),
     Rule(
         "same_work_different_energy",
@@ -206,5 +188,4 @@ RULES = (
         accuracy_above_reference,
         about=lambda entry: entry.dataset in REFERENCE_TOP1,
     ),
-    Rule("zero_is_no_measurement", "Is everything that is claimed above zero?", (), zero_is_no_measurement),
 )

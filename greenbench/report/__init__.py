@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from greenbench.audit import audit_records
 from greenbench.carbon import CarbonIntensity
 from greenbench.errors import UserError
 from greenbench.record import RecordFolder
@@ -47,5 +48,6 @@ def write_report(folder: Path, intensity: CarbonIntensity) -> Report:
         figure = draw(group, folder / f"report-{number}.svg")
         figures.append(figure.name if figure else None)
     path = folder / REPORT
-    path.write_text(render(groups, figures, unreadable, intensity), encoding="utf-8")
-    return Report(path, [*summarize(groups, unreadable), f"report: {path}"])
+    findings = audit_records(records)
+    path.write_text(render(groups, figures, unreadable, findings, intensity), encoding="utf-8")
+    return Report(path, [*summarize(groups, unreadable, findings, intensity), f"report: {path}"])

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from greenbench.carbon import CarbonIntensity, co2_kg_per_week
+from greenbench.carbon import CarbonIntensity, co2_kg_per_week, paper_co2_kg_per_week
+from greenbench.energy import Reading, Status
 from greenbench.record import Record
 from greenbench.results import BatchProfile, InferenceResult, TrainingResult
 from greenbench.statistics import Estimate, estimate
 from greenbench.units import MISSING, si
+
+MARKS = {
+    Status.MEASURED_SHORT: ("†", "measured over a short time"),
+    Status.ESTIMATED: (" est.", "estimated from a stated power, not measured"),
+}
+"""How a figure is marked that is not a full measurement, and what the mark means."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +33,40 @@ class Column:
         Writes a mean with its interval.
     more_is_better
         True for what is gained, False for what is paid.
+    repeats
+        Takes the repeated measurements of one record, where it has such: then the mean and its interval are
+        theirs.
+    reading
+        Takes the energy reading that a value comes from. It gives a single run its interval, and marks what
+        is not a full measurement.
     """
 
     title: str
     value: Callable[[Record], float | None]
     write: Callable[[Estimate], str]
     more_is_better: bool = False
+    repeats: Callable[[Record], Sequence[float]] | None = None
+    reading: Callable[[Record], Reading | None] = lambda _: None
 
     def estimate(self, records: Sequence[Record]) -> Estimate | None:
         """Return the mean over the records; None unless every one of them has the value."""
+        if self.repeats is not None:
+            repeated = [value for record in records for value in self.repeats(record)]
+            return estimate(repeated) if repeated else None
         values = [self.value(record) for record in records]
         known = [value for value in values if value is not None]
-        return estimate(known) if known and len(known) == len(values) else None
+        if not known or len(known) < len(values):
+            return None
+        if len(known) == 1 and (reading := self.reading(records[0])) and reading.energy_j:
+            half_width_j = reading.comparison_uncertainty_j
+            share = None if half_width_j is None else half_width_j / reading.energy_j
+            return Estimate(known[0], 1, None if share is None else share * known[0])
+        return estimate(known)
+
+    def mark(self, records: Sequence[Record]) -> str:
+        """Return the mark of a value that is not a full measurement; see `MARKS`."""
+        statuses = {reading.status for record in records if (reading := self.reading(record)) is not None}
+        return "".join(mark for status, (mark, _) in MARKS.items() if status in statuses)
 
     def better_or_same(self, value: float, reference: float) -> bool:
         """Whether `value` is at least as good as `reference`."""
@@ -64,8 +93,13 @@ def write_quantity(unit: str) -> Callable[[Estimate], str]:
 
 
 def write_in(scale: float, decimals: int) -> Callable[[Estimate], str]:
-    """Write a mean in the unit that the heading names, as the paper's tables do."""
-    return lambda value: f"{value.mean / scale:.{decimals}f}"
+    """Write a mean in the unit that the heading names, as the paper's tables do, with its interval."""
+
+    def write(value: Estimate) -> str:
+        text = f"{value.mean / scale:.{decimals}f}"
+        return f"{text} ± {value.half_width / scale:.{decimals}f}" if value.half_width else text
+
+    return write
 
 
 def training_columns(metric_title: str) -> list[Column]:
@@ -73,47 +107,74 @@ def training_columns(metric_title: str) -> list[Column]:
     return [
         Column(f"{metric_title} train.", _train_metric, write_percent, more_is_better=True),
         Column(f"{metric_title} held out", _heldout_metric, write_percent, more_is_better=True),
-        Column("Energy train.", _training(lambda t: t.energy.energy_j), write_quantity("J")),
+        Column(
+            "Energy train.",
+            _training(lambda t: t.energy.energy_j),
+            write_quantity("J"),
+            reading=lambda record: record.training.energy if record.training else None,
+        ),
         Column("Time train.", _training(lambda t: t.train_seconds), write_quantity("s")),
     ]
 
 
-def inference_columns(batch_sizes: Sequence[int], intensity: CarbonIntensity) -> list[Column]:
+def inference_columns(intensity: CarbonIntensity) -> list[Column]:
     """Return the columns of the inference table: single images, and time and energy in a large batch."""
-    columns = [
+    return [
         Column("Params (M)", _inference(lambda i: i.params), write_in(1e6, 3)),
         Column("FLOPs (G)", _inference(lambda i: i.conv_macs), write_in(1e9, 4)),
-        Column("Time (ms)", _batch(0, lambda b: b.latency_ms), write_in(1, 2)),
-        Column("Energy (J)", _batch(0, lambda b: b.energy_per_image.energy_j), write_in(1, 3)),
+        Column("Time (ms)", _batch(0, _latency_ms), write_in(1, 2), repeats=_repeats(0)),
+        Column(
+            "Energy (J)",
+            _batch(0, lambda b: b.energy_per_image.energy_j),
+            write_in(1, 3),
+            reading=_batch_reading(0),
+        ),
         Column(
             "CO₂ (kg/wk)",
             _batch(0, lambda b: co2_kg_per_week(b.energy_per_image.energy_j, intensity)),
             write_in(1, 1),
+            reading=_batch_reading(0),
+        ),
+        Column(
+            "CO₂ by the study's formula (kg/wk)",
+            _batch(0, lambda b: paper_co2_kg_per_week(b.latency_ms)),
+            write_in(1, 1),
+        ),
+        Column("Time in a large batch (ms)", _batch(-1, _latency_ms), write_in(1, 2), repeats=_repeats(-1)),
+        Column(
+            "Energy in a large batch (J)",
+            _batch(-1, lambda b: b.energy_per_image.energy_j),
+            write_in(1, 3),
+            reading=_batch_reading(-1),
         ),
     ]
-    for index, size in enumerate(batch_sizes[1:], start=1):
-        columns.append(
-            Column(
-                f"Time in batch {size} (ms)",
-                _batch(index, lambda b: b.latency_ms / b.batch_size),
-                write_in(1, 2),
-            )
-        )
-        columns.append(
-            Column(
-                f"Energy in batch {size} (J)",
-                _batch(index, lambda b: b.energy_per_image.energy_j),
-                write_in(1, 3),
-            )
-        )
-    return columns
 
 
-def cell(column: Column, value: Estimate | None, baseline: Estimate | None, best: float | None) -> str:
+def _latency_ms(batch: BatchProfile) -> float:
+    """Return the time of one image."""
+    return batch.latency_ms / batch.batch_size
+
+
+def _batch_reading(index: int) -> Callable[[Record], Reading | None]:
+    return lambda record: record.inference.batches[index].energy_per_image if record.inference else None
+
+
+def _repeats(index: int) -> Callable[[Record], Sequence[float]]:
+    def repeats(record: Record) -> Sequence[float]:
+        if record.inference is None:
+            return ()
+        batch = record.inference.batches[index]
+        return [median_ms / batch.batch_size for median_ms in batch.repeat_medians_ms]
+
+    return repeats
+
+
+def cell(column: Column, records: Sequence[Record], baseline: Estimate | None, best: float | None) -> str:
     """Write one cell: bold where same as or better than the baseline, with a star where best of its column."""
+    value = column.estimate(records)
     if value is None:
         return MISSING
-    text = column.write(value)
+    text = column.write(value) + column.mark(records)
     if baseline is not None and column.better_or_same(value.mean, baseline.mean):
         text = f"**{text}**"
     return f"{text} ★" if value.mean == best else text

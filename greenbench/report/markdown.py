@@ -9,9 +9,14 @@ from tabulate import tabulate
 from greenbench.carbon import CarbonIntensity
 from greenbench.case import Kind
 from greenbench.machine import Machine
-from greenbench.record import Record, Unreadable
+from greenbench.paper.findings import Finding
+from greenbench.record import Unreadable
 from greenbench.report.columns import Column, cell, inference_columns, training_columns
 from greenbench.report.group import Group
+from greenbench.report.notes import notes_on
+
+SHORT_INFERENCE_COLUMNS = 5
+"""The paper's own columns; a terminal is narrow."""
 
 METRIC_TITLES = {"classification": "Accuracy", "segmentation": "mIoU"}
 
@@ -27,12 +32,14 @@ def render(
     groups: Sequence[Group],
     figures: Sequence[str | None],
     unreadable: Sequence[Unreadable],
+    findings: Sequence[Finding],
     intensity: CarbonIntensity,
 ) -> str:
     """Return the whole report."""
     parts = ["# greenbench report", READING_GUIDE]
     for group, figure in zip(groups, figures, strict=True):
         parts += _section(group, figure, intensity)
+    parts += ["## Audit", _audit(findings)]
     if unreadable:
         parts.append("## Files left out")
         parts.append("\n".join(f"- `{bad.path.name}`: {_escape(bad.reason)}" for bad in unreadable))
@@ -40,19 +47,40 @@ def render(
     return "\n\n".join(parts) + "\n"
 
 
-def summarize(groups: Sequence[Group], unreadable: Sequence[Unreadable]) -> list[str]:
-    """Return lines for a terminal: gain and cost of every pair, and what was left out."""
+def summarize(
+    groups: Sequence[Group],
+    unreadable: Sequence[Unreadable],
+    findings: Sequence[Finding],
+    intensity: CarbonIntensity,
+) -> list[str]:
+    """Return lines for a terminal: gain and cost of every pair, what does not fit, and what was left out."""
     lines = []
     for group in groups:
         for task, title in METRIC_TITLES.items():
-            for dataset in group.datasets("training", task):
-                columns = training_columns(title)
-                rows = _rows(group, "training", [dataset], columns)
-                headers = [_dataset_title(group, "training", dataset), *(column.title for column in columns)]
-                lines.append(tabulate(_plain(rows), headers, tablefmt="simple", disable_numparse=True))
-                lines.append("")
+            tables: tuple[tuple[Kind, list[Column]], ...] = (
+                ("training", training_columns(title)),
+                ("inference", inference_columns(intensity)[:SHORT_INFERENCE_COLUMNS]),
+            )
+            for kind, columns in tables:
+                for dataset in group.datasets(kind, task):
+                    rows = _rows(group, kind, [dataset], columns)
+                    headers = [_dataset_title(group, kind, dataset), *(column.title for column in columns)]
+                    lines.append(tabulate(_plain(rows), headers, tablefmt="simple", disable_numparse=True))
+                    lines.append("")
+    lines += [f"audit: {finding.rule}: {finding.conclusion}" for finding in findings]
     lines += [f"left out: {bad.path.name}: {bad.reason}" for bad in unreadable]
     return lines
+
+
+def _audit(findings: Sequence[Finding]) -> str:
+    """Return what the rules that were made for the published tables find in these records."""
+    if not findings:
+        return "The rules of `greenbench audit` find nothing in these records that cannot be."
+    return "\n".join(
+        f"- **{finding.rule}** ({finding.verdict}): {_escape(finding.conclusion)} "
+        f"{_escape('; '.join(finding.arithmetic))}; bound: {_escape(finding.bound)}."
+        for finding in findings
+    )
 
 
 def _section(group: Group, figure: str | None, intensity: CarbonIntensity) -> list[str]:
@@ -65,12 +93,9 @@ def _section(group: Group, figure: str | None, intensity: CarbonIntensity) -> li
         parts.append(f"![Held-out metric against the cost of training]({figure})")
     for task in METRIC_TITLES:
         if datasets := group.datasets("inference", task):
-            sizes = group.protocol.inference.batch_sizes
             parts.append(f"### Inference: {task}")
-            parts.append(_table(group, "inference", datasets, inference_columns(sizes, intensity)))
-    notes = _notes(group, intensity)
-    if notes:
-        parts.append("\n".join(f"- {note}" for note in notes))
+            parts.append(_table(group, "inference", datasets, inference_columns(intensity)))
+    parts.append("\n".join(f"- {_escape(note)}" for note in notes_on(group, intensity)))
     return parts
 
 
@@ -120,59 +145,9 @@ def _rows(group: Group, kind: Kind, datasets: Sequence[str], columns: Sequence[C
             values = {name: column.estimate(group.of(kind, name, dataset)) for name in techniques}
             means = [value.mean for value in values.values() if value is not None]
             best = (max if column.more_is_better else min)(means, default=None)
-            for name, value in values.items():
-                rows[name].append(cell(column, value, baseline, best))
+            for name in techniques:
+                rows[name].append(cell(column, group.of(kind, name, dataset), baseline, best))
     return list(rows.values())
-
-
-def _notes(group: Group, intensity: CarbonIntensity) -> list[str]:
-    """Return what a reader must know about single figures, each once."""
-    notes = []
-    everything = [record for records in group.records.values() for record in records]
-    reasons = sorted({reason for record in everything if (reason := _missing_energy(record))})
-    notes += [f"–: energy was not measured: {_escape(reason)}." for reason in reasons]
-    if any(record.inference for record in everything):
-        notes.append(f"CO₂ of a week of video at 30 images a second, at {_escape(str(intensity))}.")
-    for record in everything:
-        training, case = record.training, record.case
-        if training is not None and training.status == "diverged":
-            step = training.diverged_at_step
-            notes.append(f"{case.id}, seed {case.seed}: diverged, the loss of step {step} was not finite.")
-        if training is not None and training.measured_epochs < len(training.curve):
-            notes.append(
-                f"{case.id}, seed {case.seed}: energy measured over {training.measured_epochs} of "
-                f"{len(training.curve)} epochs and scaled."
-            )
-    notes += _best_epochs(group)
-    if group.superseded:
-        notes.append(f"{group.superseded} older records of cases that were measured again are left out.")
-    return notes
-
-
-def _missing_energy(record: Record) -> str | None:
-    if record.training is not None and record.training.energy.energy_j is None:
-        return record.training.energy.reason
-    if record.inference is not None:
-        return next(
-            (b.energy_per_image.reason for b in record.inference.batches if b.energy_per_image.reason), None
-        )
-    return None
-
-
-def _best_epochs(group: Group) -> list[str]:
-    """Name the pairs whose best epoch beats the last by more than a point: the tables show the last."""
-    better = []
-    for (_, _, _), records in group.records.items():
-        for record in records:
-            training = record.training
-            if training is None or training.heldout is None or training.best_heldout is None:
-                continue
-            if training.best_heldout - training.heldout[training.metric] > 0.01:
-                value = f"{100 * training.best_heldout:.1f}% in epoch {training.best_epoch}"
-                better.append(f"{record.case.id} {value}")
-    if not better:
-        return []
-    return [f"Better than after the last epoch by more than a point: {', '.join(better)}."]
 
 
 def _cards(groups: Sequence[Group]) -> list[str]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from greenbench.datasets import Dataset, Splits
-from greenbench.datasets.images import ResidentImages
+from greenbench.images import ResidentImages
 from greenbench.tasks import Split, evaluated_indices
 from greenbench.tasks.metrics import Accuracy
 

@@ -34,6 +34,8 @@ class MeanIoU:
     """
 
     def __init__(self, classes: int, ignore_index: int) -> None:
+        if ignore_index < classes:
+            raise ValueError(f"ignore_index is {ignore_index}; it must not be one of {classes} classes")
         self._classes = classes
         self._ignore_index = ignore_index
         self.confusion = torch.zeros(classes, classes, dtype=torch.int64)
@@ -41,13 +43,32 @@ class MeanIoU:
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
         """Add logits (N, C, H, W) and masks (N, H, W)."""
-        predictions = logits.argmax(dim=1).flatten()
-        targets = targets.flatten().long()
-        valid = targets != self._ignore_index
-        # Ignored pixels go to one extra bin: cheaper than picking the others out.
-        pairs = torch.where(valid, targets * self._classes + predictions, self._classes**2)
-        counts = torch.bincount(pairs, minlength=self._classes**2 + 1)[:-1]
-        self.confusion = self.confusion.to(counts.device) + counts.view(self._classes, self._classes)
+        # The index that max brings along takes a quarter of argmax's time on a CPU.
+        self.add(logits.max(dim=1).indices, targets)
+
+    def add(self, predictions: Tensor, targets: Tensor) -> None:
+        """Add predicted classes (N, H, W) and masks (N, H, W).
+
+        Raises
+        ------
+        ValueError
+            If a target is neither a class nor the ignore label.
+        """
+        classes, ignored = self._classes, self._ignore_index
+        # Image by image, the pairs of target and prediction stay in a CPU's cache.
+        for prediction, target in zip(predictions.long(), targets, strict=True):
+            pairs = torch.add(prediction, target, alpha=classes).flatten()
+            # A bin for each pair; ignored pixels fall into a row of bins of their own.
+            bins = classes * (ignored + 1)
+            counts = torch.bincount(pairs, minlength=bins)
+            if len(counts) > bins or counts[classes**2 : classes * ignored].any():
+                stray = target[(target >= classes) & (target != ignored)]
+                raise ValueError(
+                    f"target label {int(stray[0])} is outside the classes 0 to {classes - 1} "
+                    f"and is not the ignored {ignored}"
+                )
+            counts = counts[: classes**2].view(classes, classes)
+            self.confusion = self.confusion.to(counts.device) + counts
 
     def compute(self) -> dict[str, float]:
         """Return ``miou`` and ``pixel_accuracy`` in 0..1."""

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from greenbench.errors import UserError
+
 
 class Images(Protocol):
     """A sequence of (image, target)."""
@@ -71,20 +73,34 @@ class SegmentationFiles:
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         image_file, mask_file = self.pairs[index]
-        mask = decode(mask_file, "L")
+        image, mask = decode(image_file, "RGB"), decode(mask_file, "L")
+        if image.shape[:2] != mask.shape:
+            raise UserError(
+                f"{image_file} has {image.shape[0]}x{image.shape[1]} pixels, its mask {mask_file} "
+                f"{mask.shape[0]}x{mask.shape[1]}; they do not belong together: unpack the data set again"
+            )
         if self._class_of_id is not None:
             mask = self._class_of_id[mask]
-        return as_image(decode(image_file, "RGB")), torch.from_numpy(mask)
+        return as_image(image), torch.from_numpy(mask)
 
 
 def decode(file: Path, mode: str) -> np.ndarray:
-    """Decode an image file: (H, W, 3) for mode RGB, the stored values (H, W) for mode L."""
+    """Decode an image file: (H, W, 3) for mode RGB, the stored values (H, W) for mode L.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, damaged or no image.
+    """
     from PIL import Image
 
-    with Image.open(file) as image:
-        # A palette image holds class ids; converting it to gray levels would lose them.
-        keep = mode == "L" and image.mode in ("L", "P")
-        return np.array(image if keep else image.convert(mode))
+    try:
+        with Image.open(file) as image:
+            # A palette image holds class ids; converting it to gray levels would lose them.
+            keep = mode == "L" and image.mode in ("L", "P")
+            return np.array(image if keep else image.convert(mode))
+    except (OSError, SyntaxError) as error:  # Pillow calls a broken PNG a syntax error
+        raise UserError(f"{file} cannot be read as an image ({error}); unpack the data set again") from error
 
 
 def as_image(pixels: np.ndarray) -> Tensor:
@@ -95,12 +111,16 @@ def as_image(pixels: np.ndarray) -> Tensor:
 def pair_files(
     image_folder: Path, pattern: str, mask_of_image: Callable[[Path], Path]
 ) -> list[tuple[Path, Path]]:
-    """Return the sorted images of a folder with their masks; `FileNotFoundError` names what is missing."""
+    """Return the sorted images of a folder with their masks; `UserError` names what is missing."""
     images = sorted(image_folder.glob(pattern))
     if not images:
-        raise FileNotFoundError(f"no {pattern} in {image_folder}; is the data set unpacked completely?")
+        raise UserError(f"{image_folder} holds no {pattern}; unpack the images of the data set again")
     pairs = [(image, mask_of_image(image)) for image in images]
-    for image, mask in pairs:
-        if not mask.is_file():
-            raise FileNotFoundError(f"{image} has no mask at {mask}; is the data set unpacked completely?")
+    without = [(image, mask) for image, mask in pairs if not mask.is_file()]
+    if without:
+        image, mask = without[0]
+        raise UserError(
+            f"{image} has no mask at {mask}, and so {len(without)} of {len(images)} images; "
+            "unpack the masks of the data set again"
+        )
     return pairs

@@ -1,0 +1,269 @@
+"""The pytest face: selection, bad input, skips, resume, workers, and what a user sees."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+LABEL_SMOOTHING = '''
+"""Label smoothing: train on targets that leave a tenth to all classes (Szegedy et al. 2015)."""
+from dataclasses import replace
+from functools import partial
+
+import torch.nn.functional as F
+
+from greenbench.recipe import Technique
+
+TECHNIQUE = Technique(
+    name="label_smoothing",
+    title="Label smoothing",
+    category="Loss Function",
+    citation="Szegedy et al. 2015, arXiv:1512.00567",
+    apply=lambda recipe: replace(recipe, loss=lambda: partial(F.cross_entropy, label_smoothing=0.1)),
+    tasks=("classification",),
+)
+'''
+
+
+def test_ids_name_technique_and_dataset(run_study):
+    result = run_study("--collect-only", "-q", "-k", "mixup")
+    names = {line.partition("::")[2] for line in result.outlines if "::" in line}
+    datasets = ("digits", "digits20", "scenes4", "scenes6")
+    assert names == {f"test_training[mixup-{dataset}]" for dataset in datasets}
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [("technique(name='mixup')", 4), ("dataset(name='digits') and training and technique(name='mixup')", 1)],
+)
+def test_markers_select(run_study, expression, expected):
+    result = run_study("--collect-only", "-q", "-m", expression)
+    assert sum("::" in line for line in result.outlines) == expected
+
+
+def test_techniques_that_leave_the_network_alone_have_no_inference(run_study):
+    result = run_study("--collect-only", "-q", "-m", "inference")
+    assert any("test_inference[baseline-digits]" in line for line in result.outlines)
+    assert not any("mixup" in line or "lookahead" in line for line in result.outlines)
+
+
+def test_collection_imports_no_torch(run_study, pytester):
+    pytester.makepyfile(
+        no_torch="""
+        import sys
+        def pytest_collection_finish(session):
+            assert session.items
+            assert "torch" not in sys.modules, "collection imported torch"
+            assert "matplotlib" not in sys.modules, "collection imported matplotlib"
+        """
+    )
+    result = run_study("-p", "no_torch", "--collect-only", "-q")
+    assert result.ret == 0, result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--green-scale=huge"], ["'huge'", "smoke", "short", "paper"]),
+        (["--green-data=/no/such/folder"], ["/no/such/folder", "does not exist"]),
+        (["--green-data=test_study.py"], ["test_study.py", "is a file"]),
+        (["--green-seeds=0"], ["'0'", "1 or more"]),
+        (["--green-seeds=two"], ["'two'", "1 or more"]),
+        (["--green-meter=gauge"], ["gauge", "auto"]),
+        (["--green-carbon=atlantis"], ["atlantis", "kg/kWh"]),
+        (["--green-technique=mixdown"], ["'mixdown'", "mixup"]),
+        (["--green-technique=mixup+mixup"], ["mixup+mixup", "different"]),
+        (["--green-technique-file=absent.py"], ["absent.py", "does not exist"]),
+    ],
+)
+def test_bad_options_end_in_words_and_exit_code_4(run_study, arguments, words):
+    result = run_study(*arguments)
+    text = result.stderr.str() + result.stdout.str()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "Traceback" not in text
+    for word in words:
+        assert word in text
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("def broken(:", ["line 1", "SyntaxError"]),
+        ("import no_such_module", ["ModuleNotFoundError", "no_such_module"]),
+        ("x = 1", ["defines no TECHNIQUE"]),
+        ("TECHNIQUE = 3", ["defines TECHNIQUE as int"]),
+        (
+            LABEL_SMOOTHING.replace('"label_smoothing"', '"mixup"'),
+            ["two techniques are named 'mixup'", "mixup.py"],
+        ),
+        (
+            LABEL_SMOOTHING.replace(
+                "loss=lambda: partial(F.cross_entropy, label_smoothing=0.1)", "loss=recipe.loss"
+            ),
+            ["leaves the recipe for classification unchanged"],
+        ),
+        (
+            LABEL_SMOOTHING.replace("lambda recipe: replace(recipe,", "lambda recipe: dict("),
+            ["returned dict, not a Recipe"],
+        ),
+    ],
+)
+def test_a_bad_technique_file_is_named_with_its_cause_and_exit_code_4(run_study, pytester, content, words):
+    pytester.makefile(".py", own=content)
+    result = run_study("--green-technique-file=own.py")
+    text = result.stderr.str() + result.stdout.str()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "own.py" in text
+    for word in words:
+        assert word in text
+
+
+def test_missing_data_skip_with_one_line_and_a_run_of_skips_alone_fails(run_study, tmp_path):
+    result = run_study("--green-scale=paper", f"--green-data={tmp_path}", "-m", "training", "-k", "cifar100")
+    text = result.stdout.str()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "nothing was measured" in text
+    assert text.count("skipped: cifar100: looked for") == 1
+    assert str(tmp_path / "cifar-100-binary") in text
+    assert "cifar-100-binary.tar.gz" in text
+
+
+def test_a_technique_of_ones_own_stands_in_the_tables(run_study, pytester):
+    pytester.makefile(".py", own=LABEL_SMOOTHING)
+    result = run_study(
+        "--green-scale=tiny",
+        "--green-technique-file=own.py",
+        "-k",
+        "label_smoothing or mixup-digits",
+        "-m",
+        "training",
+    )
+    assert result.ret == 0, result.stdout.str()
+    report = (pytester.path / "out" / "report.md").read_text()
+    rows = [line.split("|")[1].strip() for line in report.splitlines() if line.startswith("|")]
+    assert {"Baseline", "Mixup", "Label smoothing"} <= set(rows)
+    assert "Szegedy" in report
+    # The baseline was needed twice and trained once.
+    assert len(list((pytester.path / "out").glob("training-baseline-digits-*.json"))) == 1
+
+
+def test_composed_techniques_run(run_study, pytester):
+    result = run_study(
+        "--green-scale=tiny", "--green-technique=mixup+lookahead", "-k", "digits", "-m", "training"
+    )
+    assert result.ret == 0, result.stdout.str()
+    assert "Mixup + LookAhead" in (pytester.path / "out" / "report.md").read_text()
+
+
+def test_resume_keeps_finished_cases_and_names_broken_files(run_study, pytester):
+    arguments = ("--green-scale=tiny", "-k", "baseline or blurpool", "-m", "inference")
+    assert run_study(*arguments).ret == 0
+    out = pytester.path / "out"
+    files = sorted(out.glob("*.json"))
+    assert len(files) == 4
+    before = {file.name: file.read_bytes() for file in files}
+    files[0].write_bytes(before[files[0].name][:200])
+    (out / "foreign.json").write_text('{"hello": 1}')
+
+    result = run_study("--green-resume", *arguments)
+
+    text = result.stdout.str()
+    assert result.ret == 0
+    assert "3 finished cases of an earlier run were kept" in text
+    assert "foreign.json" in text
+    assert json.loads(files[0].read_text())["key"] == json.loads(before[files[0].name])["key"]
+    for file in files[1:]:
+        assert file.read_bytes() == before[file.name]
+
+
+def test_kill_9_in_the_middle_loses_no_finished_case(run_study, pytester):
+    pytester.makefile(".py", own=LABEL_SMOOTHING)
+    arguments = [
+        "--green-scale=tiny",
+        "--green-out=out",
+        "-k",
+        "(baseline or mixup or lookahead) and digits",
+        "-m",
+        "training",
+    ]
+    command = [sys.executable, "-m", "pytest", "-p", "tiny_scale", "--green-meter=none", *arguments]
+    process = subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL, start_new_session=True)
+    out = pytester.path / "out"
+    deadline = time.monotonic() + 120
+    while not list(out.glob("*.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    finished = {file.name: file.stat().st_mtime_ns for file in out.glob("*.json")}
+    assert 1 <= len(finished) < 3
+
+    result = run_study("--green-resume", *arguments)
+
+    assert result.ret == 0
+    assert f"{len(finished)} finished cases of an earlier run were kept" in result.stdout.str()
+    assert len(list(out.glob("*.json"))) == 3
+    assert all((out / name).stat().st_mtime_ns == when for name, when in finished.items())
+    report = (out / "report.md").read_text()
+    assert all(title in report for title in ("Baseline", "Mixup", "LookAhead"))
+
+
+def test_workers_share_one_baseline_and_one_report(run_study, pytester):
+    result = run_study(
+        "-n2", "--green-scale=tiny", "-k", "digits and (mixup or lookahead or baseline)", "-m", "training"
+    )
+    assert result.ret == 0, result.stdout.str()
+    records = [json.loads(file.read_text()) for file in (pytester.path / "out").glob("*.json")]
+    assert len(records) == 3
+    assert {record["machine"]["workers"] for record in records} == {2}
+    assert len({record["session"] for record in records}) == 1
+    assert "2 processes measured side by side" in (pytester.path / "out" / "report.md").read_text()
+
+
+def test_a_miss_fails_with_both_values_the_tolerance_and_the_records_path(run_study, pytester):
+    pytester.makefile(
+        ".py",
+        own=LABEL_SMOOTHING.replace('"label_smoothing"', '"no_learning"').replace(
+            "loss=lambda: partial(F.cross_entropy, label_smoothing=0.1)",
+            "optimizer=lambda network: __import__('torch').optim.SGD(network.parameters(), lr=0.0)",
+        ),
+    )
+    pytester.makepyfile(
+        strict="""
+        from greenbench import checks
+        row = checks.Tolerance("tiny", "accuracy", "made up for a test", allowed_drop=0.05)
+        import greenbench.study
+        greenbench.study.load_tolerances = lambda: [row]
+        """
+    )
+    result = run_study(
+        "-p", "strict", "--green-scale=tiny", "--green-technique-file=own.py", "-k", "no_learning"
+    )
+    text = result.stdout.str()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "the baseline's" in text
+    assert "0.05 below the baseline" in text
+    assert "made up for a test" in text
+    assert "out/training-no_learning-digits-seed0-" in text
+
+
+def test_the_same_seed_gives_the_same_metrics(run_study, pytester):
+    def metrics():
+        assert run_study("--green-scale=tiny", "-k", "baseline", "-m", "training").ret == 0
+        files = sorted((pytester.path / "out").glob("*.json"))
+        return [json.loads(file.read_text())["training"]["heldout"] for file in files]
+
+    first = metrics()
+    assert len(first) == 2
+    assert metrics() == first
+
+
+def test_long_work_shows_plain_lines_where_there_is_no_terminal(run_study, pytester):
+    pytester.makepyfile(often="import greenbench.progress as p\np.LINE_EVERY_S = 0.0")
+    result = run_study("-p", "often", "--green-scale=tiny", "-k", "baseline-digits", "-m", "training")
+    assert "baseline-digits training seed 0: step 2/90, epoch 1/2" in result.stderr.str()
+    assert Path(pytester.path / "out").is_dir()

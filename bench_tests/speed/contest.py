@@ -1,0 +1,92 @@
+"""How two ways to the same result are compared: the same inputs, one process, turn by turn."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+REPEATS = 11
+TURN_S = 0.02
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What is run against what.
+
+    Attributes
+    ----------
+    ours, peer, floor
+        Do the whole work once. The floor is the part of it that cannot be left out, or the plain operation
+        that the technique replaces.
+    peer_name, floor_name
+        What they are, with the version where it is a library's.
+    difference
+        Relative difference of our result from the peer's; a comparison of different results is none.
+    tolerance
+        Largest difference at which they are the same.
+    """
+
+    ours: Callable[[], object]
+    peer: Callable[[], object]
+    floor: Callable[[], object]
+    peer_name: str
+    floor_name: str
+    difference: Callable[[], float]
+    tolerance: float = 1e-4
+
+
+def compare(name: str, contest: Contest, repeats: int = REPEATS) -> dict[str, object]:
+    """Run a contest and return its row: milliseconds, and ratios of medians with their spread.
+
+    The contenders take turns, so that a slow moment of the machine hits all of them. A turn runs one of
+    them often enough to last. The spread is that of the middle half of the turns' own ratios.
+
+    Raises
+    ------
+    AssertionError
+        If ours and the peer's results differ.
+    """
+    difference = contest.difference()
+    if not difference <= contest.tolerance:
+        raise AssertionError(
+            f"{name}: our result differs from that of {contest.peer_name} by {difference:.1e} "
+            f"(allowed: {contest.tolerance:.0e}); their times cannot be compared"
+        )
+    runners = {"ours": contest.ours, "peer": contest.peer, "floor": contest.floor}
+    calls = {key: _calls_per_turn(run) for key, run in runners.items()}
+    times: dict[str, list[float]] = {key: [] for key in runners}
+    for _ in range(repeats):
+        for key, run in runners.items():
+            start = time.perf_counter()
+            for _ in range(calls[key]):
+                run()
+            times[key].append((time.perf_counter() - start) / calls[key] * 1e3)
+    median = {key: statistics.median(values) for key, values in times.items()}
+    return {
+        "name": name,
+        "ours_ms": median["ours"],
+        "peer": contest.peer_name,
+        "peer_ms": median["peer"],
+        "floor": contest.floor_name,
+        "floor_ms": median["floor"],
+        "speedup": median["peer"] / median["ours"],
+        "speedup_spread": _spread(times["peer"], times["ours"]),
+        "over_floor": median["ours"] / median["floor"],
+        "over_floor_spread": _spread(times["ours"], times["floor"]),
+        "difference": difference,
+        "repeats": repeats,
+    }
+
+
+def _calls_per_turn(run: Callable[[], object]) -> int:
+    run()
+    start = time.perf_counter()
+    run()
+    return max(1, round(TURN_S / max(time.perf_counter() - start, 1e-9)))
+
+
+def _spread(above: list[float], below: list[float]) -> tuple[float, float]:
+    low, _, high = statistics.quantiles([a / b for a, b in zip(above, below, strict=True)], n=4)
+    return low, high

@@ -1,0 +1,48 @@
+"""Single passes over the planes (H, W) of (N, C, H, W) maps, each plane with figures of its own.
+
+In contiguous maps the N * C planes are treated as the channels of one image, for which batch normalization
+has fused kernels on every device: with given moments its forward pass is a scale and a shift for each
+plane, and its backward pass two sums. Maps in channels_last are broadcast over instead.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def standardize(x: Tensor, mean: Tensor, var: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """Return ``(x - mean) / sqrt(var + eps) * weight + bias`` in the type and layout of `x`.
+
+    `mean` and `var` are (N, C), `weight` and `bias` (C,) or (N, C).
+    """
+    n, c, h, w = x.shape
+    if x.is_contiguous():
+        y = torch.batch_norm(
+            x.view(1, n * c, h, w),
+            weight.expand(n, c).flatten(), bias.expand(n, c).flatten(), mean.flatten(), var.flatten(),
+            False, 0.0, eps, False,
+        )  # fmt: skip
+        # The caller may modify the result in place, which autograd forbids for a view.
+        z: Tensor = torch.ops.aten._unsafe_view(y, (n, c, h, w))
+        return z
+    scale = weight * (var + eps).rsqrt()
+    return torch.addcmul(over(x, bias - mean * scale), x, over(x, scale))
+
+
+def sums(dy: Tensor, x: Tensor, mean: Tensor, var: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Return for each plane the sums of `dy` and of ``dy * (x - mean) / sqrt(var + eps)``, (N, C)."""
+    n, c, h, w = x.shape
+    if x.is_contiguous():
+        _, weighted, total = torch.ops.aten.native_batch_norm_backward(
+            dy.reshape(1, n * c, h, w), x.view(1, n * c, h, w), None,
+            mean.flatten(), var.flatten(), None, None, False, eps, [False, True, True],
+        )  # fmt: skip
+        return total.view(n, c), weighted.view(n, c)
+    weighted = (dy * (x - over(x, mean))).sum((2, 3), dtype=mean.dtype)
+    return dy.sum((2, 3), dtype=mean.dtype), weighted * (var + eps).rsqrt()
+
+
+def over(x: Tensor, figures: Tensor) -> Tensor:
+    """Shape (N, C) figures to broadcast over `x`, in its type."""
+    return figures.to(x.dtype)[:, :, None, None]
