@@ -36,7 +36,7 @@ class Case:
     """A row of the fault table.
 
     `scenario` holds from the start, `then` from the middle of the window on ({soon}) or from its begin
-    ({now}). `right` says what answers are right: the true ``figure``, ``none``, or ``either``.
+    ({now}); {held} is what the counter shows at the begin, in millijoules. `right` says what answers are right: the true ``figure``, ``none``, or ``either``.
     """
 
     fault: str
@@ -76,7 +76,7 @@ CASES = (
     Case("permission lost in the window (4)", then=mid_window(4, *COUNTER)),
     Case("counter not ready in the window (27)", then=mid_window(27, *COUNTER)),
     Case("counter goes back (driver reloaded)", then=("reload 0 {soon}",)),
-    Case("counter stands still", then=tuple(f"fault {call} -1 {{now}} 1e9 0 5e6" for call in COUNTER)),
+    Case("counter stands still", then=tuple(f"fault {call} -1 {{now}} 1e9 0 {{held}}" for call in COUNTER)),
     Case("counter leaps (garbage)", then=mid_window(0, *COUNTER, value=9e12)),
     Case("no counter, power garbage (4 MW)", everywhere(3, *COUNTER), mid_window(0, *POWER, value=4e9)),
     Case("window of 30 ms, tick of 100 ms", seconds=0.03),
@@ -195,7 +195,7 @@ def _fault_rows(faults: dict[tuple[str, Case], dict[str, Any]]) -> list[dict[str
 def _error_rows(errors: dict[tuple[str, str, float], list[float]]) -> list[dict[str, object]]:
     return [
         {
-            "case": f"error: {load}, window {seconds:g} s",
+            "case": f"error: {load}, window about {seconds:g} s",
             **{meter: _spread(errors[meter, load, seconds]) for meter in METERS},
         }
         for load in LOADS
@@ -259,8 +259,9 @@ Right: {", ".join(f"{meter} {right[meter]} of {len(CASES)}" for meter in METERS)
 ## Error on three loads
 
 Mean of the absolute error (and the largest) over {" and ".join(str(n) for n in LENGTHS_S.values())} windows of
-{" and ".join(f"{s:g} s" for s in LENGTHS_S)}. The load begins and ends with the window; before and after,
-the GPU idles at 40 W. The counter updates every 100 ms.
+about {" and ".join(f"{s:g} s" for s in LENGTHS_S)} (20 % more or less, so that no load ends at the same phase
+each time). The load begins and ends with the window; before and after, the GPU idles at 40 W. The counter
+updates every 100 ms.
 
 {_table(_error_rows(errors), METERS)}
 
