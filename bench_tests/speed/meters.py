@@ -25,8 +25,8 @@ NAME = "meters"
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "reports" / "meters.md"
 METERS = ("greenbench", "zeus", "codecarbon")
-SECONDS = 6.0
-AT_ONCE = 8
+SECONDS = 5.2
+AT_ONCE = 10
 CLOSE = 0.05
 """A figure within this of the truth counts as right where there is one."""
 
@@ -95,7 +95,7 @@ LOADS = {
     "training steps, 250/180 W": "steps",
     "square wave, 280/70 W, 0.37 s": "square",
 }
-LENGTHS_S = {1.0: 12, 5.0: 5}
+LENGTHS_S = {1.0: 10, 5.0: 4}
 
 
 def run() -> list[dict[str, object]]:
@@ -108,7 +108,7 @@ def run() -> list[dict[str, object]]:
         return [{"case": NAME, "note": f"not run: {needed} missing; pip install 'greenbench[bench]'"}]
     with tempfile.TemporaryDirectory() as folder:
         bench = _Bench(Path(folder))
-        costs = {meter: bench.ask(meter, {"kind": "cost", "seconds": 6.0}) for meter in ("floor", *METERS)}
+        costs = {meter: bench.ask(meter, {"kind": "cost", "seconds": 4.5}) for meter in ("floor", *METERS)}
         with ThreadPoolExecutor(AT_ONCE) as pool:
             jobs = [(meter, case) for case in CASES for meter in METERS]
             faults = dict(zip(jobs, pool.map(lambda job: bench.fault(*job), jobs), strict=True))
@@ -267,7 +267,7 @@ updates every 100 ms.
 
 ## Cost
 
-CPU time with a window open while the program sleeps (least of three runs of 2 s); the floor is the same
+CPU time with a window open while the program sleeps (least of three runs of 1.5 s); the floor is the same
 program without a meter. A call into the stub takes less time than one into a driver. Of the edges, ours read
 the GPU's condition and its process list at either end.
 
