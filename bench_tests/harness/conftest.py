@@ -1,63 +1,11 @@
-"""Records made up for tests, and a scale small enough to train within a second."""
+"""A study in a process of its own, at a scale small enough to train within a second."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import greenbench
-from bench_tests.harness.made_up import MACHINE, training_result
-from greenbench.case import Case
-from greenbench.protocol import PROTOCOLS
-from greenbench.record import SCHEMA, DataFacts, Record, TechniqueFacts
-from greenbench.results import TrainingResult
-
-
-@pytest.fixture
-def make_record():
-    """Return a function that makes a record of technique and result, as if measured."""
-
-    def make(
-        technique="baseline",
-        result=None,
-        *,
-        seed=0,
-        dataset="digits",
-        machine=MACHINE,
-        started_at=None,
-        **facts,
-    ):
-        result = training_result(0.9) if result is None else result
-        training = result if isinstance(result, TrainingResult) else None
-        kind = "training" if training else "inference"
-        protocol = replace(PROTOCOLS["smoke"], **facts.pop("protocol", {}))
-        case = Case(kind, technique, "0" * 64, dataset, protocol, seed)
-        return Record(
-            schema=SCHEMA,
-            key=case.key,
-            case=case,
-            machine=machine,
-            session=facts.pop("session", "s"),
-            suite_commit=None,
-            started_at=started_at or "2026-01-01T00:00:00+00:00",
-            seconds=3.0,
-            technique=TechniqueFacts(
-                title=technique.capitalize(),
-                category="Baseline" if technique == "baseline" else "Optimizer",
-                citation="Somebody 2020",
-                file=f"{technique}.py",
-                card=f"What {technique} does.",
-                code="",
-                changed_fields=(),
-            ),
-            data=DataFacts("Digits", "classification", 10, 5, facts.pop("version", "v1")),
-            training=training,
-            inference=None if training else result,
-        )
-
-    return make
-
 
 TINY_SCALE = """
 from dataclasses import replace

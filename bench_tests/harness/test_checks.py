@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench_tests.harness.made_up import MACHINE, inference_result, training_result
+from bench_tests.harness.made_records import MACHINE, inference_result, record_of, training_result
 from greenbench.checks import Tolerance, check, load_tolerances, require_comparable
 from greenbench.errors import UserError
 from greenbench.protocol import PROTOCOLS
@@ -19,9 +19,9 @@ RATIO = Tolerance("smoke", "latency_ms", "test", allowed_ratio=2.0)
 
 
 @pytest.mark.parametrize(("accuracy", "misses"), [(0.95, 0), (0.85, 0), (0.84, 1)])
-def test_a_drop_beyond_the_tolerance_is_a_finding(make_record, accuracy, misses):
-    baseline = [make_record(result=training_result(0.9))]
-    findings = check([make_record("mixup", training_result(accuracy))], baseline, [DROP])
+def test_a_drop_beyond_the_tolerance_is_a_finding(accuracy, misses):
+    baseline = [record_of(result=training_result(0.9))]
+    findings = check([record_of("mixup", training_result(accuracy))], baseline, [DROP])
     assert len(findings) == misses
     for finding in findings:
         assert (finding.value, finding.baseline) == (pytest.approx(0.84), pytest.approx(0.9))
@@ -31,45 +31,45 @@ def test_a_drop_beyond_the_tolerance_is_a_finding(make_record, accuracy, misses)
 
 
 @pytest.mark.parametrize(("latency_ms", "misses"), [(1.0, 0), (4.0, 0), (4.1, 1)])
-def test_a_cost_beyond_its_ratio_is_a_finding(make_record, latency_ms, misses):
-    baseline = [make_record(result=inference_result(2.0))]
-    assert len(check([make_record("blurpool", inference_result(latency_ms))], baseline, [RATIO])) == misses
+def test_a_cost_beyond_its_ratio_is_a_finding(latency_ms, misses):
+    baseline = [record_of(result=inference_result(2.0))]
+    assert len(check([record_of("blurpool", inference_result(latency_ms))], baseline, [RATIO])) == misses
 
 
 @pytest.mark.parametrize(("energy_j", "misses"), [(2.5, 1), (1.5, 0), (None, 0)])
-def test_energy_is_compared_where_both_were_measured(make_record, energy_j, misses):
+def test_energy_is_compared_where_both_were_measured(energy_j, misses):
     tolerance = Tolerance("smoke", "energy_j", "test", allowed_ratio=2.0)
-    baseline = [make_record(result=training_result(0.9, energy_j=1.0))]
-    assert len(check([make_record("mixup", training_result(0.9, energy_j))], baseline, [tolerance])) == misses
+    baseline = [record_of(result=training_result(0.9, energy_j=1.0))]
+    assert len(check([record_of("mixup", training_result(0.9, energy_j))], baseline, [tolerance])) == misses
 
 
 @pytest.mark.parametrize(("accuracy", "misses"), [(0.95, 0), (0.94, 1)])
-def test_a_baseline_is_held_against_its_floor(make_record, accuracy, misses):
+def test_a_baseline_is_held_against_its_floor(accuracy, misses):
     floor = Tolerance("smoke", "accuracy", "test", dataset="digits", minimum=0.95)
-    baseline = [make_record(result=training_result(accuracy))]
+    baseline = [record_of(result=training_result(accuracy))]
     assert len(check(baseline, baseline, [floor, DROP])) == misses
 
 
-def test_a_diverged_run_is_a_finding_with_its_step(make_record):
+def test_a_diverged_run_is_a_finding_with_its_step():
     diverged = training_result(0.1, status="diverged", diverged_at_step=7, heldout=None, train=None)
-    findings = check([make_record("radam", diverged)], [make_record()], [DROP])
+    findings = check([record_of("radam", diverged)], [record_of()], [DROP])
     assert ["step 7" in finding.message for finding in findings] == [True]
 
 
-def test_the_most_specific_row_counts(make_record):
+def test_the_most_specific_row_counts():
     own = Tolerance("smoke", "accuracy", "its own", technique="mixup", allowed_drop=0.5)
     other = Tolerance("smoke", "accuracy", "another's", technique="radam", allowed_drop=0.0)
     for_set = Tolerance("smoke", "accuracy", "the set's", dataset="digits", allowed_drop=0.3)
-    baseline = [make_record(result=training_result(0.9))]
-    weak = [make_record("mixup", training_result(0.5))]
+    baseline = [record_of(result=training_result(0.9))]
+    weak = [record_of("mixup", training_result(0.5))]
     assert not check(weak, baseline, [DROP, for_set, other, own])
     assert len(check(weak, baseline, [DROP, for_set, other])) == 1
 
 
-def test_seeds_are_compared_pairwise(make_record):
-    baseline = [make_record(result=training_result(a), seed=s) for s, a in enumerate((0.9, 0.5))]
+def test_seeds_are_compared_pairwise():
+    baseline = [record_of(result=training_result(a), seed=s) for s, a in enumerate((0.9, 0.5))]
     # Only seed 1 is shared: it is 0.02 below its partner, though 0.22 below the baseline's mean.
-    assert not check([make_record("mixup", training_result(0.48), seed=1)], baseline, [DROP])
+    assert not check([record_of("mixup", training_result(0.48), seed=1)], baseline, [DROP])
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_seeds_are_compared_pairwise(make_record):
         ({"version": "v2"}, "data.version"),
     ],
 )
-def test_unlike_conditions_are_refused_naming_key_and_values(make_record, changes, key):
+def test_unlike_conditions_are_refused_naming_key_and_values(changes, key):
     with pytest.raises(UserError, match=f"{key} is .* in one and .* in the other"):
-        require_comparable([make_record(), make_record("mixup", **changes)])
+        require_comparable([record_of(), record_of("mixup", **changes)])
 
 
 def test_every_shipped_tolerance_is_sound():

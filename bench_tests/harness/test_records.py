@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_tests.harness.made_up import MACHINE, inference_result, training_result
+from bench_tests.harness.made_records import MACHINE, inference_result, record_of, training_result
 from greenbench.errors import UserError
 from greenbench.record import Record, RecordFolder, read_record
 
@@ -23,25 +23,25 @@ def folder(tmp_path):
 @pytest.mark.parametrize(
     "result", [training_result(0.5), training_result(0.5, energy_j=3.25), inference_result(4.0)]
 )
-def test_what_is_written_is_read_back_equal(folder, make_record, result):
-    record = make_record(result=result)
+def test_what_is_written_is_read_back_equal(folder, result):
+    record = record_of(result=result)
     path = folder.write(record)
     assert read_record(path) == record
     assert folder.find(record.case, record.machine) == record
     assert [p.name for p in folder.path.iterdir()] == [record.file_name]
 
 
-def test_the_key_follows_from_the_case_alone(make_record):
-    first = make_record(seed=0)
-    assert make_record(seed=0, session="another").key == first.key
-    assert make_record(seed=1).key != first.key
-    assert make_record("mixup").key != first.key
-    assert make_record(protocol={"width": 0.5}).key != first.key
+def test_the_key_follows_from_the_case_alone():
+    first = record_of(seed=0)
+    assert record_of(seed=0, session="another").key == first.key
+    assert record_of(seed=1).key != first.key
+    assert record_of("mixup").key != first.key
+    assert record_of(protocol={"width": 0.5}).key != first.key
     assert replace(first.case, technique_sha256="f" * 64).key != first.key
 
 
-def test_records_of_two_machines_lie_side_by_side(folder, make_record, tmp_path):
-    ours, theirs = make_record(), make_record(machine=replace(MACHINE, cpu="Another CPU"))
+def test_records_of_two_machines_lie_side_by_side(folder, tmp_path):
+    ours, theirs = record_of(), record_of(machine=replace(MACHINE, cpu="Another CPU"))
     folder.write(ours)
     elsewhere = RecordFolder(tmp_path / "elsewhere")
     shutil.copy(elsewhere.write(theirs), folder.path)
@@ -76,8 +76,8 @@ def edited(change):
         (edited(lambda r: r["training"]["energy"].update(energy_j=0.0)), "energy"),
     ],
 )
-def test_a_damaged_file_is_left_out_by_name_and_the_others_stay(folder, make_record, damage, reason):
-    good, bad = make_record(), make_record("mixup")
+def test_a_damaged_file_is_left_out_by_name_and_the_others_stay(folder, damage, reason):
+    good, bad = record_of(), record_of("mixup")
     folder.write(good)
     path = folder.write(bad)
     path.write_text(damage(path.read_text()))
@@ -86,8 +86,8 @@ def test_a_damaged_file_is_left_out_by_name_and_the_others_stay(folder, make_rec
     assert [(u.path, reason in u.reason) for u in unreadable] == [(path, True)], unreadable
 
 
-def test_bytes_that_are_no_text_are_left_out(folder, make_record):
-    folder.write(make_record())
+def test_bytes_that_are_no_text_are_left_out(folder):
+    folder.write(record_of())
     (folder.path / "noise.json").write_bytes(b"\xff\xfe\x00{")
     records, unreadable = folder.read()
     assert len(records) == 1
@@ -101,13 +101,13 @@ def test_no_content_of_a_file_raises(tmp_path_factory, content):
     assert not isinstance(read_record(path), Record)
 
 
-def test_a_value_that_is_not_finite_is_never_written(folder, make_record):
+def test_a_value_that_is_not_finite_is_never_written(folder):
     with pytest.raises(ValueError, match="JSON compliant"):
-        folder.write(make_record(result=training_result(float("nan"))))
+        folder.write(record_of(result=training_result(float("nan"))))
     assert folder.read() == ([], [])
 
 
-def test_a_full_disk_is_named_and_what_was_there_stays(tmp_path, make_record):
+def test_a_full_disk_is_named_and_what_was_there_stays(tmp_path):
     """A real full disk: a small file system in memory, in a mount namespace of its own."""
     script = """
 import sys
@@ -132,7 +132,7 @@ records, unreadable = folder.read()
 print("left:", [r.case.technique for r in records], len(unreadable), sorted(p.suffix for p in folder.path.glob("*.tmp")))
 """
     source = RecordFolder(tmp_path / "source")
-    paths = [source.write(make_record(name)) for name in ("baseline", "mixup")]
+    paths = [source.write(record_of(name)) for name in ("baseline", "mixup")]
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = f"mount -t tmpfs -o size=64k none {disk} && exec {sys.executable} -c '{script}' {disk} {paths[0]} {paths[1]}"
@@ -150,7 +150,7 @@ print("left:", [r.case.technique for r in records], len(unreadable), sorted(p.su
     assert "left: ['baseline'] 0 []" in run.stdout
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path, make_record):
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(UserError, match="cannot be written"):
-        RecordFolder(tmp_path / "out").write(make_record())
+        RecordFolder(tmp_path / "out").write(record_of())

@@ -136,8 +136,10 @@ def _refuse_mig(handle: object, name: str) -> None:
         )
 
 
-def visible_gpus() -> dict[str, object]:
+def visible_gpus(*, first: bool = False) -> dict[str, object]:
     """Start NVML and return the handles of the visible GPUs by their UUIDs, in CUDA's order.
+
+    With `first`, of the first one alone.
 
     Raises
     ------
@@ -154,7 +156,7 @@ def visible_gpus() -> dict[str, object]:
     if not handles:
         raise SourceUnavailable("NVML: no GPU in this machine", absent=True)
     by_uuid = dict(zip(uuids, handles, strict=True))
-    return {uuid: by_uuid[uuid] for uuid in visible_uuids(uuids, names)}
+    return {uuid: by_uuid[uuid] for uuid in visible_uuids(uuids, names, first=first)}
 
 
 def nvml_devices(
@@ -174,9 +176,10 @@ def nvml_devices(
     SourceUnavailable
         As `visible_gpus`, and where one of the GPUs cannot be measured.
     """
-    visible = visible_gpus()
-    every = list(visible)
-    wanted = {"first": every[:1], "all": every}[devices] if isinstance(devices, str) else list(devices)
+    if isinstance(devices, str) and devices not in ("first", "all"):
+        raise ValueError(f"devices must be 'first', 'all' or UUIDs, got {devices!r}")
+    visible = visible_gpus(first=devices == "first")
+    wanted = list(visible) if isinstance(devices, str) else list(devices)
     unknown = [uuid for uuid in wanted if uuid not in visible]
     if unknown:
         raise SourceUnavailable(f"no visible GPU {', '.join(unknown)}; there are {', '.join(visible)}")

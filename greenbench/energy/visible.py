@@ -16,7 +16,11 @@ ORDER = "CUDA_DEVICE_ORDER"
 
 
 def visible_uuids(
-    uuids: Sequence[str], names: Sequence[str], environment: Mapping[str, str] | None = None
+    uuids: Sequence[str],
+    names: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    *,
+    first: bool = False,
 ) -> list[str]:
     """Return the UUIDs of the GPUs that a CUDA program started here would see, in its order.
 
@@ -26,6 +30,8 @@ def visible_uuids(
         All GPUs and their models, in NVML's order, which is that of the PCI bus.
     environment
         Stands in for the process's own.
+    first
+        Return the first one alone.
 
     Raises
     ------
@@ -35,9 +41,24 @@ def visible_uuids(
     """
     variables = os.environ if environment is None else environment
     text = variables.get(VARIABLE)
-    if text is None:
-        _check_order(list(range(len(uuids))), names, variables)
-        return list(uuids)
+    chosen, by_index = (list(range(len(uuids))), True) if text is None else _parse(text, uuids)
+    if not chosen:
+        raise SourceUnavailable(f"{VARIABLE}={text!r} leaves no GPU visible", absent=True)
+    if first:
+        chosen = chosen[:1]
+    # Among GPUs of one model it does not matter which is which, nor where all of them are meant.
+    ambiguous = by_index and len(set(names)) > 1 and len(chosen) < len(uuids)
+    if ambiguous and variables.get(ORDER) != "PCI_BUS_ID":
+        raise SourceUnavailable(
+            f"this machine's GPUs differ ({', '.join(dict.fromkeys(names))}), so that CUDA's index "
+            f"{chosen[0]} may be another GPU than NVML's: set {ORDER}=PCI_BUS_ID, "
+            f"or name the GPU by UUID in {VARIABLE}"
+        )
+    return [uuids[position] for position in chosen]
+
+
+def _parse(text: str, uuids: Sequence[str]) -> tuple[list[int], bool]:
+    """Return the positions that the variable's text names, and whether it does so by index."""
     chosen: list[int] = []
     by_index = False
     for entry in (part.strip() for part in text.split(",")):
@@ -54,18 +75,4 @@ def visible_uuids(
         if len(matches) != 1:
             break
         chosen.append(matches[0])
-    if not chosen:
-        raise SourceUnavailable(f"{VARIABLE}={text!r} leaves no GPU visible", absent=True)
-    if by_index:
-        _check_order(chosen, names, variables)
-    return [uuids[position] for position in chosen]
-
-
-def _check_order(chosen: Sequence[int], names: Sequence[str], variables: Mapping[str, str]) -> None:
-    """Refuse indices where CUDA (fastest first) and NVML (bus order) may count different GPUs."""
-    if len(set(names)) > 1 and variables.get(ORDER) != "PCI_BUS_ID":
-        raise SourceUnavailable(
-            f"this machine's GPUs differ ({', '.join(dict.fromkeys(names))}), so that CUDA's index "
-            f"{chosen[0]} may be another GPU than NVML's: set {ORDER}=PCI_BUS_ID, "
-            f"or name the GPU by UUID in {VARIABLE}"
-        )
+    return chosen, by_index

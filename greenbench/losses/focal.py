@@ -38,7 +38,7 @@ def focal(logits: Tensor, targets: Tensor, gamma: float = 2.0, ignore_index: int
         cross_entropy = -log_p.gather(1, labels[:, None]).squeeze(1)
         # 1 - p without cancellation; kept off 0, where its power's derivative is infinite for gamma < 1.
         missed = (-torch.expm1(-cross_entropy)).clamp_min(torch.finfo(logits.dtype).tiny)
-        share = valid / valid.sum()
+        share = valid.to(logits.dtype) / valid.sum()
         loss = (share * missed**gamma * cross_entropy).sum()
     if not (torch.is_grad_enabled() and logits.requires_grad):
         return loss

@@ -48,7 +48,7 @@ def label_relaxation(logits: Tensor, targets: Tensor, ignore_index: int | None =
     highest = _neighborhood(labels, torch.maximum).view_as(valid)
     lowest = _neighborhood(labels.masked_fill(labels == _NOTHING, _BEYOND), torch.minimum).view_as(valid)
     counted = highest > _NOTHING
-    count = counted.sum()
+    count = counted.sum().to(pixels.dtype)
     boundaries = _boundaries(labels, highest, lowest)
 
     with torch.no_grad():

@@ -41,7 +41,7 @@ def mixup_loss(
     with torch.no_grad():
         log_p = log_softmax(pixels)
         pulls = [
-            (labels[:, None], (valid * (weight / valid.sum())).to(log_p.dtype)[:, None])
+            (labels[:, None], (valid.to(log_p.dtype) * weight / valid.sum())[:, None])
             for labels, valid, weight in ((labels_a, valid_a, share), (labels_b, valid_b, 1 - share))
         ]
         loss = -sum(

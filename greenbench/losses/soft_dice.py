@@ -56,8 +56,8 @@ def soft_dice(logits: Tensor, targets: Tensor, gamma: float = 1.0, ignore_index:
         total = p.sum((0, 2)) + pixels
         occurs = pixels > 0
         dice = torch.where(occurs, 2 * overlap / total, 0)
-        count = valid.sum()
-        share = occurs * (gamma / occurs.sum())
+        count = valid.sum().to(p.dtype)
+        share = occurs * (gamma / occurs.sum().to(p.dtype))
         loss = (share * (1 - dice)).sum() - log_p_true.sum() / count
     if not (torch.is_grad_enabled() and logits.requires_grad):
         return loss

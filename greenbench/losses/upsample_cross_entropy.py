@@ -61,7 +61,7 @@ def _loss_and_gradient(
     rows = _interpolation(height, out_height, logits)
     columns = _interpolation(width, out_width, logits)
     blocks = _row_blocks(rows, classes * out_width * logits.element_size())
-    share = valid / valid.sum()
+    share = valid.to(logits.dtype) / valid.sum()
     loss = logits.new_zeros((), dtype=torch.float64)
     gradient = torch.empty_like(logits) if wants_gradient else None
 
@@ -73,7 +73,7 @@ def _loss_and_gradient(
         for first, last, top, bottom in blocks:
             weights = rows[first:last, top:bottom]
             block = (weights @ source[top:bottom].flatten(1)).view(last - first, classes, out_width)
-            label, pull = labels[n, first:last, None], share[n, first:last, None].to(block.dtype)
+            label, pull = labels[n, first:last, None], share[n, first:last, None]
             # The loss is log sum exp minus the label's logit; exp is kept, to become the softmax.
             highest = block.amax(1, keepdim=True)
             true = block.gather(1, label)

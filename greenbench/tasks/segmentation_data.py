@@ -54,7 +54,8 @@ def random_view(
     image = image[:, top : top + window[0], left : left + window[1]]
     mask = mask[top : top + window[0], left : left + window[1]]
 
-    size = [min(length, round(span * ratio)) for span, length in zip(window, crop, strict=True)]
+    # Only where the whole rescaled image ends before the crop does, is the result padded.
+    size = [min(length, round(side * ratio)) for side, length in zip((height, width), crop, strict=True)]
     if size != window:
         image = F.interpolate(image[None], size=size, mode="bilinear", antialias=True)[0]
         mask = F.interpolate(mask[None, None], size=size, mode="nearest-exact")[0, 0]
@@ -76,6 +77,13 @@ def _jitter(image: Tensor, factors: list[float]) -> Tensor:
     image = functional.adjust_contrast(image, factors[1])
     jittered: Tensor = functional.adjust_saturation(image, factors[2])
     return jittered
+
+
+def _usable_cpus() -> int:
+    """Return how many CPUs this process may use, which in a container is fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _Views:
@@ -103,7 +111,7 @@ class SegmentationData:
         self._setting = SETTINGS[dataset.name]
         self._resident = isinstance(splits.train, ResidentImages)
         # Decoding files takes longer than the network; what is in memory needs no worker.
-        self._workers = 0 if self._resident else min(MAX_WORKERS, os.cpu_count() or 1)
+        self._workers = 0 if self._resident else min(MAX_WORKERS, _usable_cpus())
         self._scale = 1 / (255 * torch.tensor(dataset.std, device=device).view(1, 3, 1, 1))
         self._offset = -torch.tensor(dataset.mean, device=device).view(1, 3, 1, 1) * 255 * self._scale
 

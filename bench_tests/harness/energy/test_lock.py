@@ -98,6 +98,7 @@ def test_a_closed_meter_gives_its_gpu_back(stub):
 
 
 def test_with_mark_the_readings_say_who_measured_too(stub, holder):
-    with open_nvml(lambda: None, clock=stub.clock(), busy="mark") as meter, meter.window("work") as window:
-        meter.clock.sleep(6.0)
+    clock = stub.clock()
+    with open_nvml(lambda: None, clock=clock, busy="mark") as meter, meter.window("work") as window:
+        clock.sleep(6.0)
     assert f"process {holder.pid} is measuring on" in " ".join(window.reading.notes)

@@ -319,3 +319,6 @@ def test_an_index_among_different_gpus_needs_the_bus_order():
     ordered = {"CUDA_VISIBLE_DEVICES": "1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     assert visible_uuids(UUIDS, mixed, ordered) == ["GPU-aab-2"]
     assert visible_uuids(UUIDS, mixed, {"CUDA_VISIBLE_DEVICES": "GPU-c"}) == ["GPU-ccc-3"]
+    assert visible_uuids(UUIDS, mixed, {}) == UUIDS
+    with pytest.raises(SourceUnavailable, match="CUDA's index 0"):
+        visible_uuids(UUIDS, mixed, {}, first=True)

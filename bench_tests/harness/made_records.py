@@ -1,9 +1,12 @@
-"""Results made up for tests."""
+"""Records made up for tests, as if measured."""
 
 from dataclasses import replace
 
+from greenbench.case import Case
 from greenbench.energy import Reading, Status
 from greenbench.machine import Machine
+from greenbench.protocol import PROTOCOLS
+from greenbench.record import SCHEMA, DataFacts, Record, TechniqueFacts
 from greenbench.results import BatchProfile, Epoch, InferenceResult, TrainingResult
 
 MACHINE = Machine(
@@ -55,3 +58,42 @@ def inference_result(latency_ms, params=1000, energy_j=None):
         for size in (1, 32)
     )
     return InferenceResult((12, 12), params, 5_000_000, 6_000_000, batches)
+
+
+def record_of(
+    technique="baseline",
+    result=None,
+    *,
+    seed=0,
+    dataset="digits",
+    machine=MACHINE,
+    started_at=None,
+    **facts,
+):
+    result = training_result(0.9) if result is None else result
+    training = result if isinstance(result, TrainingResult) else None
+    kind = "training" if training else "inference"
+    protocol = replace(PROTOCOLS["smoke"], **facts.pop("protocol", {}))
+    case = Case(kind, technique, "0" * 64, dataset, protocol, seed)
+    return Record(
+        schema=SCHEMA,
+        key=case.key,
+        case=case,
+        machine=machine,
+        session=facts.pop("session", "s"),
+        suite_commit=None,
+        started_at=started_at or "2026-01-01T00:00:00+00:00",
+        seconds=3.0,
+        technique=TechniqueFacts(
+            title=technique.capitalize(),
+            category="Baseline" if technique == "baseline" else "Optimizer",
+            citation="Somebody 2020",
+            file=f"{technique}.py",
+            card=f"What {technique} does.",
+            code="",
+            changed_fields=(),
+        ),
+        data=DataFacts("Digits", "classification", 10, 5, facts.pop("version", "v1")),
+        training=training,
+        inference=None if training else result,
+    )

@@ -1,0 +1,141 @@
+"""The data sets shipped with the package: what they hold, that they never change, that splits are apart."""
+
+import hashlib
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from greenbench.datasets import IGNORE_INDEX, discover, scenes
+from greenbench.datasets.digits import HELD_OUT_EVERY, read_scans
+
+NOWHERE = Path("no-such-folder")
+SCANS = 1797
+
+
+def load(name):
+    return discover()[name].load(NOWHERE)
+
+
+@pytest.fixture(scope="module", params=["scenes4", "scenes6"])
+def scene_set(request):
+    return discover()[request.param], load(request.param)
+
+
+def test_the_scans_are_the_digits_of_scikit_learn():
+    images, labels, _ = read_scans()
+    assert images.shape == (SCANS, 8, 8)
+    assert (images.min(), images.max()) == (0, 16)
+    datasets = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed")
+    theirs = datasets.load_digits()
+    assert np.array_equal(images, theirs.images)
+    assert np.array_equal(labels, theirs.target)
+
+
+def test_the_attribution_is_shipped_beside_the_scans():
+    text = resources.files("greenbench.datasets").joinpath("files/ATTRIBUTION.md").read_text()
+    for part in ("Alpaydin", "UCI", "CC BY 4.0", "digits.npz"):
+        assert part in text
+
+
+@pytest.mark.parametrize(("name", "classes", "copies"), [("digits", 10, 1), ("digits20", 20, 2)])
+def test_digits_have_the_sizes_and_classes_that_they_state(name, classes, copies):
+    splits = load(name)
+    heldout = -(-SCANS // HELD_OUT_EVERY)
+    for split, scans in ((splits.train, SCANS - heldout), (splits.heldout, heldout)):
+        assert len(split) == scans * copies
+        assert split.images.shape == (scans * copies, 3, *discover()[name].image_size)
+        assert split.images.dtype == torch.uint8
+        assert split.targets.dtype == torch.int64
+        assert split.targets.unique().tolist() == list(range(classes))
+        assert split.targets.bincount().min() > 0.7 * len(split) / classes, "no class is rare"
+    assert discover()[name].classes == classes
+
+
+def test_the_second_ten_classes_are_the_inverted_digits():
+    splits = load("digits20")
+    for split in (splits.train, splits.heldout):
+        light, dark = split.images.chunk(2)
+        assert torch.equal(split.targets[len(light) :], split.targets[: len(light)] + 10)
+        assert ((light.int() + dark.int()) - 255).abs().max() <= 1
+
+
+@pytest.mark.parametrize("name", ["digits", "digits20", "scenes4", "scenes6"])
+def test_no_image_is_in_both_splits_or_twice_in_one(name):
+    splits = load(name)
+    train = {image.numpy().tobytes() for image in splits.train.images}
+    heldout = {image.numpy().tobytes() for image in splits.heldout.images}
+    assert not train & heldout
+    assert (len(train), len(heldout)) == (len(splits.train), len(splits.heldout))
+
+
+def test_the_inverse_of_a_held_out_digit_is_not_trained_on():
+    splits = load("digits20")
+    train = {image.numpy().tobytes() for image in splits.train.images}
+    inverses = {(255 - image).numpy().tobytes() for image in splits.heldout.images}
+    assert not train & inverses
+
+
+def test_scenes_of_one_split_use_scans_of_that_split_alone(monkeypatch):
+    seen = {}
+    compose = scenes._scene
+
+    def watch(random, coverage, labels):
+        seen.setdefault(id(coverage), coverage)
+        return compose(random, coverage, labels)
+
+    monkeypatch.setattr(scenes, "_scene", watch)
+    monkeypatch.setattr(scenes, "TRAIN_SCENES", 2)
+    monkeypatch.setattr(scenes, "HELD_OUT_SCENES", 2)
+    load("scenes6")
+    train, heldout = ({scan.tobytes() for scan in coverage} for coverage in seen.values())
+    assert len(train) > 3 * len(heldout) > 0
+    assert not train & heldout
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("digits", "259042f961bf"),
+        ("digits20", "cc6edc59faa9"),
+        ("scenes4", "f605ddfd9b27"),
+        ("scenes6", "e1027408fb57"),
+    ],
+)
+def test_pixels_and_labels_never_change(name, digest):
+    """Results of different machines and versions are comparable only on the same pixels."""
+    splits = load(name)
+    parts = (splits.train.images, splits.train.targets, splits.heldout.images, splits.heldout.targets)
+    content = b"".join(part.numpy().tobytes() for part in parts)
+    assert hashlib.sha256(content).hexdigest().startswith(digest)
+
+
+def test_the_version_of_scenes_is_the_digest_of_their_pixels(monkeypatch):
+    before = load("scenes4").version
+    monkeypatch.setattr(scenes, "HUE_SPREAD", 0.2)
+    assert load("scenes4").version != before
+
+
+def test_scenes_have_the_sizes_and_classes_that_they_state(scene_set):
+    dataset, splits = scene_set
+    for split, count in ((splits.train, scenes.TRAIN_SCENES), (splits.heldout, scenes.HELD_OUT_SCENES)):
+        assert split.images.shape == (count, 3, *dataset.image_size)
+        assert split.targets.shape == (count, *dataset.image_size)
+        assert split.targets.unique().tolist() == [*range(dataset.classes), IGNORE_INDEX]
+
+
+def test_every_scene_has_ignored_pixels_but_mostly_valid_ones(scene_set):
+    _, splits = scene_set
+    for split in (splits.train, splits.heldout):
+        ignored = (split.targets == IGNORE_INDEX).float().mean(dim=(1, 2))
+        assert ignored.min() > 0
+        assert ignored.max() < 0.3
+
+
+def test_background_alone_is_a_poor_answer(scene_set):
+    dataset, splits = scene_set
+    targets = splits.heldout.targets
+    background = (targets == 0).sum() / (targets != IGNORE_INDEX).sum()
+    assert background / dataset.classes < 0.25, "the mIoU of a network that sees background everywhere"

@@ -1,0 +1,142 @@
+"""The contract, for every technique that discovery finds, and proof that each clause can be broken."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from bench_tests.techniques import contract
+from greenbench import techniques
+from greenbench.errors import UserError
+from greenbench.recipe import Technique
+
+FOUND = techniques.discover()
+DATASETS = {"classification": "digits", "segmentation": "scenes4"}
+CHANGING = [t for t in FOUND.values() if not t.is_baseline]
+PAIRS = [pytest.param(t, task, id=f"{t.name}-{task}") for t in CHANGING for task in t.tasks]
+
+
+@pytest.fixture
+def recipe(recipes, task):
+    return contract.small(recipes[DATASETS[task], "smoke"])
+
+
+@pytest.mark.parametrize("technique", [pytest.param(t, id=t.name) for t in CHANGING])
+def test_describes_itself(technique):
+    contract.describes_itself(technique)
+
+
+@pytest.mark.parametrize(("technique", "task"), PAIRS)
+def test_has_an_effect(technique, recipe):
+    contract.has_an_effect(technique, recipe)
+
+
+@pytest.mark.parametrize(("technique", "task"), PAIRS)
+def test_trains_and_repeats(technique, recipe):
+    contract.trains_and_repeats(technique, recipe)
+
+
+@pytest.mark.parametrize(("technique", "task"), PAIRS)
+def test_leaves_its_argument_alone(technique, recipe):
+    contract.leaves_its_argument_alone(technique, recipe)
+
+
+@pytest.mark.parametrize(("technique", "task"), PAIRS)
+def test_saves_and_resumes(technique, recipe):
+    contract.saves_and_resumes(technique, recipe)
+
+
+@pytest.mark.parametrize(("technique", "task"), PAIRS)
+def test_composes(technique, task, recipe):
+    other = FOUND["lookahead" if technique.name == "mixup" else "mixup"]
+    contract.composes(technique, other, recipe)
+
+
+@pytest.mark.parametrize("task", ["classification"])
+def test_radam_refuses_to_replace_an_optimizer_that_another_technique_made(recipe):
+    for first in ("lookahead", "random_gradient"):
+        composed = techniques.find(FOUND, f"{first}+radam")(recipe)
+        with pytest.raises(UserError, match="put radam first"):
+            composed.optimizer(composed.network())
+        composed = techniques.find(FOUND, f"radam+{first}")(recipe)
+        assert composed.optimizer(composed.network())
+
+
+def broken(name, apply):
+    return Technique(name=name, title=name, category="Optimizer", citation="none", apply=apply)
+
+
+def _forgetful(recipe):
+    """Its optimizer's step depends on how often it was built."""
+    built = []
+
+    def optimizer(network):
+        built.append(1)
+        made = recipe.optimizer(network)
+        for group in made.param_groups:
+            group["lr"] /= len(built)
+        return made
+
+    return replace(recipe, optimizer=optimizer)
+
+
+def _diverging(recipe):
+    return replace(recipe, loss=lambda: lambda logits, targets: logits.sum() * float("nan"))
+
+
+def _idle(recipe):
+    return replace(recipe, batch_transform=lambda i, t, g: recipe.batch_transform(i, t, g))
+
+
+def _still(recipe):
+    return replace(recipe, optimizer=lambda network: torch.optim.SGD(network.parameters(), lr=0.0))
+
+
+def _amnesiac(recipe):
+    """Scales the loss by a count that no state dict holds."""
+
+    def loss():
+        plain, calls = recipe.loss(), []
+
+        def counted(logits, targets):
+            calls.append(1)
+            return plain(logits, targets) * len(calls)
+
+        return counted
+
+    return replace(recipe, loss=loss)
+
+
+def _vandal(recipe):
+    object.__setattr__(recipe, "batch_size", recipe.batch_size + 1)
+    return replace(recipe, epochs=recipe.epochs + 1)
+
+
+CLAUSES = [
+    (contract.has_an_effect, _idle, "the baseline's very weights"),
+    (contract.trains_and_repeats, _diverging, "the run diverged"),
+    (contract.trains_and_repeats, _still, "no weight moved"),
+    (contract.trains_and_repeats, _forgetful, "two runs under one seed differ"),
+    (contract.leaves_its_argument_alone, _vandal, "modified its argument's batch_size"),
+    (contract.saves_and_resumes, _amnesiac, "the resumed run ends elsewhere"),
+]
+
+
+@pytest.mark.parametrize("task", ["classification"])
+@pytest.mark.parametrize(("clause", "apply", "told"), CLAUSES, ids=[c[1].__name__ for c in CLAUSES])
+def test_each_clause_fails_for_a_technique_that_breaks_it(recipe, clause, apply, told):
+    with pytest.raises(AssertionError, match=told):
+        clause(broken("broken", apply), recipe)
+
+
+@pytest.mark.parametrize("task", ["classification"])
+def test_composing_fails_where_the_second_technique_undoes_the_first(recipe):
+    longer = broken("longer", lambda r: replace(r, epochs=r.epochs + 1))
+    undone = broken("undone", lambda r: replace(r, epochs=contract.EPOCHS, batch_size=2))
+    with pytest.raises(AssertionError, match="leave epochs as it was"):
+        contract.composes(longer, undone, recipe)
+
+
+def test_a_technique_without_a_card_does_not_describe_itself():
+    with pytest.raises((AssertionError, IndexError)):
+        contract.describes_itself(broken("mute", _idle))
