@@ -30,7 +30,7 @@ class Setting:
 
 
 PAPER_SETTING = Setting(batch_size=128, learning_rate=0.1, warmup_fraction=1 / 200)
-SMOKE_SETTING = Setting(batch_size=32, learning_rate=0.05, warmup_fraction=0.1)
+SMOKE_SETTING = Setting(batch_size=48, learning_rate=0.06, warmup_fraction=0.1)
 SETTINGS = {
     "cifar100": PAPER_SETTING,
     "tiny_imagenet": PAPER_SETTING,
