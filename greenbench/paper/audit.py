@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from greenbench.paper import inference_rules, training_rules
+from greenbench.paper import counting_rules, inference_rules, training_rules
 from greenbench.paper.cells import Cell, published_cells
 from greenbench.paper.entries import Entry, published_entries
 from greenbench.paper.findings import Finding, Rule, Verdict
@@ -34,7 +34,12 @@ def zero_is_no_measurement(entries: tuple[Entry, ...]) -> list[Finding]:
 ZERO_RULE = Rule(
     "zero_is_no_measurement", "Is everything that is claimed above zero?", (), zero_is_no_measurement
 )
-RULES: tuple[Rule, ...] = (ZERO_RULE, *inference_rules.RULES, *training_rules.RULES)
+RULES: tuple[Rule, ...] = (
+    ZERO_RULE,
+    *inference_rules.RULES,
+    *counting_rules.RULES,
+    *training_rules.RULES,
+)
 
 
 @dataclass(frozen=True)

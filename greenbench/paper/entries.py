@@ -5,7 +5,7 @@ A published row and a user's own record both become an `Entry`, so that the same
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -134,6 +134,14 @@ _POSITIVE = (
     "train_energy_j",
     "train_seconds",
 )
+
+
+def by_dataset(entries: Iterable[Entry]) -> Iterator[tuple[str, list[Entry]]]:
+    """Go through the entries of one data set at a time, in their order."""
+    rows = tuple(entries)
+    for dataset in dict.fromkeys(entry.dataset for entry in rows):
+        yield dataset, [entry for entry in rows if entry.dataset == dataset]
+
 
 _FIELDS = {
     "params": "params",

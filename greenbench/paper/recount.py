@@ -130,13 +130,13 @@ def _printed_row(setup: Setup, technique: str, basis: Basis) -> Row | None:
 def _count(row: Row, setup: Setup, counter: str) -> Row:
     from greenbench.counts import count
 
-    size = _as_size(row.input)
-    built = count(_network(row, setup, size), (1, 3, *size), counter)
-    if row.flops_input == row.input:
-        return replace(row, params=built.params, conv_macs=built.conv_macs, full_macs=built.full_macs)
-    size = _as_size(row.flops_input)
-    run = count(_network(row, setup, size), (1, 3, *size), counter)
-    return replace(row, params=built.params, conv_macs=run.conv_macs, full_macs=run.full_macs)
+    size, flops_size = _as_size(row.input), _as_size(row.flops_input)
+    network = _network(row, setup, size)
+    params = sum(parameter.numel() for parameter in network.parameters())
+    if flops_size != size:
+        network = _network(row, setup, flops_size)
+    counts = count(network, (1, 3, *flops_size), counter)
+    return replace(row, params=params, conv_macs=counts.conv_macs, full_macs=counts.full_macs)
 
 
 def _judged(row: Row) -> Row:
