@@ -253,7 +253,8 @@ def test_the_first_epochs_are_scaled_to_the_run_and_the_reason_says_so(stub):
         energy = EpochEnergy(meter, 200, measured_epochs=3)
         train_epochs(stub, energy, meter, 5)
     assert energy.reading.energy_j == pytest.approx(200 * 600.0, rel=0.005)
-    assert energy.spent.energy_j == pytest.approx(3 * 600.0, rel=0.005)
+    assert energy.spent.energy_j == pytest.approx(5 * 600.0, rel=0.005)
+    assert energy.spent.reason == "3 of 5 epochs measured"
     assert energy.reading.reason == "3 of 200 epochs measured"
 
 
