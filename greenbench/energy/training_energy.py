@@ -91,6 +91,11 @@ class SteadyStage:
         self._calibrated = len(self._blocks)
 
     @property
+    def block_count(self) -> int:
+        """Blocks taken in so far."""
+        return len(self._blocks)
+
+    @property
     def failure(self) -> Reading | None:
         """The first block without a figure: with it, the stage cannot have one either."""
         return next((reading for _, reading in self._blocks if reading.energy_j is None), None)
@@ -176,6 +181,7 @@ class SteadyEnergy:
         if self.known(name):
             yield lambda: None
             return
+        blocks_before = stage.block_count
         run = _Block(self._meter, f"{name}, all steps")
         block = _Block(self._meter, f"{name}, block")
 
@@ -198,8 +204,9 @@ class SteadyEnergy:
             if run.open:
                 steps, seconds = block.steps, block.seconds
                 reading = block.close()
-                # A rest of a few steps would scatter more than it tells.
-                if steps and seconds >= self._settings.block_s / 2:
+                # A rest of a few steps would scatter more than it tells, unless epochs are that short.
+                alone = stage.block_count == blocks_before
+                if steps and (alone or seconds >= self._settings.block_s / 2):
                     stage.add(steps, reading)
                 stage.calibrate(run.close())
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from greenbench.datasets import Dataset, Splits
@@ -51,29 +52,36 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
     Crop, flip and rotation only move pixels, so their product is one map from the pixels of the result to
     those of the source (nearest neighbor, zeros outside) and is applied as one gather.
     """
-    batch, _, height, width = images.shape
-    device = images.device
+    batch, channels, height, width = images.shape
     padding = augmentation.padding
-    shift = torch.randint(-padding, padding + 1, (2, batch, 1, 1), generator=generator)
+    shift = torch.randint(0, 2 * padding + 1, (2, batch, 1, 1), generator=generator)
     mirrored = torch.rand((batch, 1, 1), generator=generator) < (0.5 if augmentation.flip else 0.0)
     limit = math.radians(augmentation.rotation_degrees)
     angle = (torch.rand((batch, 1, 1), generator=generator) * 2 - 1) * limit
-    shift, mirrored, angle = shift.to(device), mirrored.to(device), angle.to(device)
+    # Into zeros instead of past the border: every crop then lies within.
+    source = F.pad(images, [padding] * 4) if padding else images
+    stride = width + 2 * padding
+    start, sign, angle = (
+        figures.to(images.device) for figures in (shift[0] * stride + shift[1], 1 - 2.0 * mirrored, angle)
+    )
 
-    # Walk from the result back to the source: undo the rotation, then the flip, then the crop.
-    y = torch.arange(height, device=device)[:, None] - (height - 1) / 2
-    x = torch.arange(width, device=device)[None, :] - (width - 1) / 2
-    sine, cosine = angle.sin(), angle.cos()
-    column = (x * cosine - y * sine + (width - 1) / 2).round().long()
-    row = (x * sine + y * cosine + (height - 1) / 2).round().long()
-    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    column = torch.where(mirrored, width - 1 - column, column) + shift[1]
-    row = row + shift[0]
-    inside &= (row >= 0) & (row < height) & (column >= 0) & (column < width)
-
-    source = (row * width + column).clamp_(0, height * width - 1).view(batch, 1, -1)
-    moved = images.flatten(2).gather(2, source.expand(-1, 3, -1)).view_as(images)
-    return moved * inside[:, None]
+    # Walk from the result back to the source, in coordinates around the center: undo the rotation, then the
+    # flip, then the crop. Columns and rows stay apart until they have to meet: a line costs next to nothing.
+    row = torch.arange(height, device=images.device)[:, None] - (height - 1) / 2
+    column = torch.arange(width, device=images.device)[None, :] - (width - 1) / 2
+    inside = None
+    if augmentation.rotation_degrees:
+        sine, cosine = angle.sin(), angle.cos()
+        row, column = column * sine + row * cosine, column * (cosine * sign) - row * (sine * sign)
+        inside = (row.abs() < height / 2) & (column.abs() < width / 2)
+    else:
+        row, column = row.expand(batch, -1, -1), column * sign
+    row, column = (row + height / 2).floor_(), (column + width / 2).floor_()
+    place = (row.mul_(stride) + column.add_(start)).long()
+    if inside is not None:
+        place.clamp_(0, stride * (height + 2 * padding) - 1)
+    moved = source.flatten(2).gather(2, place.view(batch, 1, -1).expand(-1, channels, -1)).view_as(images)
+    return moved if inside is None else moved.mul_(inside[:, None])
 
 
 class ClassificationData:

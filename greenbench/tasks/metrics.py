@@ -55,11 +55,11 @@ class MeanIoU:
             If a target is neither a class nor the ignore label.
         """
         classes, ignored = self._classes, self._ignore_index
-        # Image by image, the pairs of target and prediction stay in a CPU's cache.
-        for prediction, target in zip(predictions.long(), targets, strict=True):
-            pairs = torch.add(prediction, target, alpha=classes).flatten()
-            # A bin for each pair; ignored pixels fall into a row of bins of their own.
-            bins = classes * (ignored + 1)
+        # A bin for each pair of target and prediction; ignored pixels have a row of bins of their own.
+        bins = classes * (ignored + 1)
+        # Image by image and in 32 bits, the pairs stay in a CPU's cache.
+        for prediction, target in zip(predictions, targets, strict=True):
+            pairs = target.to(torch.int32).mul_(classes).add_(prediction.to(torch.int32)).flatten()
             counts = torch.bincount(pairs, minlength=bins)
             if len(counts) > bins or counts[classes**2 : classes * ignored].any():
                 stray = target[(target >= classes) & (target != ignored)]
