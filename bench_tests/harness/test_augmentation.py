@@ -130,6 +130,21 @@ def test_every_shift_up_to_the_padding_comes_about_as_often():
     assert ((inner - 200).abs() < 5 * math.sqrt(200)).all()
 
 
+@pytest.mark.parametrize("augmentation", [EVERYTHING, Augmentation(4, True, 0), OFF])
+def test_the_batch_itself_is_left_alone(augmentation):
+    images = random_images(4, 16, 16)
+    before = images.clone()
+    augment(images, augmentation, generator(0))
+    assert torch.equal(images, before)
+
+
+def test_one_seed_gives_one_batch():
+    images = random_images(8, 16, 16)
+    first, again, other = (augment(images, EVERYTHING, generator(seed)) for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
 def test_the_draws_do_not_depend_on_the_images():
     black = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
     one, other = generator(3), generator(3)

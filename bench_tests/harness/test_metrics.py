@@ -129,9 +129,15 @@ def test_perfect_and_wholly_wrong_predictions():
     assert score(MeanIoU(3, IGNORED), (wrong, targets)) == {"miou": 0.0, "pixel_accuracy": 0.0}
 
 
-@pytest.mark.parametrize("stray", [5, 6, 200, 254])
+def test_the_first_of_equal_logits_is_the_prediction():
+    found = score(MeanIoU(3, IGNORED), (torch.zeros(1, 3, 2, 2), torch.zeros(1, 2, 2, dtype=torch.uint8)))
+    assert found["pixel_accuracy"] == 1
+
+
+@pytest.mark.parametrize("stray", [5, 6, 200, 254, 256, 300])
 def test_a_label_that_is_no_class_is_refused_not_counted(stray):
     logits, targets = random_masks(5, (2, 6, 7), 0)
+    targets = targets.long()
     targets[1, 2, 3] = stray
     with pytest.raises(ValueError, match=f"target label {stray} is outside the classes 0 to 4"):
         MeanIoU(5, IGNORED).update(logits, targets)

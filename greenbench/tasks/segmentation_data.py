@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Iterator
+from multiprocessing.context import BaseContext
 
 import torch
 import torch.nn.functional as F
@@ -86,6 +88,19 @@ def _usable_cpus() -> int:
     return os.cpu_count() or 1
 
 
+def _worker_context() -> BaseContext | None:
+    """Return how to start the processes that decode files; None for the platform's own way.
+
+    A fork of this process would copy the locks of its threads (the energy meter's, CUDA's) in whatever
+    state they are; from Python 3.12 on it draws a warning. A server without threads is forked instead.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return None
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "greenbench.images"])
+    return context
+
+
 class _Views:
     """Random views by (index, seed): the seed travels with the index, so workers change nothing."""
 
@@ -142,6 +157,7 @@ class SegmentationData:
             sampler=keys,
             num_workers=self._workers,
             pin_memory=self._device.type == "cuda",
+            multiprocessing_context=_worker_context() if self._workers else None,
         )
         for images, masks in loader:
             yield self._normalize(images), masks.to(self._device, non_blocking=True).long()
@@ -154,6 +170,7 @@ class SegmentationData:
             chosen,
             batch_size=batch_size,
             num_workers=self._workers,
+            multiprocessing_context=_worker_context() if self._workers else None,
         )
         for images, masks in loader:
             yield self._normalize(images), masks.to(self._device)
