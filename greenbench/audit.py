@@ -60,7 +60,7 @@ def _entries(record: Record, records: Sequence[Record]) -> Iterator[Entry]:
         task=known.task,
         classes=known.classes,
         input=known.image_size,
-        group=f"{protocol.name} on {record.machine.key}",
+        group=f"{protocol} on {record.machine.key}",  # only equal protocols on one machine are compared
         params_per_class=PARAMS_PER_CLASS[known.task] if protocol.width == 1 else 1,
     )
     if record.training is not None:

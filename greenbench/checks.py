@@ -14,9 +14,6 @@ from greenbench.errors import UserError
 from greenbench.record import Record
 from greenbench.statistics import estimate, paired_difference
 
-COSTS = ("train_seconds", "energy_j", "latency_ms")
-"""Metrics of which less is better."""
-
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -139,9 +136,10 @@ def values_by_metric(records: Sequence[Record]) -> dict[str, dict[int, float]]:
     for record in records:
         if (training := record.training) is not None and training.heldout is not None:
             add(training.metric, record, training.heldout[training.metric])
-            add("train_seconds", record, training.train_seconds)
             add("energy_j", record, training.energy.energy_j)
         if (inference := record.inference) is not None:
+            add("params", record, inference.params)
+            add("conv_macs", record, inference.conv_macs)
             add("latency_ms", record, inference.batches[0].latency_ms)
             add("energy_j", record, inference.batches[0].energy_per_image.energy_j)
     return values
@@ -158,7 +156,7 @@ def require_comparable(records: Sequence[Record]) -> None:
     first = _conditions(records[0])
     for record in records[1:]:
         for key, value in _conditions(record).items():
-            if value != first[key]:
+            if key in first and value != first[key]:
                 raise UserError(
                     f"{records[0].case.id} and {record.case.id} cannot be compared: {key} is {first[key]!r} in one "
                     f"and {value!r} in the other; measure both again under the same conditions"
@@ -166,6 +164,10 @@ def require_comparable(records: Sequence[Record]) -> None:
 
 
 def _conditions(record: Record) -> Mapping[str, object]:
+    """Return what must agree; how energy was measured is among it where it was."""
+    reading = record.training.energy if record.training is not None else None
+    if record.inference is not None:
+        reading = record.inference.batches[0].energy_per_image
     machine = {f"machine.{key}": value for key, value in vars(record.machine).items()}
     protocol = {f"protocol.{key}": value for key, value in vars(record.case.protocol).items()}
     return {
@@ -174,6 +176,7 @@ def _conditions(record: Record) -> Mapping[str, object]:
         "data.version": record.data.version,
         **protocol,
         **machine,
+        **({"energy.method": reading.method} if reading is not None and reading.energy_j is not None else {}),
     }
 
 

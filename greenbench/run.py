@@ -82,7 +82,9 @@ def run_case(
     data: TaskData | None = None
     if case.kind == "training":
         data = open_data(dataset, data_root, device)
-    with open_meter(meter_source, partial(synchronize, device), busy=busy) as meter:
+    # Protocols say float32; cuDNN, left to itself, rounds the inputs of convolutions to TF32's ten bits.
+    float32 = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+    with float32, open_meter(meter_source, partial(synchronize, device), busy=busy) as meter:
         idle_s = case.protocol.idle_s
         before = meter.idle(idle_s) if idle_s else None
         if data is not None:

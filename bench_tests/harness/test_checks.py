@@ -10,6 +10,7 @@ from scipy import stats
 
 from bench_tests.harness.made_records import MACHINE, inference_result, record_of, training_result
 from greenbench.checks import Tolerance, check, load_tolerances, require_comparable
+from greenbench.energy import Reading, Status
 from greenbench.errors import UserError
 from greenbench.protocol import PROTOCOLS
 from greenbench.statistics import estimate, paired_difference
@@ -88,12 +89,22 @@ def test_unlike_conditions_are_refused_naming_key_and_values(changes, key):
         require_comparable([record_of(), record_of("mixup", **changes)])
 
 
+def test_energies_of_different_methods_are_refused():
+    counted = training_result(0.9, energy=Reading(5.0, Status.MEASURED, "nvml-counter", 9.0))
+    guessed = training_result(0.9, energy=Reading(5.0, Status.ESTIMATED, "estimate", 9.0))
+    with pytest.raises(
+        UserError, match=r"energy.method is 'nvml-counter' in one and 'estimate' in the other"
+    ):
+        require_comparable([record_of(result=counted), record_of("mixup", guessed)])
+    require_comparable([record_of(result=counted), record_of("mixup", training_result(0.9))])
+
+
 def test_every_shipped_tolerance_is_sound():
     tolerances = load_tolerances()
     assert tolerances
     for row in tolerances:
         assert row.scale in PROTOCOLS
-        assert row.metric in ("accuracy", "miou", "train_seconds", "energy_j", "latency_ms")
+        assert row.metric in ("accuracy", "miou", "energy_j", "latency_ms", "params", "conv_macs")
         bounds = [row.allowed_drop, row.allowed_ratio, row.minimum]
         assert sum(bound is not None for bound in bounds) == 1, row
         assert row.source

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from greenbench.datasets import IGNORE_INDEX, discover, scenes
+from greenbench.datasets import IGNORE_INDEX, digits, discover, scenes
 from greenbench.datasets.digits import HELD_OUT_EVERY, read_scans
 
 NOWHERE = Path("no-such-folder")
@@ -25,7 +25,7 @@ def scene_set(request):
 
 
 def test_the_scans_are_the_digits_of_scikit_learn():
-    images, labels, _ = read_scans()
+    images, labels = read_scans()
     assert images.shape == (SCANS, 8, 8)
     assert (images.min(), images.max()) == (0, 16)
     datasets = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed")
@@ -98,10 +98,10 @@ def test_scenes_of_one_split_use_scans_of_that_split_alone(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "digest"),
     [
-        ("digits", "259042f961bf"),
-        ("digits20", "cc6edc59faa9"),
-        ("scenes4", "f605ddfd9b27"),
-        ("scenes6", "e1027408fb57"),
+        ("digits", "20779ba6bee2"),
+        ("digits20", "3ad65a333193"),
+        ("scenes4", "310ca4485954"),
+        ("scenes6", "9a614d868c77"),
     ],
 )
 def test_pixels_and_labels_never_change(name, digest):
@@ -112,10 +112,41 @@ def test_pixels_and_labels_never_change(name, digest):
     assert hashlib.sha256(content).hexdigest().startswith(digest)
 
 
-def test_the_version_of_scenes_is_the_digest_of_their_pixels(monkeypatch):
-    before = load("scenes4").version
-    monkeypatch.setattr(scenes, "HUE_SPREAD", 0.2)
-    assert load("scenes4").version != before
+@pytest.mark.parametrize(
+    ("name", "module", "setting", "value"),
+    [
+        ("digits", digits, "SIDE", 11),
+        ("digits20", digits, "SIDE", 11),
+        ("scenes4", scenes, "HUE_SPREAD", 0.2),
+    ],
+)
+def test_other_pixels_are_another_version(name, module, setting, value, monkeypatch):
+    before = load(name).version
+    monkeypatch.setattr(module, setting, value)
+    assert load(name).version != before
+
+
+def exact_enlargement(scans, side):
+    """Interpolate bilinearly in whole numbers, corners not aligned, halves rounded up."""
+    numerator = np.maximum((2 * np.arange(side) + 1) * 8 - side, 0)  # places in the scan, over 2 * side
+    low, part = numerator // (2 * side), numerator % (2 * side)
+    high = np.minimum(low + 1, 7)
+    rows = scans[:, low] * (2 * side - part)[:, None] + scans[:, high] * part[:, None]
+    whole = rows[:, :, low] * (2 * side - part) + rows[:, :, high] * part
+    denominator = 16 * (2 * side) ** 2
+    return (2 * 255 * whole + denominator) // (2 * denominator)
+
+
+@pytest.mark.parametrize("side", [digits.SIDE, 12])
+def test_digits_are_the_exact_enlargement_of_the_scans_on_every_machine(side, monkeypatch):
+    monkeypatch.setattr(digits, "SIDE", side)
+    scans, _ = read_scans()
+    whole = scans.astype(np.int64)
+    expected = exact_enlargement(np.concatenate([whole, 16 - whole]), side)
+    heldout = np.tile(np.arange(SCANS) % HELD_OUT_EVERY == 0, 2)
+    splits = load("digits20")
+    assert np.array_equal(splits.train.images[:, 0].numpy(), expected[~heldout])
+    assert np.array_equal(splits.heldout.images[:, 2].numpy(), expected[heldout])
 
 
 def test_scenes_have_the_sizes_and_classes_that_they_state(scene_set):

@@ -70,6 +70,8 @@ def test_collection_imports_no_torch(run_study, pytester):
     ("arguments", "words"),
     [
         (["--green-scale=huge"], ["'huge'", "smoke", "short", "paper"]),
+        (["--green-inputs=guessed"], ["'guessed'", "stated", "fitted"]),
+        (["--green-inputs=fitted"], ["'smoke'", "short or paper"]),
         (["--green-data=/no/such/folder"], ["/no/such/folder", "does not exist"]),
         (["--green-data=test_study.py"], ["test_study.py", "is a file"]),
         (["--green-seeds=0"], ["'0'", "1 or more"]),

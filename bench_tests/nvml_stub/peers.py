@@ -20,6 +20,8 @@ from typing import Any
 from bench_tests.nvml_stub import wave_line
 
 IDLE_W = 40.0
+COUNTER_START_J = 1000.0
+"""What the stub's counter shows at the scenario's begin."""
 
 Begin = Callable[[], None]
 End = Callable[[], tuple[float | None, str]]
@@ -145,7 +147,8 @@ def one_fault(meter: str, job: dict[str, Any]) -> dict[str, Any]:
     start = scene.now if scene else 0.0
     for line in job["then"]:
         assert scene is not None
-        scene.command(line.format(now=start, soon=start + job["seconds"] / 2))
+        held_mj = 1e3 * (COUNTER_START_J + scene.energy_j(0.0, start, job["gpu"]))
+        scene.command(line.format(now=start, soon=start + job["seconds"] / 2, held=held_mj))
     time.sleep(job["seconds"])
     stop = scene.now if scene else 0.0
     energy_j, said = end()
@@ -161,11 +164,12 @@ def accuracy(meter: str, job: dict[str, Any]) -> dict[str, Any]:
     errors = []
     for _ in range(job["windows"]):
         start = scene.now + 0.15 + generator.uniform(0.0, 0.1)
-        scene.load(job["load"], start, job["seconds"])
+        seconds = job["seconds"] * generator.uniform(0.8, 1.2)
+        scene.load(job["load"], start, seconds)
         time.sleep(max(0.0, start - 0.004 - scene.now))
         begin()
         first = scene.now
-        time.sleep(max(0.0, start + job["seconds"] - scene.now))
+        time.sleep(max(0.0, start + seconds - scene.now))
         last = scene.now
         energy_j, _ = end()
         true_j = scene.energy_j(first, last, 0)
@@ -179,9 +183,11 @@ def cost(meter: str, job: dict[str, Any]) -> dict[str, Any]:
     begin()
     end()
     begin()
-    cpu_s, wall_s = time.process_time(), time.monotonic()
-    time.sleep(job["seconds"])
-    share = (time.process_time() - cpu_s) / (time.monotonic() - wall_s)
+    shares = []
+    for _ in range(3):  # the least: a shared machine only ever adds
+        cpu_s, wall_s = time.process_time(), time.monotonic()
+        time.sleep(job["seconds"] / 3)
+        shares.append((time.process_time() - cpu_s) / (time.monotonic() - wall_s))
     end()
     edges = []
     for _ in range(20):
@@ -192,7 +198,7 @@ def cost(meter: str, job: dict[str, Any]) -> dict[str, Any]:
         closing = time.perf_counter()
         end()
         edges.append(between - at + time.perf_counter() - closing)
-    return {"core": share, "edges_s": sorted(edges)[len(edges) // 2]}
+    return {"core": min(shares), "edges_s": sorted(edges)[len(edges) // 2]}
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -79,30 +79,43 @@ def _recorder(meter: object, path: Path | None) -> Recorder | None:
 
 def _execute(command: list[str]) -> int:
     """Run the command to its end; signals are its business, not ours."""
-    try:
-        process = subprocess.Popen(command)
-    except FileNotFoundError:
-        print(f"greenbench: error: command {command[0]!r} was not found", file=sys.stderr)
-        return NOT_FOUND
-    except OSError as error:
-        print(f"greenbench: error: command {command[0]!r} cannot be run: {error}", file=sys.stderr)
-        return NOT_EXECUTABLE
-    with _signals_go_to(process):
+    with _signals() as forward_to:
+        try:
+            process = subprocess.Popen(command)
+        except FileNotFoundError:
+            print(f"greenbench: error: command {command[0]!r} was not found", file=sys.stderr)
+            return NOT_FOUND
+        except OSError as error:
+            print(f"greenbench: error: command {command[0]!r} cannot be run: {error}", file=sys.stderr)
+            return NOT_EXECUTABLE
+        forward_to(process)
         code = process.wait()
     return code if code >= 0 else SIGNALED - code
 
 
 @contextmanager
-def _signals_go_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    def forward(number: int, _frame: FrameType | None) -> None:
+def _signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Hold signals for a process that is yet to start, and hand them on to it from then on."""
+    received: list[int] = []
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
         # The terminal sends an interrupt to the command too: wait for what it makes of it.
-        if number != signal.SIGINT:
+        if number == signal.SIGINT:
+            return
+        received.append(number)
+        for process in processes:
             process.send_signal(number)
 
-    handlers = dict.fromkeys((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), forward)
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    def forward_to(process: subprocess.Popen[bytes]) -> None:
+        processes.append(process)
+        for number in received:
+            process.send_signal(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
-        yield
+        yield forward_to
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

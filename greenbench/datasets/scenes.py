@@ -116,7 +116,7 @@ def _load(_root: Path, name: str) -> Splits:
 
     from greenbench.images import ResidentImages
 
-    scans, labels, _ = read_scans()
+    scans, labels = read_scans()
     digits = DIGIT_CLASSES[name]
     digest = hashlib.sha256()
     splits = []

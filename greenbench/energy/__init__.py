@@ -35,13 +35,14 @@ __all__ = [
     "total",
 ]
 
-SOURCES = ("auto", "none", "nvml", "nvml:module", "paper", "rapl", "replay:FILE", "estimate:WATTS")
+PLAIN_SOURCES = ("auto", "none", "nvml", "nvml:module", "paper", "rapl")
+SOURCES = (*PLAIN_SOURCES, "replay:FILE", "estimate:WATTS")
 """What a meter can be: FILE is a recorded trace, WATTS the power that an estimate multiplies."""
 
 
 def check_source(source: str) -> str:
     """Return `source` if it names a meter; `UserError` otherwise."""
-    if source in SOURCES and ":" not in source.replace("nvml:module", ""):
+    if source in PLAIN_SOURCES:
         return source
     kind, _, argument = source.partition(":")
     if kind == "replay" and argument:

@@ -11,6 +11,9 @@ from greenbench.energy.interpolate import Tick
 KEPT_TICKS = 64
 """Ticks kept at either end of the window."""
 
+LATEST_TICK = 1.25
+"""The latest tick is at most this many update periods old, jitter included."""
+
 SLACK_J = 1e-6
 """Counters count in millijoules or finer; less than this is rounding."""
 
@@ -95,7 +98,9 @@ class Accumulator:
             self.fault = self.fault or reason
         if step_j <= SLACK_J:
             return
-        tick = Tick(previous.begin_s, sample.end_s, sample.energy_j)
+        # What a poll sees is the latest tick, however long the polls before it did not come.
+        earliest_s = max(previous.begin_s, sample.begin_s - LATEST_TICK * self.info.tick_s)
+        tick = Tick(earliest_s, sample.end_s, sample.energy_j, self._instant_w(sample))
         if self.tail:
             before = self.tail[-1]
             self._tick_power.add((tick.energy_j - before.energy_j) / (tick.latest_s - before.latest_s))
@@ -103,6 +108,13 @@ class Accumulator:
         if len(self.head) < KEPT_TICKS:
             self.head.append(tick)
         self.tail.append(tick)
+
+    def _instant_w(self, sample: Sample) -> float | None:
+        """Return a power that holds for the moment of the sample, and is possible."""
+        watts, bound_w = sample.power_w, self.info.max_power_w
+        if watts is None or self.info.power_lag_s > 0 or (bound_w is not None and watts > bound_w):
+            return None
+        return watts
 
 
 class _Moments:

@@ -40,17 +40,17 @@ class Reservation:
         try:
             for device in devices:
                 self._lock(device)
-            self.wait_until_free(fail=True)
+            if policy == "fail":
+                self._refuse(self._foreign())
+            self.wait_until_free()
         except UserError:
             self.release()
             raise
 
-    def wait_until_free(self, *, fail: bool = False) -> None:
-        """Let the policy decide about foreign processes; `fail` where a busy device ends the run."""
+    def wait_until_free(self) -> None:
+        """With the policy ``wait``, return when no foreign process is on a device."""
         if self._policy == "wait":
             self._wait(self._foreign)
-        elif self._policy == "fail" and fail:
-            self._refuse(self._foreign())
 
     def release(self) -> None:
         """Give all locks back."""

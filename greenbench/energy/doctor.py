@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,6 +11,7 @@ from itertools import pairwise
 from greenbench.energy.clock import Clock, SystemClock
 from greenbench.energy.device import Sample, SourceUnavailable
 from greenbench.energy.meter import DeviceMeter
+from greenbench.energy.rapl import PERMISSION
 from greenbench.energy.reading import Reading, Status
 
 NEXT_STEPS = {
@@ -19,8 +21,16 @@ NEXT_STEPS = {
     "apart": "do not use this card's figures; report it with the trace of 'greenbench watch --record'",
     "stood still": "update the driver; a virtual GPU may have no counter",
     "is measuring on": "let the other measurement finish",
+    "split by MIG": "turn MIG off (nvidia-smi -mig 0), or choose a GPU without it",
+    "names a MIG slice": "choose a GPU without MIG in CUDA_VISIBLE_DEVICES",
+    "leaves no GPU visible": "unset CUDA_VISIBLE_DEVICES, or name a GPU in it",
+    "GPUs differ": "set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name the GPU by UUID",
+    "is not permitted": f"run {PERMISSION}",
+    "no package under": "measure on a machine of your own; a virtual one has no counters",
 }
-"""By words in a reading's reason: what to do about it. Other reasons carry their next step themselves."""
+"""By words in a reading's reason: what to do about it. NVML's errors carry their next step themselves."""
+
+WITHOUT_METER = "without a meter, the source estimate:WATTS gives figures that are marked as estimates"
 
 
 @dataclass(frozen=True)
@@ -128,7 +138,9 @@ def _examination(reading: Reading, kind: str, tick_s: float) -> Examination:
 
 def next_step(reason: str) -> str:
     """Return what to do about a reading's reason."""
-    return next((step for words, step in NEXT_STEPS.items() if words in reason), "see the reason")
+    known = (step for words, step in NEXT_STEPS.items() if words in reason)
+    of_nvml = (found[1] for found in [re.search(r"\(\d+\): (.+)", reason)] if found)
+    return next(known, None) or next(of_nvml, WITHOUT_METER)
 
 
 def _unavailable(device: str, uuid: str | None, why: SourceUnavailable) -> Examination:

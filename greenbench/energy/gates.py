@@ -27,6 +27,9 @@ CROSS_CHECK_TOLERANCE = 0.25
 """Counter and integrated power may differ by this much: on some cards the power reading sees only a
 quarter of the time (Yang, Adamek, Armour, SC24)."""
 
+MAX_GAP_S = 0.25
+"""With polls further apart on average, integrated power says too little to check the counter with."""
+
 MAX_THERMAL_SHARE = 0.10
 """With more of the window throttled by heat, the figure says more about the cooling than the work."""
 
@@ -115,6 +118,9 @@ def _check_against_power(seen: Accumulator, energy_j: float, seconds: float) -> 
         return ("the counter could not be checked: no power readings",)
     if seconds < MIN_SECONDS:
         return ()  # a reading may be the average of the last second, and so lag behind the counter
+    if seen.power_count * MAX_GAP_S < seconds:
+        polls = f"{seen.power_count} polls in {seconds:.0f} s"
+        return (f"the counter could not be checked: the program let only {polls} happen",)
     integral_j = seen.power_integral_j
     if abs(integral_j - energy_j) > CROSS_CHECK_TOLERANCE * energy_j:
         raise Refused(

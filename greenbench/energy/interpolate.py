@@ -2,8 +2,8 @@
 
 At an edge of the window the counter shows its last update, up to a tick old; the plain difference of
 two such values is off by up to a tick's energy at either end. Here the stretch between an edge and the
-nearest tick *inside* the window gets the power of the neighboring ticks inside: what runs before
-the window opens or after it closes has another power, and must not leak in.
+nearest tick *inside* the window gets the power at that tick: what runs before the window opens or
+after it closes has another power, and must not leak in.
 
 ::
 
@@ -25,21 +25,21 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-SLOPE_TICKS = 2
-"""Tick intervals that give the power at an edge: near enough to it, enough to even out their timing."""
-
-
 REFITS = 20
 """Rounds of fitting the line and moving its points back between their polls; they settle on a line that
 fits between all of them, if there is one."""
 
 
 class Tick(NamedTuple):
-    """An update of the counter: it happened after `earliest_s`, was seen at `latest_s`, shows `energy_j`."""
+    """An update of the counter: it happened after `earliest_s`, was seen at `latest_s`, shows `energy_j`.
+
+    `power_w` is the instantaneous power then, None without such a reading.
+    """
 
     earliest_s: float
     latest_s: float
     energy_j: float
+    power_w: float | None = None
 
 
 class TickFit(NamedTuple):
@@ -111,12 +111,8 @@ def energy_between(
     """
     first, last = fit_ticks(head), fit_ticks(tail)
     inner_j = tail[-1].energy_j - head[0].energy_j
-
-    steps = min(SLOPE_TICKS, len(head) - 1)
-    head_w = (head[steps].energy_j - head[0].energy_j) / (first.times_s[steps] - first.times_s[0])
-    steps = min(SLOPE_TICKS, len(tail) - 1)
-    tail_w = (tail[-1].energy_j - tail[-1 - steps].energy_j) / (last.times_s[-1] - last.times_s[-1 - steps])
-
+    head_w = _edge_power(head[0:2], first.times_s[0:2], head[0].power_w, first.times_s)
+    tail_w = _edge_power(tail[-2:], last.times_s[-2:], tail[-1].power_w, last.times_s)
     before_s = max(0.0, first.times_s[0] - start_s)
     after_s = max(0.0, end_s - last.times_s[-1])
     energy_j = inner_j + head_w * before_s + tail_w * after_s
@@ -127,3 +123,16 @@ def energy_between(
         tail_w * last.uncertainty_s,
     )
     return energy_j, uncertainty_j
+
+
+def _edge_power(
+    pair: Sequence[Tick], times_s: Sequence[float], instant_w: float | None, run_s: Sequence[float]
+) -> float:
+    """Return the power beyond the outermost tick: between the last interval's mean and what is drawn just there.
+
+    The mean is right for loads that change faster than the ticks, the reading for slower ones.
+    """
+    usual_s = (run_s[-1] - run_s[0]) / (len(run_s) - 1)
+    # Jitter may put two ticks that a poll saw late next to each other.
+    mean_w = (pair[1].energy_j - pair[0].energy_j) / max(times_s[1] - times_s[0], usual_s / 2)
+    return mean_w if instant_w is None else (mean_w + instant_w) / 2

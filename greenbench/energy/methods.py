@@ -12,6 +12,9 @@ from greenbench.energy.reading import Status, Uncertainty
 FINE_TICK_S = 0.005
 """A counter that updates faster than this needs no interpolation: its value at an edge is good enough."""
 
+STILL_TICKS = 5
+"""A counter without an update for so many periods at the window's end has stopped."""
+
 PAPER_PERIOD_S = 0.010
 """Poll period of the paper (section 3.3): each power counts for this long."""
 
@@ -54,6 +57,9 @@ def from_counter(seen: Accumulator, seconds: float) -> Found:
             f"(the counter updates every {1e3 * info.tick_s:.0f} ms): measure more work at once",
         )
     start_s, end_s = seen.first.end_s, seen.last.begin_s
+    still_s = end_s - seen.tail[-1].latest_s
+    if still_s > STILL_TICKS * info.tick_s:
+        raise Refused(Status.INVALID, f"the energy counter stood still in the last {still_s:.1f} s")
     energy_j, tick_j = energy_between(start_s, end_s, seen.head, list(seen.tail), seen.power_spread_w)
     return Found(energy_j, seen.tick_count, Uncertainty(info.gain * energy_j, tick_j))
 

@@ -11,7 +11,7 @@ from greenbench.energy.clock import Clock, SystemClock
 from greenbench.energy.device import Device, DeviceFault, DeviceInfo, EdgeState, Sample, SourceUnavailable
 from greenbench.energy.meter import PERIOD_S, DeviceMeter
 from greenbench.energy.nvml_errors import ABSENT, explain, optional, required
-from greenbench.energy.nvml_readers import PAPER_PERIOD_S, choose_reader, paper_reader
+from greenbench.energy.nvml_readers import choose_reader, paper_reader
 from greenbench.energy.processes import Contention, contention_of
 from greenbench.energy.visible import visible_uuids
 
@@ -62,9 +62,8 @@ class NvmlDevice(Device):
         except pynvml.NVMLError as error:
             raise SourceUnavailable(explain(error)) from error
         self._read = reader.read
-        self.period_s = max(SHORTEST_PERIOD_S, min(PERIOD_S, reader.tick_s / 2))
-        if reader.kind == "paper":
-            self.period_s = PAPER_PERIOD_S
+        paced = max(SHORTEST_PERIOD_S, min(PERIOD_S, reader.tick_s / 2))
+        self.period_s = reader.tick_s if reader.kind == "paper" else paced
         believable = scope == "gpu" and limit_w is not None and 1.0 < limit_w < MAX_POWER_W
         of_module = scope == "module"
         self.info = DeviceInfo(

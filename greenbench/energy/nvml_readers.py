@@ -13,6 +13,7 @@ import pynvml
 
 from greenbench.energy.clock import Clock
 from greenbench.energy.device import SourceUnavailable
+from greenbench.energy.methods import PAPER_PERIOD_S
 from greenbench.energy.nvml_errors import explain, optional, required
 
 ENERGY = pynvml.NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION
@@ -27,8 +28,6 @@ AVERAGING_S = 1.0
 
 ASSUMED_TICK_S = 0.1
 """Update period of power readings where a steady load hides it."""
-
-PAPER_PERIOD_S = 0.010
 
 PROBE_SECONDS = 1.0
 PROBE_TICKS = 2

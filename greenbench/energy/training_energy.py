@@ -91,6 +91,11 @@ class SteadyStage:
         self._calibrated = len(self._blocks)
 
     @property
+    def block_count(self) -> int:
+        """Blocks taken in so far."""
+        return len(self._blocks)
+
+    @property
     def failure(self) -> Reading | None:
         """The first block without a figure: with it, the stage cannot have one either."""
         return next((reading for _, reading in self._blocks if reading.energy_j is None), None)
@@ -176,6 +181,7 @@ class SteadyEnergy:
         if self.known(name):
             yield lambda: None
             return
+        blocks_before = stage.block_count
         run = _Block(self._meter, f"{name}, all steps")
         block = _Block(self._meter, f"{name}, block")
 
@@ -198,8 +204,9 @@ class SteadyEnergy:
             if run.open:
                 steps, seconds = block.steps, block.seconds
                 reading = block.close()
-                # A rest of a few steps would scatter more than it tells.
-                if steps and seconds >= self._settings.block_s / 2:
+                # A rest of a few steps would scatter more than it tells, unless epochs are that short.
+                alone = stage.block_count == blocks_before
+                if steps and (alone or seconds >= self._settings.block_s / 2):
                     stage.add(steps, reading)
                 stage.calibrate(run.close())
 
@@ -245,10 +252,12 @@ class EpochEnergy:
         self._planned = planned_epochs
         self._to_measure = planned_epochs if measured_epochs is None else min(measured_epochs, planned_epochs)
         self._readings: list[Reading] = []
+        self._run = 0
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Callable[[], None]]:
         """Train one epoch inside."""
+        self._run += 1
         if len(self._readings) == self._to_measure:
             yield lambda: None
             return
@@ -258,17 +267,20 @@ class EpochEnergy:
 
     @property
     def spent(self) -> Reading:
-        """The energy of the measured epochs, not scaled."""
-        return total(self._readings)
+        """The energy of the epochs so far; its reason says if a part was measured."""
+        return self._scaled_to(self._run)
 
     @property
     def reading(self) -> Reading:
         """The energy of the whole training; its reason says if a part was measured."""
+        return self._scaled_to(self._planned)
+
+    def _scaled_to(self, epochs: int) -> Reading:
         measured = len(self._readings)
-        if measured in (0, self._planned):
-            return self.spent
-        whole = from_epochs(self._readings, self._planned)
-        remarks = [f"{measured} of {self._planned} epochs measured"]
+        if measured in (0, epochs):
+            return total(self._readings)
+        whole = from_epochs(self._readings, epochs)
+        remarks = [f"{measured} of {epochs} epochs measured"]
         return replace(whole, reason="; ".join([*filter(None, [whole.reason]), *remarks]))
 
 

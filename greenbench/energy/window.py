@@ -77,8 +77,10 @@ class Meter(ABC):
         try:
             yield window
         finally:
-            self._synchronize()
-            window._readings = self._close(label, opened, self.clock.now() - start)
+            try:
+                self._synchronize()
+            finally:
+                window._readings = self._close(label, opened, self.clock.now() - start)
 
     def idle(self, seconds: float = IDLE_SECONDS) -> Idle:
         """Measure the power of the devices while nothing runs on them.

@@ -44,6 +44,8 @@ class Row:
         See `greenbench.counts.Counts`.
     printed_params, printed_flops
         The digits in the table.
+    params_scale
+        Parameters that one printed unit stands for: 1e6, and 1e7 in Table 4 with its slip undone.
     params_verdict, flops_verdict
         ``rounds``, ``truncates`` or ``differs``.
     """
@@ -59,6 +61,7 @@ class Row:
     full_macs: int
     printed_params: str
     printed_flops: str
+    params_scale: float
     params_verdict: str
     flops_verdict: str
 
@@ -77,7 +80,7 @@ def recount(basis: Basis = "fitted", counter: str = "torch") -> Iterator[Row]:
         for technique in ARCHITECTURES:
             row = _printed_row(setup, technique, basis)
             if row is not None:
-                yield _judged(_count(row, setup, counter), setup)
+                yield _judged(_count(row, setup, counter))
 
 
 @cache
@@ -95,7 +98,7 @@ def counted(basis: Basis = "fitted") -> dict[tuple[str, str], Row]:
                 conv_macs=int(line["conv_macs"]),
                 full_macs=int(line["full_macs"]),
             )
-            found[row.dataset, row.technique] = _judged(row, setup)
+            found[row.dataset, row.technique] = _judged(row)
     return found
 
 
@@ -118,6 +121,7 @@ def _printed_row(setup: Setup, technique: str, basis: Basis) -> Row | None:
         full_macs=0,
         printed_params=params.printed,
         printed_flops=flops.printed,
+        params_scale=setup.params_scale,
         params_verdict="",
         flops_verdict="",
     )
@@ -135,10 +139,10 @@ def _count(row: Row, setup: Setup, counter: str) -> Row:
     return replace(row, params=built.params, conv_macs=run.conv_macs, full_macs=run.full_macs)
 
 
-def _judged(row: Row, setup: Setup) -> Row:
+def _judged(row: Row) -> Row:
     return replace(
         row,
-        params_verdict=verdict_against(row.printed_params, row.params / setup.params_scale),
+        params_verdict=verdict_against(row.printed_params, row.params / row.params_scale),
         flops_verdict=verdict_against(row.printed_flops, row.conv_macs / 1e9),
     )
 

@@ -34,8 +34,7 @@ class Column:
     more_is_better
         True for what is gained, False for what is paid.
     repeats
-        Takes the repeated measurements of one record, where it has such: then the mean and its interval are
-        theirs.
+        Takes the repeated measurements of one record, where it has such: then the interval is theirs.
     reading
         Takes the energy reading that a value comes from. It gives a single run its interval, and marks what
         is not a full measurement.
@@ -50,13 +49,14 @@ class Column:
 
     def estimate(self, records: Sequence[Record]) -> Estimate | None:
         """Return the mean over the records; None unless every one of them has the value."""
-        if self.repeats is not None:
-            repeated = [value for record in records for value in self.repeats(record)]
-            return estimate(repeated) if repeated else None
         values = [self.value(record) for record in records]
         known = [value for value in values if value is not None]
         if not known or len(known) < len(values):
             return None
+        if self.repeats is not None:
+            repeated = estimate([value for record in records for value in self.repeats(record)])
+            # One disturbed repeat widens the interval; it shall not move the figure itself.
+            return Estimate(estimate(known).mean, repeated.runs, repeated.half_width)
         if len(known) == 1 and (reading := self.reading(records[0])) and reading.energy_j:
             half_width_j = reading.comparison_uncertainty_j
             share = None if half_width_j is None else half_width_j / reading.energy_j

@@ -84,7 +84,7 @@ def test_random_windows_are_within_their_stated_interval_and_far_closer_than_the
 
 
 @pytest.mark.parametrize("seconds", [1.0, 5.0])
-def test_a_training_like_load_is_ten_times_closer_than_the_plain_difference(stub, seconds):
+def test_a_training_like_load_is_five_times_closer_than_the_plain_difference(stub, seconds):
     """Idle before and after, steps of 130 ms with a gap inside: what a training looks like."""
     generator = random.Random(3)
     ours, plain = [], []
@@ -110,7 +110,7 @@ def test_a_training_like_load_is_ten_times_closer_than_the_plain_difference(stub
         ours.append(abs(window.reading.energy_j / true_j - 1))
         plain.append(abs((trace[-1].energy_j - trace[0].energy_j) / true_j - 1))
     assert sum(ours) / len(ours) < 0.02 / seconds
-    assert sum(ours) < sum(plain) / 10
+    assert sum(ours) < sum(plain) / 5
 
 
 def test_a_steady_power_is_exact():

@@ -228,6 +228,21 @@ def test_an_hour_keeps_no_more_samples_than_a_minute(stub):
     assert window.reading.energy_j == pytest.approx(60_000.0, rel=1e-4)
 
 
+@pytest.mark.parametrize("period_s", [0.3, 2.0])
+def test_a_program_that_starves_the_sampler_is_measured_all_the_same(stub, period_s):
+    """Long calls that hold the interpreter's lock let no poll happen; the counter counts on."""
+    stub.wave([(0.0, 40.0), (2.0, 240.0), (12.0, 40.0)])
+    with open_nvml(lambda: None, clock=stub.clock()) as meter:
+        meter.sampler.period_s = period_s
+        meter.clock.sleep(2.0 - stub.now)
+        with meter.window("work") as window:
+            meter.clock.sleep(10.0)
+    reading = window.reading
+    assert reading.energy_j == pytest.approx(2400.0, rel=0.01)
+    assert abs(reading.energy_j - 2400.0) <= reading.comparison_uncertainty_j
+    assert any("let only" in note for note in reading.notes)
+
+
 def test_the_trace_is_kept_when_asked_for(stub):
     with open_nvml(lambda: None, clock=stub.clock()) as meter, meter.window("work", trace=True) as window:
         meter.clock.sleep(6.0)
@@ -322,3 +337,19 @@ def test_an_index_among_different_gpus_needs_the_bus_order():
     assert visible_uuids(UUIDS, mixed, {}) == UUIDS
     with pytest.raises(SourceUnavailable, match="CUDA's index 0"):
         visible_uuids(UUIDS, mixed, {}, first=True)
+
+
+def test_a_device_that_fails_to_finish_leaves_no_window_open(stub):
+    """A crashed kernel shows when the device is waited for: the error passes, the sampler ends."""
+    clock = stub.clock()
+    calls = []
+
+    def synchronize() -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise RuntimeError("CUDA error: an illegal memory access")
+
+    with open_nvml(synchronize, clock=clock) as meter:
+        with pytest.raises(RuntimeError, match="illegal memory"), meter.window("work"):
+            clock.sleep(1.0)
+        assert meter.sampler._open == []

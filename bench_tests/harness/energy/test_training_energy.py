@@ -13,7 +13,13 @@ from greenbench.energy.drift import Block, per_step
 from greenbench.energy.estimate import EstimateMeter
 from greenbench.energy.none import NoMeter
 from greenbench.energy.nvml import open_nvml
-from greenbench.energy.training_energy import SteadyEnergy, SteadySettings, SteadyStage, from_epochs
+from greenbench.energy.training_energy import (
+    EpochEnergy,
+    SteadyEnergy,
+    SteadySettings,
+    SteadyStage,
+    from_epochs,
+)
 
 
 def check(outcomes) -> None:
@@ -153,6 +159,17 @@ def test_a_stage_can_be_left_for_an_evaluation_and_entered_again(stub):
     assert energy.reading.energy_j == pytest.approx(100_000, rel=0.02)
 
 
+def test_epochs_shorter_than_a_block_are_blocks_themselves(stub):
+    with open_nvml(lambda: None, clock=stub.clock()) as meter:
+        energy = SteadyEnergy(meter, {"training": 1000})
+        for _ in range(60):
+            with energy.stage("training") as step_done:
+                for _ in range(4):
+                    meter.clock.sleep(0.107)  # no divisor of the tick: every epoch begins at another phase
+                    step_done()
+    assert energy.reading.energy_j == pytest.approx(10_700, rel=0.02)
+
+
 def test_a_known_stage_opens_no_more_windows(stub):
     with open_nvml(lambda: None, clock=stub.clock()) as meter:
         energy = SteadyEnergy(meter, {"training": 10_000})
@@ -211,3 +228,36 @@ def test_the_papers_way_scales_the_epochs_and_carries_their_spread():
 def test_an_epoch_without_a_figure_leaves_the_papers_way_without_one():
     epochs = [block_reading(990.0), Reading(None, Status.INVALID, "nvml-counter", 60.0, "GPU is lost")]
     assert from_epochs(epochs, 200).energy_j is None
+
+
+def train_epochs(stub, energy, meter, epochs: int) -> None:
+    for epoch in range(epochs):
+        with energy.stage(f"epoch {epoch + 1}") as step_done:
+            for _ in range(60):
+                meter.clock.sleep(0.1)
+                step_done()
+        meter.clock.sleep(1.5)
+
+
+def test_all_epochs_are_added_and_what_lies_between_is_not(stub):
+    with open_nvml(lambda: None, clock=stub.clock()) as meter:
+        energy = EpochEnergy(meter, 4)
+        train_epochs(stub, energy, meter, 4)
+    assert energy.reading.energy_j == pytest.approx(4 * 600.0, rel=0.005)
+    assert energy.reading.scaled_by == 1.0
+    assert energy.reading.status is Status.MEASURED
+
+
+def test_the_first_epochs_are_scaled_to_the_run_and_the_reason_says_so(stub):
+    with open_nvml(lambda: None, clock=stub.clock()) as meter:
+        energy = EpochEnergy(meter, 200, measured_epochs=3)
+        train_epochs(stub, energy, meter, 5)
+    assert energy.reading.energy_j == pytest.approx(200 * 600.0, rel=0.005)
+    assert energy.spent.energy_j == pytest.approx(3 * 600.0, rel=0.005)
+    assert energy.reading.reason == "3 of 200 epochs measured"
+
+
+def test_a_training_that_ended_early_has_no_steady_figure():
+    energy = SteadyEnergy(NoMeter("none"), {"training": 100})
+    assert energy.spent.energy_j is None
+    assert energy.spent.reason

@@ -1,0 +1,70 @@
+"""What a window keeps of its samples."""
+
+from __future__ import annotations
+
+import random
+import statistics
+
+import pytest
+
+from greenbench.energy.accumulate import KEPT_TICKS, Accumulator
+from greenbench.energy.device import DeviceFault, DeviceInfo, Sample
+
+
+def accumulator(power_lag_s: float = 0.0) -> Accumulator:
+    return Accumulator(DeviceInfo("A", "1", "nvml-counter", "counter", 0.1, 0.065, power_lag_s))
+
+
+def test_each_power_holds_until_the_next_sample():
+    seen = accumulator()
+    for at, watts in ((0.0, 100.0), (0.5, 200.0), (2.0, 50.0), (3.0, 999.0)):
+        seen.add(Sample(at, at, None, watts))
+    assert seen.power_integral_j == pytest.approx(100.0 * 0.5 + 200.0 * 1.5 + 50.0 * 1.0)
+    assert seen.max_power_w == 999.0
+
+
+def test_mean_and_spread_are_those_of_the_samples():
+    generator = random.Random(2)
+    watts = [generator.gauss(200.0, 30.0) for _ in range(500)]
+    seen = accumulator()
+    for k, power_w in enumerate(watts):
+        seen.add(Sample(k * 0.02, k * 0.02, None, power_w))
+    assert seen.mean_power_w == pytest.approx(statistics.fmean(watts))
+    assert seen.power_spread_w == pytest.approx(statistics.pstdev(watts))
+
+
+def test_only_the_first_and_last_ticks_are_kept():
+    seen = accumulator()
+    for k in range(1000):
+        seen.add(Sample(k * 0.1, k * 0.1, float(k)))
+    assert seen.tick_count == 999
+    assert (len(seen.head), len(seen.tail)) == (KEPT_TICKS, KEPT_TICKS)
+    assert (seen.head[0].energy_j, seen.tail[-1].energy_j) == (1.0, 999.0)
+
+
+def test_a_tick_lies_between_the_polls_around_it():
+    seen = accumulator()
+    for begin, end, joules in ((0.0, 0.001, 5.0), (0.02, 0.021, 5.0), (0.04, 0.049, 6.0)):
+        seen.add(Sample(begin, end, joules, 70.0))
+    assert seen.head == [(0.02, 0.049, 6.0, 70.0)]
+
+
+def test_an_averaged_power_says_nothing_about_an_edge():
+    seen = accumulator(power_lag_s=1.0)
+    for at, joules in ((0.0, 5.0), (0.1, 6.0)):
+        seen.add(Sample(at, at, joules, 70.0))
+    assert seen.head[0].power_w is None
+
+
+def test_a_counter_that_goes_back_voids_the_window():
+    seen = accumulator()
+    for at, joules in ((0.0, 500.0), (0.1, 510.0), (0.2, 1.0), (0.3, 11.0)):
+        seen.add(Sample(at, at, joules))
+    assert seen.fault == "the energy counter went back by 509 J (was the driver reloaded?)"
+
+
+def test_the_first_fault_stays_the_reason():
+    seen = accumulator()
+    seen.add(DeviceFault("first"))
+    seen.add(DeviceFault("second"))
+    assert seen.fault == "first"
