@@ -50,6 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     rows: Rows = []
     failed = False
     for name in args.only or known:
+        print(f"measuring {name}", file=sys.stderr)
         try:
             rows += known[name]()
         except ModuleNotFoundError as error:

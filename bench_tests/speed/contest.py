@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-REPEATS = 11
+REPEATS = 9
 TURN_S = 0.02
 
 

@@ -40,6 +40,8 @@ class _Block(NamedTuple):
 class BlurPool2d(nn.Module):
     """Blur each channel with a binomial filter and subsample it.
 
+    The filter follows from the settings, so a checkpoint keeps the plain network's keys.
+
     The border is reflected without repeating the edge sample, as numpy's and torch's ``reflect`` do;
     maps smaller than the filter reflect more than once, as numpy's do.
 
@@ -67,9 +69,6 @@ class BlurPool2d(nn.Module):
         self.channels = channels
         self.stride = stride
         self.filter_size = filter_size
-        taps = torch.tensor([comb(filter_size - 1, i) for i in range(filter_size)]) / 2.0 ** (filter_size - 1)
-        # Fixed by the settings, so it stays out of checkpoints, which keep the plain network's keys.
-        self.register_buffer("filter", taps[:, None] * taps, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, ceil(H / stride), ceil(W / stride)) in the layout of `x`."""
