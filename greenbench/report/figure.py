@@ -59,9 +59,9 @@ def draw(group: Group, path: Path) -> Path | None:
             baseline = group.baseline("training", dataset)[0]
             assert baseline.training is not None
             title = f"{baseline.data.title}\n{METRICS[baseline.training.metric]}, points"
-            gains = [outcome and outcome.points for outcome in found]
+            gains = [None if one is None else one.points for one in found]
             _bars(axes[2 * index], title, gains, neutral=0, more_is_better=True)
-            costs = [outcome and outcome.cost_ratio for outcome in found]
+            costs = [None if one is None else one.cost_ratio for one in found]
             title = f"{baseline.data.title}\n{'energy' if energy else 'time'}, ×"
             _bars(axes[2 * index + 1], title, costs, neutral=1, more_is_better=False)
         titles = [
