@@ -69,9 +69,8 @@ def run_case(
 
     started_at, start = datetime.now(UTC), time.monotonic()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.zeros(
-        1, device=device
-    )  # opens the device's context, so that idle power is that of a process at work
+    # Opens the device's context, so that idle power is that of a process at work.
+    torch.zeros(1, device=device)
     if case.kind == "inference":
         dataset = replace(dataset, image_size=inference_input(dataset, case.protocol.inference.inputs))
     baseline = baseline_recipe(dataset, case.protocol)
@@ -84,7 +83,10 @@ def run_case(
         data = open_data(dataset, data_root, device)
     # Protocols say float32; cuDNN, left to itself, rounds the inputs of convolutions to TF32's ten bits.
     float32 = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-    with float32, open_meter(meter_source, partial(synchronize, device), busy=busy) as meter:
+    devices: str | list[str] = "none" if meter_source == "auto" else "first"
+    if device.type == "cuda":
+        devices = [f"GPU-{torch.cuda.get_device_properties(device).uuid}"]
+    with float32, open_meter(meter_source, partial(synchronize, device), devices=devices, busy=busy) as meter:
         idle_s = case.protocol.idle_s
         before = meter.idle(idle_s) if idle_s else None
         if data is not None:

@@ -76,7 +76,8 @@ def open_meter(
     synchronize
         Waits until the measured device has finished all queued work.
     devices
-        Of the GPUs that CUDA_VISIBLE_DEVICES leaves visible: ``first``, ``all``, or UUIDs.
+        Of the GPUs that CUDA_VISIBLE_DEVICES leaves visible: ``first``, ``all``, or UUIDs; ``none`` where the
+        work is the CPU's, whatever GPUs there are (for ``auto``).
     busy
         One of `BUSY_POLICIES`: what to do when other programs are on a device.
 
@@ -119,6 +120,8 @@ def _automatic(synchronize: Callable[[], None], devices: str | Sequence[str], bu
     from greenbench.energy.rapl import open_rapl
 
     try:
+        if devices == "none":
+            raise SourceUnavailable("the work is not done on a GPU", absent=True)
         return open_nvml(synchronize, devices=devices, busy=busy)
     except SourceUnavailable as no_gpu:
         if not no_gpu.absent:

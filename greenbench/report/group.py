@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from greenbench.case import Kind
 from greenbench.machine import Machine
 from greenbench.protocol import Protocol
+from greenbench.recipe import Category
 from greenbench.record import Record
 from greenbench.techniques import BASELINE
 
-CATEGORIES = (
-    "Baseline",
-    "Architecture Modification",
-    "Learning Rate Scheduler",
-    "Data Augmentation",
-    "Optimizer",
-    "Loss Function",
-    "Custom Nodes and Layer",
-)
+CATEGORIES: tuple[str, ...] = get_args(Category)
 """Order of the rows, as in the paper's tables."""
 
 

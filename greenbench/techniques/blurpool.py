@@ -105,6 +105,6 @@ TECHNIQUE = Technique(
     name="blurpool",
     title="BlurPool",
     category="Custom Nodes and Layer",
-    citation="Zhang, 2019, arXiv:1904.11486",
+    citation="Zhang 2019, arXiv:1904.11486",
     apply=blurpool,
 )

@@ -50,6 +50,6 @@ TECHNIQUE = Technique(
     name="coordconv",
     title="CoordConv",
     category="Custom Nodes and Layer",
-    citation="Liu et al., 2018, arXiv:1807.03247",
+    citation="Liu et al. 2018, arXiv:1807.03247",
     apply=coordconv,
 )

@@ -56,6 +56,6 @@ TECHNIQUE = Technique(
     name="ge_theta",
     title="GE-θ",
     category="Custom Nodes and Layer",
-    citation="Hu et al., 2018, arXiv:1810.12348",
+    citation="Hu et al. 2018, arXiv:1810.12348",
     apply=ge_theta,
 )

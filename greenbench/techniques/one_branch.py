@@ -55,7 +55,7 @@ TECHNIQUE = Technique(
     name="one_branch",
     title="One-Branch",
     category="Architecture Modification",
-    citation="Yu et al., 2018, arXiv:1808.00897",
+    citation="Yu et al. 2018, arXiv:1808.00897",
     apply=one_branch,
     tasks=("segmentation",),
 )

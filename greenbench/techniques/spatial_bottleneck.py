@@ -65,6 +65,6 @@ TECHNIQUE = Technique(
     name="spatial_bottleneck",
     title="Sp. Bottleneck",
     category="Custom Nodes and Layer",
-    citation="Peng et al., 2018, arXiv:1809.02601",
+    citation="Peng et al. 2018, arXiv:1809.02601",
     apply=spatial_bottleneck,
 )

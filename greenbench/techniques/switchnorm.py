@@ -58,6 +58,6 @@ TECHNIQUE = Technique(
     name="switchnorm",
     title="SwitchNorm",
     category="Custom Nodes and Layer",
-    citation="Luo et al., 2018, arXiv:1806.10779",
+    citation="Luo et al. 2018, arXiv:1806.10779",
     apply=switchnorm,
 )

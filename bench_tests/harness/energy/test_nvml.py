@@ -353,3 +353,10 @@ def test_a_device_that_fails_to_finish_leaves_no_window_open(stub):
         with pytest.raises(RuntimeError, match="illegal memory"), meter.window("work"):
             clock.sleep(1.0)
         assert meter.sampler._open == []
+
+
+def test_work_on_the_cpu_is_never_charged_with_a_gpu_that_happens_to_be_there(stub):
+    with open_meter("auto", devices="none") as meter:
+        assert meter.name != "nvml"
+    with open_meter("auto") as meter:
+        assert meter.name == "nvml"
