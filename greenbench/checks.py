@@ -174,6 +174,7 @@ def _conditions(record: Record) -> Mapping[str, object]:
         "kind": record.case.kind,
         "dataset": record.case.dataset,
         "data.version": record.data.version,
+        "data.backbone": record.data.backbone,
         **protocol,
         **machine,
         **({"energy.method": reading.method} if reading is not None and reading.energy_j is not None else {}),

@@ -40,13 +40,17 @@ class TechniqueFacts:
 
 @dataclass(frozen=True)
 class DataFacts:
-    """The data that were used: counts of images, and what tells this copy from another."""
+    """The data that were used: counts of images, and what tells this copy from another.
+
+    `backbone` names the weights that a segmentation backbone started from; None for random ones.
+    """
 
     title: str
     task: str
     train_images: int | None
     heldout_images: int | None
     version: str | None
+    backbone: str | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from greenbench.recipe import Technique
 from greenbench.record import SCHEMA, DataFacts, Record, TechniqueFacts
 from greenbench.results import InferenceResult, ProgressCallback, TrainingResult
 from greenbench.tasks import TaskData, baseline_recipe, open_data
+from greenbench.tasks.segmentation import backbone_weights
 
 
 def inference_input(dataset: Dataset, inputs: Inputs) -> tuple[int, int]:
@@ -73,9 +74,10 @@ def run_case(
     torch.zeros(1, device=device)
     if case.kind == "inference":
         dataset = replace(dataset, image_size=inference_input(dataset, case.protocol.inference.inputs))
-    baseline = baseline_recipe(dataset, case.protocol)
+    baseline = baseline_recipe(dataset, case.protocol, data_root)
     recipe = technique(baseline)
 
+    weights = backbone_weights(case.protocol, data_root) if dataset.task == "segmentation" else None
     training: TrainingResult | None = None
     inference: InferenceResult | None = None
     data: TaskData | None = None
@@ -146,6 +148,7 @@ def run_case(
             train_images=data.size("train") if data is not None else None,
             heldout_images=data.size("heldout") if data is not None else None,
             version=data.version if data is not None else None,
+            backbone=weights.name if data is not None and weights is not None else None,
         ),
         training=training,
         inference=inference,

@@ -9,6 +9,7 @@ from greenbench.energy import Reading
 from greenbench.record import Record
 from greenbench.report.columns import MARKS
 from greenbench.report.group import Group
+from greenbench.tasks.segmentation import BACKBONE_WEIGHTS
 
 WORTH_TELLING = 0.01
 """By how much an earlier epoch must be better than the last one."""
@@ -25,6 +26,7 @@ def notes_on(group: Group, intensity: CarbonIntensity) -> list[str]:
             "energy (reconstructed from its tables, comparable with them alone)."
         )
         notes.append(_inference_inputs(group, records))
+    notes += _backbones(group, records)
     for record in records:
         training, case = record.training, record.case
         if training is not None and training.status == "diverged":
@@ -72,6 +74,21 @@ def _inference_inputs(group: Group, records: list[Record]) -> str:
         for title, result in seen.items()
     ]
     return f"Inference on random images, inputs as {group.protocol.inference.inputs}: {'; '.join(sizes)}."
+
+
+def _backbones(group: Group, records: list[Record]) -> Iterator[str]:
+    """Say what full-size segmentation networks started from: the study's started from ImageNet weights."""
+    if group.protocol.width != 1:
+        return
+    for weights in sorted(
+        {r.data.backbone or "" for r in records if r.training and r.data.task == "segmentation"}
+    ):
+        origin = (
+            f"from {weights}"
+            if weights
+            else f"from random weights, {BACKBONE_WEIGHTS} was not in the data root"
+        )
+        yield f"The backbones for segmentation started {origin}."
 
 
 def _better_epochs(records: list[Record]) -> Iterator[str]:

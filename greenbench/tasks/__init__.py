@@ -74,15 +74,18 @@ def evaluated_indices(data: TaskData, split: Split) -> list[int]:
     return [index * images // count for index in range(count)]
 
 
-def baseline_recipe(dataset: Dataset, scale: Scale) -> Recipe:
-    """Return the recipe that every technique on this data set is compared with. Imports no torch."""
+def baseline_recipe(dataset: Dataset, scale: Scale, data_root: Path | None = None) -> Recipe:
+    """Return the recipe that every technique on this data set is compared with. Imports no torch.
+
+    The backbone for segmentation starts from ImageNet weights where they lie in `data_root`.
+    """
     if dataset.task == "classification":
         from greenbench.tasks import classification
 
         return classification.baseline(dataset, scale)
     from greenbench.tasks import segmentation
 
-    return segmentation.baseline(dataset, scale)
+    return segmentation.baseline(dataset, scale, data_root)
 
 
 def open_data(dataset: Dataset, root: Path | None, device: torch.device) -> TaskData:

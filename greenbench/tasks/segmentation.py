@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenbench.datasets import IGNORE_INDEX, Dataset
+from greenbench.errors import UserError
 from greenbench.protocol import Protocol
 from greenbench.recipe import Recipe
 from greenbench.schedules import poly
 from greenbench.tasks.shared import constant_size, cross_entropy, plain_batch
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
     from torch.optim import Optimizer
+
+BACKBONE_WEIGHTS = "resnet18-f37072fd.pth"
+"""torchvision's ``ResNet18_Weights.IMAGENET1K_V1``, as its download is named."""
 
 MOMENTUM = 0.9
 WEIGHT_DECAY = 5e-4
@@ -47,7 +53,18 @@ SETTINGS = {
 }
 
 
-def baseline(dataset: Dataset, protocol: Protocol) -> Recipe:
+def backbone_weights(protocol: Protocol, data_root: Path | None) -> Path | None:
+    """Return torchvision's ImageNet weights of ResNet-18, or None where they are not in the data root.
+
+    The study starts from such weights. They fit the network at its full width alone.
+    """
+    if data_root is None or protocol.width != 1:
+        return None
+    path = data_root / BACKBONE_WEIGHTS
+    return path if path.is_file() else None
+
+
+def baseline(dataset: Dataset, protocol: Protocol, data_root: Path | None = None) -> Recipe:
     """Return the baseline recipe: SGD with momentum, poly decay, pixel cross-entropy."""
     setting = SETTINGS[dataset.name]
     return Recipe(
@@ -57,7 +74,7 @@ def baseline(dataset: Dataset, protocol: Protocol) -> Recipe:
         ignore_index=IGNORE_INDEX,
         epochs=protocol.epochs[dataset.name],
         batch_size=setting.batch_size,
-        network=partial(_network, dataset.classes, protocol),
+        network=partial(_network, dataset.classes, protocol, backbone_weights(protocol, data_root)),
         optimizer=partial(_optimizer, learning_rate=setting.learning_rate),
         schedule=poly,
         loss=partial(cross_entropy, ignore_index=IGNORE_INDEX),
@@ -66,11 +83,25 @@ def baseline(dataset: Dataset, protocol: Protocol) -> Recipe:
     )
 
 
-def _network(classes: int, protocol: Protocol) -> nn.Module:
+def _network(classes: int, protocol: Protocol, weights: Path | None) -> nn.Module:
     from greenbench.networks.bisenet import BiSeNet
     from greenbench.tasks.shared import set_norm_momentum
 
-    return set_norm_momentum(BiSeNet(classes, protocol.width), protocol.norm_momentum)
+    network = BiSeNet(classes, protocol.width)
+    if weights is not None:
+        network.backbone.load_state_dict(_read_weights(weights))
+    return set_norm_momentum(network, protocol.norm_momentum)
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    """Read a file of weights whose name ends in the start of its SHA-256, as torchvision's do."""
+    import torch
+
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if not found.startswith(path.stem.rpartition("-")[2]):
+        raise UserError(f"{path} has SHA-256 {found}, which its name does not begin; download it again")
+    weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return weights
 
 
 def _optimizer(network: nn.Module, learning_rate: float) -> Optimizer:

@@ -19,7 +19,9 @@ decay without norms and biases, flip and color jitter for segmentation.
 
 **Deviations.** The auxiliary heads of BiSeNet are not computed: in the authors' code they give no
 gradient, so that computing them would only cost. The authors' meter ran an evaluation after every
-training step; here training and evaluation are measured apart. The backbone starts from random weights.
+training step; here training and evaluation are measured apart. The backbone starts from torchvision's ImageNet weights
+where `resnet18-f37072fd.pth` lies in the data root, as in the study, and from random weights elsewhere;
+the record says which.
 """
 
 from greenbench.recipe import Technique
