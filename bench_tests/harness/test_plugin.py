@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -268,4 +267,3 @@ def test_long_work_shows_plain_lines_where_there_is_no_terminal(run_study, pytes
     pytester.makepyfile(often="import greenbench.progress as p\np.LINE_EVERY_S = 0.0")
     result = run_study("-p", "often", "--green-scale=tiny", "-k", "baseline-digits", "-m", "training")
     result.stderr.re_match_lines([r"baseline-digits training seed 0: step 2/\d+, epoch 1/2"])
-    assert Path(pytester.path / "out").is_dir()
