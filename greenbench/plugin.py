@@ -132,7 +132,7 @@ def study(pytestconfig: pytest.Config, record_property: Callable[[str, object], 
     record_property(RESUMED, len(study.resumed) - before)
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: object) -> None:
     """Tell a worker of pytest-xdist which run it belongs to."""
     config: pytest.Config = node.config  # type: ignore[attr-defined]

@@ -36,6 +36,10 @@ def test_ids_name_technique_and_dataset(run_study):
     assert names == {f"test_training[mixup-{dataset}]" for dataset in datasets}
 
 
+def test_it_works_where_xdist_is_switched_off(run_study):
+    assert run_study("-p", "no:xdist", "--collect-only", "-q", "-k", "mixup").ret == 0
+
+
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [("technique(name='mixup')", 4), ("dataset(name='digits') and training and technique(name='mixup')", 1)],
