@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 SMALLEST_SCALE = "smoke"
 KINDS: tuple[Kind, ...] = ("training", "inference")
 STUDY = pytest.StashKey["Study"]()
+SESSION = pytest.StashKey[str]()
 BAD_INPUT = pytest.StashKey[bool]()
 DEFAULT_OUT = "reports/local"
 RESUMED = "greenbench_resumed"
@@ -93,6 +94,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "slow: takes more than a few seconds; runs in CI",
     ):
         config.addinivalue_line("markers", marker)
+    workerinput: dict[str, str] | None = getattr(config, "workerinput", None)
+    config.stash[SESSION] = workerinput["green_session"] if workerinput else uuid.uuid4().hex
+    if workerinput is None:
+        config.pluginmanager.register(Summary(config), "greenbench-summary")
     if any(value for name, value in vars(config.option).items() if name.startswith("green_")):
         try:
             study = _study(config)
@@ -137,14 +142,17 @@ def pytest_configure_node(node: object) -> None:
     """Tell a worker of pytest-xdist which run it belongs to."""
     config: pytest.Config = node.config  # type: ignore[attr-defined]
     workerinput: dict[str, object] = node.workerinput  # type: ignore[attr-defined]
-    workerinput["green_session"] = _study(config).settings.session
+    workerinput["green_session"] = config.stash[SESSION]
 
 
 class Summary:
-    """Counts what happens to the cases and writes the report when all are done. Not used by xdist's workers."""
+    """Counts what happens to the cases and writes the report when all are done. Not used by xdist's workers.
 
-    def __init__(self, study: Study) -> None:
-        self._study = study
+    It stays silent in a run without cases: the plugin is there in every pytest run of its environment.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
         self._outcomes: Counter[str] = Counter()
         self._reasons: set[str] = set()
         self._report: Report | None = None
@@ -169,7 +177,7 @@ class Summary:
         from greenbench.report import write_report
 
         if self._outcomes["measured"]:
-            settings = self._study.settings
+            settings = _study(self._config).settings
             try:
                 self._report = write_report(settings.out, settings.carbon)
             except UserError as error:
@@ -180,7 +188,7 @@ class Summary:
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """Show the tables in short, what was skipped, and where everything is."""
         lines = []
-        if self._study.settings.resume:
+        if self._outcomes["measured"] and self._config.option.green_resume:
             lines.append(
                 f"{self._outcomes['kept']} finished cases of an earlier run were kept, not run again"
             )
@@ -206,16 +214,14 @@ def _study(config: pytest.Config) -> Study:
         from greenbench.progress import ProgressReporter
         from greenbench.study import Study
 
-        workerinput: dict[str, str] | None = getattr(config, "workerinput", None)
-        study = Study(_settings(config, workerinput))
+        study = Study(_settings(config))
         config.stash[STUDY] = study
-        if workerinput is None:
+        if not hasattr(config, "workerinput"):  # a worker of pytest-xdist has no terminal
             study.progress = ProgressReporter(lambda: _uncaptured(config))
-            config.pluginmanager.register(Summary(study), "greenbench-summary")
     return config.stash[STUDY]
 
 
-def _settings(config: pytest.Config, workerinput: dict[str, str] | None) -> Settings:
+def _settings(config: pytest.Config) -> Settings:
     from greenbench.carbon import DEFAULT_REGION, carbon_intensity
     from greenbench.datasets import DATA_ENVIRONMENT_VARIABLE, check_root
     from greenbench.energy import check_source
@@ -242,7 +248,7 @@ def _settings(config: pytest.Config, workerinput: dict[str, str] | None) -> Sett
         meter=check_source(option.green_meter or "auto"),
         busy=option.green_on_busy or "fail",
         resume=option.green_resume,
-        session=workerinput["green_session"] if workerinput else uuid.uuid4().hex,
+        session=config.stash[SESSION],
         workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
     )
 

@@ -128,6 +128,30 @@ def test_a_bad_technique_file_is_named_with_its_cause_and_exit_code_4(run_study,
         assert word in text
 
 
+def test_two_installed_techniques_of_one_name_end_in_exit_code_4(run_study, pytester):
+    pytester.makefile(".py", again=LABEL_SMOOTHING.replace('"label_smoothing"', '"mixup"'))
+    pytester.makepyfile(
+        installed="""
+        from types import SimpleNamespace
+        from greenbench import techniques
+        point = SimpleNamespace(value="again", module="again", dist=SimpleNamespace(name="their-package"))
+        techniques.entry_points = lambda group: [point]
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "installed", "test_study.py")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stdout.re_match_lines(
+        [r".*two techniques are named 'mixup': mixup.py and again of package their-package"]
+    )
+
+
+def test_a_run_without_cases_says_nothing(run_study, pytester):
+    pytester.makepyfile(test_other="def test_other(): pass")
+    result = pytester.runpytest_subprocess("test_other.py")
+    assert result.ret == 0
+    assert "greenbench" not in result.stdout.str().replace("plugins: ", "").replace("greenbench-0.1.0", "")
+
+
 def test_missing_data_skip_with_one_line_and_a_run_of_skips_alone_fails(run_study, tmp_path):
     result = run_study("--green-scale=paper", f"--green-data={tmp_path}", "-m", "training", "-k", "cifar100")
     text = result.stdout.str()
