@@ -1,0 +1,47 @@
+"""What the README shows is true: its technique is found and works, its commands and options exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import greenbench
+from greenbench import techniques
+from greenbench.datasets import discover
+from greenbench.protocol import PROTOCOLS
+from greenbench.tasks import baseline_recipe
+
+README = Path(greenbench.__file__).parents[1] / "README.md"
+
+
+@pytest.fixture
+def text():
+    if not README.is_file():
+        pytest.skip("the README is not part of an installed package")
+    return README.read_text(encoding="utf-8")
+
+
+def test_its_technique_is_a_whole_file_of_under_25_lines(text, tmp_path):
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    assert code.count("\n") < 25
+    file = tmp_path / "label_smoothing.py"
+    file.write_text(code)
+    found = techniques.discover([file])["label_smoothing"]
+    recipe = baseline_recipe(discover()["digits"], PROTOCOLS["smoke"])
+    assert recipe.changed_fields(found(recipe)) == ("loss",)
+
+
+def test_its_options_are_those_of_the_plugin(text, pytestconfig):
+    shown = set(re.findall(r"--green-[a-z-]+", text))
+    known = {f"--{name.replace('_', '-')}" for name in vars(pytestconfig.option) if name.startswith("green_")}
+    assert shown == known
+
+
+def test_its_commands_exist(text):
+    commands = {path.stem for path in (Path(greenbench.__file__).parent / "commands").glob("[a-z]*.py")}
+    assert set(re.findall(r"^greenbench ([a-z]+)", text, re.MULTILINE)) <= commands
+
+
+def test_its_links_lead_somewhere(text):
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (README.parent / target).exists(), target
