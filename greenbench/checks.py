@@ -8,6 +8,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 
 from greenbench.errors import UserError
@@ -65,11 +66,12 @@ class Finding:
     message: str
 
 
-def load_tolerances() -> list[Tolerance]:
+@cache
+def load_tolerances() -> tuple[Tolerance, ...]:
     """Return the rows of tolerances.toml."""
     text = resources.files("greenbench").joinpath("tolerances.toml").read_text(encoding="utf-8")
     tables = tomllib.loads(text)
-    return [Tolerance(**row) for kind in ("floor", "change") for row in tables.get(kind, [])]
+    return tuple(Tolerance(**row) for kind in ("floor", "change") for row in tables.get(kind, []))
 
 
 def check(

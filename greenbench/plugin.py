@@ -174,9 +174,9 @@ class Summary:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the report; a run in which every case was skipped is no success."""
-        from greenbench.report import write_report
-
         if self._outcomes["measured"]:
+            from greenbench.report import write_report
+
             settings = _study(self._config).settings
             try:
                 self._report = write_report(settings.out, settings.carbon)

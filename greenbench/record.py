@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,16 +161,13 @@ class RecordFolder:
         """Return all records, sorted by file name, and the JSON files that are none."""
         records: list[Record] = []
         unreadable: list[Unreadable] = []
-        for loaded in self._load_all():
+        for path in sorted(self.path.glob("*.json")):
+            loaded = read_record(path)
             if isinstance(loaded, Record):
                 records.append(loaded)
             else:
                 unreadable.append(loaded)
         return records, unreadable
-
-    def _load_all(self) -> Iterator[Record | Unreadable]:
-        for path in sorted(self.path.glob("*.json")):
-            yield read_record(path)
 
 
 def read_record(path: Path) -> Record | Unreadable:
