@@ -4,7 +4,18 @@
 class UserError(ValueError):
     """Input that greenbench cannot work with.
 
-    The message names the thing, the value got, what is allowed and the next step. The pytest plugin
-    turns it into a usage error (exit code 4), the command line into exit code 2; neither shows a
+    The pytest plugin turns it into a usage error (exit code 4), the command line into exit code 2. Neither shows a
     traceback.
+
+    Parameters
+    ----------
+    problem
+        Names the thing, the value got and what is allowed.
+    next_step
+        What to do about it.
     """
+
+    def __init__(self, problem: str, next_step: str = "") -> None:
+        super().__init__(f"{problem}; {next_step}" if next_step else problem)
+        self.problem = problem
+        self.next_step = next_step

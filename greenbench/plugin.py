@@ -211,7 +211,7 @@ def _study(config: pytest.Config) -> Study:
         For an option that makes no sense.
     """
     if STUDY not in config.stash:
-        from greenbench.progress import ProgressReporter
+        from greenbench.study.progress import ProgressReporter
         from greenbench.study import Study
 
         study = Study(_settings(config))
@@ -222,7 +222,7 @@ def _study(config: pytest.Config) -> Study:
 
 
 def _settings(config: pytest.Config) -> Settings:
-    from greenbench.carbon import DEFAULT_REGION, carbon_intensity
+    from greenbench.energy.carbon import DEFAULT_REGION, carbon_intensity
     from greenbench.datasets import DATA_ENVIRONMENT_VARIABLE, check_root
     from greenbench.energy import check_source
     from greenbench.protocol import find_protocol, with_inputs

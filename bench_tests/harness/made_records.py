@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from greenbench.case import Case
 from greenbench.energy import Reading, Status
-from greenbench.machine import Machine
+from greenbench.records.machine import Machine
 from greenbench.protocol import PROTOCOLS
-from greenbench.record import SCHEMA, DataFacts, Record, TechniqueFacts
-from greenbench.results import BatchProfile, Epoch, InferenceResult, TrainingResult
+from greenbench.records.record import SCHEMA, DataFacts, Record, TechniqueFacts
+from greenbench.records.results import BatchProfile, Epoch, InferenceResult, TrainingResult
 
 MACHINE = Machine(
     cpu="Test CPU",

@@ -11,10 +11,10 @@ import pytest
 from greenbench.cli import main
 from greenbench.paper.audit import RULES, audit_entries, audit_tables
 from greenbench.paper.cells import published_cells
-from greenbench.paper.entries import Entry, Figure, published_entries
-from greenbench.paper.findings import Verdict
+from greenbench.audit.entries import Entry, Figure, published_entries
+from greenbench.audit.findings import Verdict
 from greenbench.paper.setups import STUDY_BOARD
-from greenbench.paper.text_claims import CLAIMS, Best, Difference, EveryOtherAbove, Implied
+from greenbench.paper.claims import CLAIMS, Best, Difference, EveryOtherAbove, Implied
 
 
 def figure(entry, field, value, step=0.0):

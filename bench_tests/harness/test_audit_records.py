@@ -9,10 +9,10 @@ from greenbench.case import Case
 from greenbench.cli import main
 from greenbench.energy import Reading, Status
 from greenbench.energy.device import EdgeState
-from greenbench.machine import Machine
+from greenbench.records.machine import Machine
 from greenbench.protocol import find_protocol
-from greenbench.record import SCHEMA, DataFacts, Record, RecordFolder, TechniqueFacts
-from greenbench.results import BatchProfile, Epoch, InferenceResult, TrainingResult
+from greenbench.records.record import SCHEMA, DataFacts, Record, RecordFolder, TechniqueFacts
+from greenbench.records.results import BatchProfile, Epoch, InferenceResult, TrainingResult
 
 MACHINE = Machine("cpu", 2, "NVIDIA H200", "GPU-1", "590", "2.15", "0.30", "3.11", "0.1.0", 1)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from greenbench.datasets import Splits, discover
-from greenbench.images import ResidentImages
+from greenbench.data.images import ResidentImages
 from greenbench.protocol import PROTOCOLS
 from greenbench.tasks import baseline_recipe, evaluated_indices
 from greenbench.tasks.classification_data import ClassificationData

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenbench.carbon import (
+from greenbench.energy.carbon import (
     FRAMES_PER_WEEK,
     carbon_intensity,
     co2_kg,

@@ -13,7 +13,7 @@ from greenbench.checks import Tolerance, check, load_tolerances, require_compara
 from greenbench.energy import Reading, Status
 from greenbench.errors import UserError
 from greenbench.protocol import PROTOCOLS
-from greenbench.statistics import estimate, paired_difference
+from greenbench.verdict.statistics import estimate, paired_difference
 
 DROP = Tolerance("smoke", "accuracy", "test", allowed_drop=0.05)
 RATIO = Tolerance("smoke", "latency_ms", "test", allowed_ratio=2.0)

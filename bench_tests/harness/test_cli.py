@@ -36,7 +36,7 @@ def test_the_version_is_the_packages(capsys):
 def test_choosing_a_command_imports_no_other_and_no_torch():
     code = (
         "import sys; from greenbench.cli import main; main(['list'])\n"
-        "loaded = {m.rpartition('.')[2] for m in sys.modules if m.startswith('greenbench.commands.')}\n"
+        "loaded = {m.rpartition('.')[2] for m in sys.modules if m.startswith('greenbench.cli.')}\n"
         "assert loaded == {'list'}, loaded\n"
         "assert 'torch' not in sys.modules"
     )

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from greenbench.cli import main
-from greenbench.counts import count
+from greenbench.execute.counts import count
 from greenbench.datasets import discover as discover_datasets
 from greenbench.errors import UserError
-from greenbench.layers.blurpool import BlurPool2d
-from greenbench.layers.coordconv import CoordConv2d
-from greenbench.layers.gather_excite import GatherExciteTheta
-from greenbench.layers.spatial_bottleneck import SpatialBottleneck2d
+from greenbench.nn.layers.blurpool import BlurPool2d
+from greenbench.nn.layers.coordconv import CoordConv2d
+from greenbench.nn.layers.gather_excite import GatherExciteTheta
+from greenbench.nn.layers.spatial_bottleneck import SpatialBottleneck2d
 from greenbench.paper.recount import counted, recount
 from greenbench.paper.setups import ARCHITECTURES
 from greenbench.protocol import find_protocol
@@ -155,7 +155,7 @@ def test_more_classes_than_cityscapes_would_print_other_parameters():
 def shipped_counts(monkeypatch):
     """Let the command read the shipped counts, which another test holds against counting."""
     monkeypatch.setattr(
-        "greenbench.commands.counts.recount", lambda basis, counter: iter(counted(basis).values())
+        "greenbench.cli.counts.recount", lambda basis, counter: iter(counted(basis).values())
     )
 
 

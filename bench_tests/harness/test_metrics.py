@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenbench.tasks.metrics import Accuracy, MeanIoU
+from greenbench.data.metrics import Accuracy, MeanIoU
 
 IGNORED = 255
 seeds = st.integers(0, 2**31)

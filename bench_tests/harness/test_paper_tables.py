@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from greenbench.paper.audit import audit_tables
 from greenbench.paper.cells import Interpretation, find_cell, published_cells, verdict_against
-from greenbench.paper.findings import Verdict
+from greenbench.audit.findings import Verdict
 
 
 def test_there_are_342_cells_each_once():

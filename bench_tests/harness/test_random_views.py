@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenbench.datasets import IGNORE_INDEX, Splits, discover
-from greenbench.images import ResidentImages, SegmentationFiles
+from greenbench.data.images import ResidentImages, SegmentationFiles
 from greenbench.tasks import segmentation_data
 from greenbench.tasks.segmentation import PAPER_SCALES, SETTINGS, Setting
 from greenbench.tasks.segmentation_data import SegmentationData, random_view

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bench_tests.harness.made_records import MACHINE, inference_result, record_of, training_result
 from greenbench.errors import UserError
-from greenbench.record import Record, RecordFolder, read_record
+from greenbench.records.record import Record, RecordFolder, read_record
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_full_disk_is_named_and_what_was_there_stays(tmp_path):
 import sys
 from pathlib import Path
 from greenbench.errors import UserError
-from greenbench.record import RecordFolder, read_record
+from greenbench.records.record import RecordFolder, read_record
 folder = RecordFolder(Path(sys.argv[1]))
 record = read_record(Path(sys.argv[2]))
 kept = folder.write(record)

@@ -16,11 +16,11 @@ from bench_tests.harness.made_records import (
     record_of,
     training_result,
 )
-from greenbench.carbon import carbon_intensity
+from greenbench.energy.carbon import carbon_intensity
 from greenbench.cli import main
 from greenbench.energy import Reading, Status, Uncertainty
 from greenbench.errors import UserError
-from greenbench.record import RecordFolder
+from greenbench.records.record import RecordFolder
 from greenbench.report import write_report
 
 ROOT = str(Path(greenbench.__file__).parents[1])

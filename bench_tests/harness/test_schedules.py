@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenbench.schedules import poly, step_decay
+from greenbench.nn.schedules import poly, step_decay
 
 LEARNING_RATE = 0.1
 

@@ -11,10 +11,10 @@ from torch.optim import SGD
 
 from greenbench.datasets import Splits, discover
 from greenbench.energy import Meter, Reading, Status
-from greenbench.energy.none import NoMeter
-from greenbench.images import ResidentImages
+from greenbench.energy.sources.none import NoMeter
+from greenbench.data.images import ResidentImages
 from greenbench.recipe import Recipe
-from greenbench.schedules import poly
+from greenbench.nn.schedules import poly
 from greenbench.tasks.classification_data import ClassificationData
 from greenbench.tasks.segmentation_data import SegmentationData
 from greenbench.tasks.shared import constant_size, plain_batch

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bench_tests.speed.contest import Contest
 from greenbench.tasks.classification_data import AUGMENTATIONS, augment
-from greenbench.tasks.metrics import MeanIoU
+from greenbench.data.metrics import MeanIoU
 
 IMAGES = 2048
 BATCH = 128

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench_tests.speed.contest import Contest
-from greenbench.layers.blurpool import BlurPool2d
-from greenbench.layers.coordconv import CoordConv2d
-from greenbench.layers.gather_excite import GatherExciteTheta, GatherExciteThetaMinus
-from greenbench.layers.switchnorm import SwitchNorm2d
+from greenbench.nn.layers.blurpool import BlurPool2d
+from greenbench.nn.layers.coordconv import CoordConv2d
+from greenbench.nn.layers.gather_excite import GatherExciteTheta, GatherExciteThetaMinus
+from greenbench.nn.layers.switchnorm import SwitchNorm2d
 
 CHANNELS = 64
 SIDE = 64

@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench_tests.speed.contest import Contest
-from greenbench.losses.focal import focal
-from greenbench.losses.label_relaxation import label_relaxation
-from greenbench.losses.mixup_loss import mixup_loss
-from greenbench.losses.soft_dice import soft_dice
-from greenbench.losses.upsample_cross_entropy import upsample_cross_entropy
+from greenbench.nn.losses.focal import focal
+from greenbench.nn.losses.label_relaxation import label_relaxation
+from greenbench.nn.losses.mixup_loss import mixup_loss
+from greenbench.nn.losses.soft_dice import soft_dice
+from greenbench.nn.losses.upsample_cross_entropy import upsample_cross_entropy
 
 IGNORE = 255
 CROSS_ENTROPY = partial(F.cross_entropy, ignore_index=IGNORE)

@@ -11,8 +11,8 @@ from torch.optim import SGD, AdamW, Optimizer
 from torchvision.models import resnet50
 
 from bench_tests.speed.contest import Contest
-from greenbench.optimizers.lookahead import Lookahead
-from greenbench.optimizers.radam import RAdam
+from greenbench.nn.optimizers.lookahead import Lookahead
+from greenbench.nn.optimizers.radam import RAdam
 
 CYCLE = 5
 DECAY = 5e-4

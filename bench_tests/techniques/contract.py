@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import torch
 
-from greenbench.energy.none import NoMeter
+from greenbench.energy.sources.none import NoMeter
 from greenbench.recipe import compose
 from greenbench.train import train
 

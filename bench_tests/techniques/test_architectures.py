@@ -8,11 +8,11 @@ from torch import nn
 
 from greenbench.datasets import discover as discover_datasets
 from greenbench.errors import UserError
-from greenbench.layers.blurpool import BlurPool2d
-from greenbench.layers.coordconv import CoordConv2d
-from greenbench.layers.gather_excite import GatherExciteTheta, GatherExciteThetaMinus
-from greenbench.layers.spatial_bottleneck import SpatialBottleneck2d, SpatialBottleneckBlock
-from greenbench.layers.switchnorm import SwitchNorm2d
+from greenbench.nn.layers.blurpool import BlurPool2d
+from greenbench.nn.layers.coordconv import CoordConv2d
+from greenbench.nn.layers.gather_excite import GatherExciteTheta, GatherExciteThetaMinus
+from greenbench.nn.layers.spatial_bottleneck import SpatialBottleneck2d, SpatialBottleneckBlock
+from greenbench.nn.layers.switchnorm import SwitchNorm2d
 from greenbench.networks.bisenet import BiSeNet
 from greenbench.networks.resnet import resnet50
 from greenbench.protocol import find_protocol

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenbench.layers.blurpool import BlurPool2d
+from greenbench.nn.layers.blurpool import BlurPool2d
 
 sides = st.integers(1, 13)
 filters = st.sampled_from([3, 5, 7])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from greenbench.layers.coordconv import CoordConv2d, coordinates
+from greenbench.nn.layers.coordconv import CoordConv2d, coordinates
 
 sides = st.integers(1, 9)
 CPU = torch.device("cpu")

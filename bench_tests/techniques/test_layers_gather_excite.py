@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.func import functional_call
 
-from greenbench.layers.gather_excite import GatherExciteTheta, GatherExciteThetaMinus
+from greenbench.nn.layers.gather_excite import GatherExciteTheta, GatherExciteThetaMinus
 
 shapes = st.tuples(st.integers(2, 4), st.integers(1, 4), st.integers(1, 7), st.integers(1, 7))
 layouts = st.sampled_from([torch.contiguous_format, torch.channels_last])

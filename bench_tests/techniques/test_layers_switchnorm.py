@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.func import functional_call
 
-from greenbench.layers.switchnorm import SwitchNorm2d
+from greenbench.nn.layers.switchnorm import SwitchNorm2d
 
 NAMES = ("weight", "bias", "mean_logits", "var_logits")
 CERTAIN = 80.0

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench_tests.techniques.reference import IGNORE, drawn, in_layout, probabilities, same_value_and_gradient
-from greenbench.losses.focal import focal
-from greenbench.losses.label_relaxation import label_relaxation
-from greenbench.losses.mixup_loss import mixup_loss
-from greenbench.losses.soft_dice import soft_dice
-from greenbench.losses.upsample_cross_entropy import upsample_cross_entropy
+from greenbench.nn.losses.focal import focal
+from greenbench.nn.losses.label_relaxation import label_relaxation
+from greenbench.nn.losses.mixup_loss import mixup_loss
+from greenbench.nn.losses.soft_dice import soft_dice
+from greenbench.nn.losses.upsample_cross_entropy import upsample_cross_entropy
 
 maps = st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 7), st.integers(1, 7))
 flat = st.tuples(st.integers(1, 6), st.integers(1, 5))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench_tests.techniques.reference import IGNORE, drawn, in_layout, same_value_and_gradient
-from greenbench.losses.label_relaxation import label_relaxation
+from greenbench.nn.losses.label_relaxation import label_relaxation
 
 shapes = st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 7), st.integers(1, 7))
 seeds = st.integers(0, 2**31)

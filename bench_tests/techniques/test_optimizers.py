@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch.optim import SGD
 from torch.optim.lr_scheduler import PolynomialLR
 
-from greenbench.optimizers.lookahead import Lookahead
-from greenbench.optimizers.radam import RAdam, rectification
-from greenbench.optimizers.random_gradient import randomize_learning_rate
+from greenbench.nn.optimizers.lookahead import Lookahead
+from greenbench.nn.optimizers.radam import RAdam, rectification
+from greenbench.nn.optimizers.random_gradient import randomize_learning_rate
 
 seeds = st.integers(0, 2**31)
 

@@ -18,7 +18,7 @@ from greenbench.errors import UserError
 from greenbench.recipe import Task
 
 if TYPE_CHECKING:
-    from greenbench.images import Images
+    from greenbench.data.images import Images
 
 IGNORE_INDEX = 255
 """Label of pixels without a class, in every segmentation set, as Cityscapes and Pascal VOC have it."""

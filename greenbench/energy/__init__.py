@@ -13,9 +13,9 @@ from pathlib import Path
 
 from greenbench.energy.busy import BUSY_POLICIES
 from greenbench.energy.device import SourceUnavailable
-from greenbench.energy.estimate import EstimateMeter
+from greenbench.energy.sources.estimate import EstimateMeter
 from greenbench.energy.idle import Idle
-from greenbench.energy.none import NoMeter
+from greenbench.energy.sources.none import NoMeter
 from greenbench.energy.reading import Reading, Status, Uncertainty, total
 from greenbench.energy.window import Meter, Window
 from greenbench.errors import UserError
@@ -94,16 +94,16 @@ def open_meter(
         return EstimateMeter(_watts(source), synchronize)
     try:
         if kind == "replay":
-            from greenbench.energy.replay import open_replay
+            from greenbench.energy.sources.replay import open_replay
 
             return open_replay(Path(argument), synchronize)
         if kind == "rapl":
-            from greenbench.energy.rapl import open_rapl
+            from greenbench.energy.sources.rapl import open_rapl
 
             return open_rapl(synchronize)
         if kind == "auto":
             return _automatic(synchronize, devices, busy)
-        from greenbench.energy.nvml import open_nvml
+        from greenbench.energy.sources.nvml import open_nvml
 
         method = "paper" if kind == "paper" else "counter"
         scope = argument or "gpu"
@@ -116,8 +116,8 @@ def open_meter(
 
 
 def _automatic(synchronize: Callable[[], None], devices: str | Sequence[str], busy: str) -> Meter:
-    from greenbench.energy.nvml import open_nvml
-    from greenbench.energy.rapl import open_rapl
+    from greenbench.energy.sources.nvml import open_nvml
+    from greenbench.energy.sources.rapl import open_rapl
 
     try:
         if devices == "none":

@@ -11,7 +11,7 @@ from itertools import pairwise
 from greenbench.energy.clock import Clock, SystemClock
 from greenbench.energy.device import Sample, SourceUnavailable
 from greenbench.energy.meter import DeviceMeter
-from greenbench.energy.rapl import PERMISSION
+from greenbench.energy.sources.rapl import PERMISSION
 from greenbench.energy.reading import Reading, Status
 
 NEXT_STEPS = {
@@ -79,8 +79,8 @@ class Examination:
 def examine_machine(seconds: float, clock: Clock | None = None) -> list[Examination]:
     """Examine every visible GPU, or the CPU where there is no GPU, for that many seconds each."""
     clock = clock or SystemClock()
-    from greenbench.energy.nvml import open_nvml, visible_gpus
-    from greenbench.energy.rapl import open_rapl
+    from greenbench.energy.sources.nvml import open_nvml, visible_gpus
+    from greenbench.energy.sources.rapl import open_rapl
 
     try:
         uuids = list(visible_gpus())

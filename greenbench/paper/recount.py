@@ -41,7 +41,7 @@ class Row:
     input, flops_input
         Height x width for which the network is built, and for which multiply-adds are counted.
     params, conv_macs, full_macs
-        See `greenbench.counts.Counts`.
+        See `greenbench.execute.counts.Counts`.
     printed_params, printed_flops
         The digits in the table.
     params_scale
@@ -128,7 +128,7 @@ def _printed_row(setup: Setup, technique: str, basis: Basis) -> Row | None:
 
 
 def _count(row: Row, setup: Setup, counter: str) -> Row:
-    from greenbench.counts import count
+    from greenbench.execute.counts import count
 
     size, flops_size = _as_size(row.input), _as_size(row.flops_input)
     network = _network(row, setup, size)

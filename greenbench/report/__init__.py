@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from greenbench.audit import audit_records
-from greenbench.carbon import CarbonIntensity
+from greenbench.energy.carbon import CarbonIntensity
 from greenbench.errors import UserError
-from greenbench.record import RecordFolder
+from greenbench.records.record import RecordFolder
 from greenbench.report.group import split_into_groups
 from greenbench.report.markdown import render, summarize
 

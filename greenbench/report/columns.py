@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from greenbench.carbon import CarbonIntensity, co2_kg_per_week, paper_co2_kg_per_week
+from greenbench.energy.carbon import CarbonIntensity, co2_kg_per_week, paper_co2_kg_per_week
 from greenbench.energy import Reading, Status
-from greenbench.record import Record
-from greenbench.results import BatchProfile, InferenceResult, TrainingResult
-from greenbench.statistics import Estimate, estimate
+from greenbench.records.record import Record
+from greenbench.records.results import BatchProfile, InferenceResult, TrainingResult
+from greenbench.verdict.statistics import Estimate, estimate
 from greenbench.units import MISSING, si
 
 MARKS = {

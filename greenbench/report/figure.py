@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from greenbench.record import Record
+from greenbench.records.record import Record
 from greenbench.report.group import Group
-from greenbench.statistics import estimate
+from greenbench.verdict.statistics import estimate
 from greenbench.techniques import BASELINE
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import get_args
 
 from greenbench.case import Kind
-from greenbench.machine import Machine
+from greenbench.records.machine import Machine
 from greenbench.protocol import Protocol
 from greenbench.recipe import Category
-from greenbench.record import Record
+from greenbench.records.record import Record
 from greenbench.techniques import BASELINE
 
 CATEGORIES: tuple[str, ...] = get_args(Category)

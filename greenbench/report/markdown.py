@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from greenbench.carbon import CarbonIntensity
+from greenbench.energy.carbon import CarbonIntensity
 from greenbench.case import Kind
-from greenbench.machine import Machine
-from greenbench.paper.findings import Finding
-from greenbench.record import Unreadable
+from greenbench.records.machine import Machine
+from greenbench.audit.findings import Finding
+from greenbench.records.record import Unreadable
 from greenbench.report.columns import Column, cell, inference_columns, training_columns
 from greenbench.report.group import Group
 from greenbench.report.notes import notes_on

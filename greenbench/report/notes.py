@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from greenbench.carbon import PAPER_KG_PER_WEEK_PER_MS, CarbonIntensity
+from greenbench.energy.carbon import PAPER_KG_PER_WEEK_PER_MS, CarbonIntensity
 from greenbench.energy import Reading
-from greenbench.record import Record
+from greenbench.records.record import Record
 from greenbench.report.columns import MARKS
 from greenbench.report.group import Group
 from greenbench.tasks.segmentation import BACKBONE_WEIGHTS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from greenbench.datasets import Dataset
 from greenbench.protocol import Protocol
 from greenbench.recipe import Recipe
-from greenbench.schedules import step_decay
+from greenbench.nn.schedules import step_decay
 from greenbench.tasks.shared import constant_size, cross_entropy, plain_batch
 
 if TYPE_CHECKING:

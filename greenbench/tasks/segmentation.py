@@ -12,7 +12,7 @@ from greenbench.datasets import IGNORE_INDEX, Dataset
 from greenbench.errors import UserError
 from greenbench.protocol import Protocol
 from greenbench.recipe import Recipe
-from greenbench.schedules import poly
+from greenbench.nn.schedules import poly
 from greenbench.tasks.shared import constant_size, cross_entropy, plain_batch
 
 if TYPE_CHECKING:

@@ -66,7 +66,7 @@ def blur_downsampling(network: nn.Module) -> None:
 
 
 def _blur(channels: int) -> nn.Module:
-    from greenbench.layers.blurpool import BlurPool2d
+    from greenbench.nn.layers.blurpool import BlurPool2d
 
     return BlurPool2d(channels, stride=2, filter_size=FILTER_SIZE)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def add_coordinates(network: nn.Module) -> None:
     """Give the stem of a ResNet or of a BiSeNet's backbone the pixels' coordinates, in place."""
-    from greenbench.layers.coordconv import CoordConv2d
+    from greenbench.nn.layers.coordconv import CoordConv2d
     from greenbench.networks.surgery import backbone_of, refuse_no_change
 
     resnet = backbone_of(network)

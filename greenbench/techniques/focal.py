@@ -34,7 +34,7 @@ def focal(recipe: Recipe) -> Recipe:
     def loss() -> LossFunction:
         from functools import partial
 
-        from greenbench.losses.focal import focal
+        from greenbench.nn.losses.focal import focal
 
         return partial(focal, gamma=GAMMA, ignore_index=recipe.ignore_index)
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 def add_gathers(network: nn.Module, image_size: tuple[int, int]) -> None:
     """Add learned gathers to a ResNet or BiSeNet for images of `image_size`, in place."""
-    from greenbench.layers.gather_excite import GatherExciteTheta
+    from greenbench.nn.layers.gather_excite import GatherExciteTheta
     from greenbench.networks.surgery import add_excitation, backbone_of, stage_map_sizes
 
     sizes = stage_map_sizes(backbone_of(network), image_size)

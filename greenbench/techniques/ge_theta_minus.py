@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def add_averages(network: nn.Module) -> None:
     """Add parameter-free gathers to a ResNet or BiSeNet, in place."""
-    from greenbench.layers.gather_excite import GatherExciteThetaMinus
+    from greenbench.nn.layers.gather_excite import GatherExciteThetaMinus
     from greenbench.networks.surgery import add_excitation
 
     def gather(_stage: int, _channels: int, residual: bool) -> nn.Module:

@@ -36,7 +36,7 @@ def label_relaxation(recipe: Recipe) -> Recipe:
     def loss() -> LossFunction:
         from functools import partial
 
-        from greenbench.losses.label_relaxation import label_relaxation
+        from greenbench.nn.losses.label_relaxation import label_relaxation
 
         return partial(label_relaxation, ignore_index=recipe.ignore_index)
 

@@ -24,14 +24,14 @@ from greenbench.recipe import Recipe, Technique
 if TYPE_CHECKING:
     from torch import nn
 
-    from greenbench.optimizers.lookahead import Lookahead
+    from greenbench.nn.optimizers.lookahead import Lookahead
 
 
 def lookahead(recipe: Recipe) -> Recipe:
     """Wrap the recipe's optimizer."""
 
     def optimizer(network: nn.Module) -> Lookahead:
-        from greenbench.optimizers.lookahead import Lookahead
+        from greenbench.nn.optimizers.lookahead import Lookahead
 
         return Lookahead(recipe.optimizer(network), k=5, alpha=0.5)
 

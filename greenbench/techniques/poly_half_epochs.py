@@ -16,7 +16,7 @@ replaced as well.
 from dataclasses import replace
 
 from greenbench.recipe import Recipe, Technique
-from greenbench.schedules import poly
+from greenbench.nn.schedules import poly
 
 
 def poly_half_epochs(recipe: Recipe) -> Recipe:

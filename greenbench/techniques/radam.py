@@ -37,7 +37,7 @@ from greenbench.recipe import Recipe, Technique
 if TYPE_CHECKING:
     from torch import nn
 
-    from greenbench.optimizers.radam import RAdam
+    from greenbench.nn.optimizers.radam import RAdam
 
 
 def radam(recipe: Recipe) -> Recipe:
@@ -46,7 +46,7 @@ def radam(recipe: Recipe) -> Recipe:
     def optimizer(network: nn.Module) -> RAdam:
         from torch.optim import SGD
 
-        from greenbench.optimizers.radam import RAdam
+        from greenbench.nn.optimizers.radam import RAdam
 
         replaced = recipe.optimizer(network)
         # It would vanish without a trace: wrappers keep the optimizer inside, hooks sit on it.

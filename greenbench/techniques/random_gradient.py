@@ -32,7 +32,7 @@ def random_gradient(recipe: Recipe) -> Recipe:
     """Randomize the learning rate of the recipe's optimizer."""
 
     def optimizer(network: nn.Module) -> Optimizer:
-        from greenbench.optimizers.random_gradient import randomize_learning_rate
+        from greenbench.nn.optimizers.random_gradient import randomize_learning_rate
 
         return randomize_learning_rate(recipe.optimizer(network))
 

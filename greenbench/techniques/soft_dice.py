@@ -36,7 +36,7 @@ def soft_dice(recipe: Recipe) -> Recipe:
     def loss() -> LossFunction:
         from functools import partial
 
-        from greenbench.losses.soft_dice import soft_dice
+        from greenbench.nn.losses.soft_dice import soft_dice
 
         return partial(soft_dice, gamma=GAMMA, ignore_index=recipe.ignore_index)
 

@@ -37,7 +37,7 @@ def add_bottlenecks(network: nn.Module) -> None:
     from torch import nn
     from torchvision.models.resnet import Bottleneck
 
-    from greenbench.layers.spatial_bottleneck import SpatialBottleneck2d, SpatialBottleneckBlock
+    from greenbench.nn.layers.spatial_bottleneck import SpatialBottleneck2d, SpatialBottleneckBlock
     from greenbench.networks.surgery import backbone_of, refuse_no_change, stages_of
 
     places = 0

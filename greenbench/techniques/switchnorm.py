@@ -32,7 +32,7 @@ def replace_batch_norms(network: nn.Module) -> None:
     """Put switchable norms in the place of batch norms, in place."""
     from torch import nn
 
-    from greenbench.layers.switchnorm import SwitchNorm2d
+    from greenbench.nn.layers.switchnorm import SwitchNorm2d
     from greenbench.networks.bisenet import BiSeNet
     from greenbench.networks.surgery import backbone_of, refuse_no_change
 

@@ -9,8 +9,8 @@ import os
 
 import pytest
 
-from greenbench.commands import doctor
-from greenbench.energy import rapl
+from greenbench.cli import doctor
+from greenbench.energy.sources import rapl
 from greenbench.energy.doctor import NEXT_STEPS, WITHOUT_METER, examine_machine
 from greenbench.errors import UserError
 

@@ -11,7 +11,7 @@ import pytest
 
 from bench_tests.nvml_stub import FOREVER, Stub
 from greenbench.energy import NoMeter, Status, open_meter
-from greenbench.energy.nvml import open_nvml
+from greenbench.energy.sources.nvml import open_nvml
 from greenbench.errors import UserError
 
 WINDOW_S = 10.0
@@ -133,7 +133,7 @@ def test_without_a_fault_there_is_a_number(stub):
 
 @pytest.mark.parametrize("fault", UNAVAILABLE, ids=lambda fault: fault.name)
 def test_what_cannot_be_measured_at_all_says_why(stub, monkeypatch, fault):
-    monkeypatch.setattr("greenbench.energy.nvml.SystemClock", stub.clock)
+    monkeypatch.setattr("greenbench.energy.sources.nvml.SystemClock", stub.clock)
     fault.arrange(stub)
     meter = open_meter("auto")
     assert isinstance(meter, NoMeter)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from greenbench.energy import lock
-from greenbench.energy.nvml import open_nvml
+from greenbench.energy.sources.nvml import open_nvml
 from greenbench.errors import UserError
 
 UUID = "GPU-5afe0000-0000-4000-8000-000000000000"

@@ -10,7 +10,7 @@ import pytest
 from greenbench.energy import Status
 from greenbench.energy.clock import VirtualClock
 from greenbench.energy.device import SourceUnavailable
-from greenbench.energy.rapl import open_rapl, rapl_zones
+from greenbench.energy.sources.rapl import open_rapl, rapl_zones
 
 RANGE_UJ = 262_143_328_850
 

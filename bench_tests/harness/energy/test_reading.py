@@ -9,9 +9,9 @@ import pytest
 
 from greenbench.energy import NoMeter, Reading, Status, Uncertainty, check_source, open_meter, total
 from greenbench.energy.clock import VirtualClock
-from greenbench.energy.estimate import EstimateMeter
+from greenbench.energy.sources.estimate import EstimateMeter
 from greenbench.energy.idle import Idle
-from greenbench.energy.nvml import open_nvml
+from greenbench.energy.sources.nvml import open_nvml
 from greenbench.energy.reading import together
 from greenbench.errors import UserError
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from greenbench.energy import Status, open_meter
-from greenbench.energy.nvml import open_nvml
-from greenbench.energy.replay import Recorder, read_trace, replay_windows
+from greenbench.energy.sources.nvml import open_nvml
+from greenbench.energy.sources.replay import Recorder, read_trace, replay_windows
 from greenbench.errors import UserError
 
 

@@ -9,11 +9,11 @@ import pytest
 from bench_tests.harness.energy.training_simulation import SETTINGS, simulate
 from greenbench.energy import Reading, Status, Uncertainty
 from greenbench.energy.clock import VirtualClock
-from greenbench.energy.drift import Block, per_step
-from greenbench.energy.estimate import EstimateMeter
-from greenbench.energy.none import NoMeter
-from greenbench.energy.nvml import open_nvml
-from greenbench.energy.training_energy import (
+from greenbench.energy.extrapolate.drift import Block, per_step
+from greenbench.energy.sources.estimate import EstimateMeter
+from greenbench.energy.sources.none import NoMeter
+from greenbench.energy.sources.nvml import open_nvml
+from greenbench.energy.extrapolate.steady import (
     EpochEnergy,
     SteadyEnergy,
     SteadySettings,

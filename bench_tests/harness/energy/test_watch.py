@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench_tests import nvml_stub
-from greenbench.energy.replay import replay_windows
+from greenbench.energy.sources.replay import replay_windows
 
 ROOT = Path(__file__).parents[3]
 
@@ -120,7 +120,7 @@ def test_a_termination_is_handed_on_and_the_reading_still_printed(bare):
 
 
 def test_it_starts_in_well_under_a_second_and_without_torch(with_gpu):
-    check = "import sys, greenbench.commands.watch; print('torch' in sys.modules, 'numpy' in sys.modules)"
+    check = "import sys, greenbench.cli.watch; print('torch' in sys.modules, 'numpy' in sys.modules)"
     environment = with_gpu()
     done = subprocess.run(
         [sys.executable, "-c", check], env=environment, capture_output=True, text=True, cwd=ROOT

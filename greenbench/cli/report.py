@@ -1,0 +1,31 @@
+"""Make report.md again from the records of a study.
+
+The report is a function of the records alone: made again, it is the same byte for byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from greenbench.energy.carbon import DEFAULT_REGION, carbon_intensity
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of records, such as reports/local")
+    parser.add_argument(
+        "--carbon",
+        metavar="REGION",
+        default=DEFAULT_REGION,
+        help="region, or amount such as '300 g/kWh', that CO2 is computed with (default: %(default)s)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the report and print its short form."""
+    from greenbench.report import write_report
+
+    report = write_report(args.folder, carbon_intensity(args.carbon))
+    print("\n".join(report.summary))
+    return 0

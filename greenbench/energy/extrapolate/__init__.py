@@ -1,0 +1,1 @@
+"""The energy of a whole training from a part of it."""

@@ -1,0 +1,328 @@
+"""The energy of a whole training from a part of it: the paper's way, and a cheaper one with an interval.
+
+The study measures 10 epochs and scales (section 3.3): `from_epochs`. But steps of one training are alike,
+so that seconds tell as much as minutes, once the card is warm: `SteadyEnergy` measures blocks of steps,
+stops when the 95 % interval of the energy per step is within a target, and scales by the planned steps.
+Stages with different work, as in progressive resizing, are measured each and added::
+
+    energy = SteadyEnergy(meter, {"32 px": 78_200})
+    for size in sizes_by_epoch:
+        with energy.stage(f"{size} px") as step_done:
+            for batch in batches:
+                train_step(batch)
+                step_done()
+    reading = energy.reading
+
+Once a stage is known well enough, its further steps cost nothing (`step_done` returns at once), and
+`SteadyEnergy.known` tells a run that is after the energy alone that it may stop.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from statistics import stdev
+
+from scipy.special import stdtrit
+
+from greenbench.energy.extrapolate.drift import MIN_BLOCKS, Block, PerStep, per_step
+from greenbench.energy.gates import MIN_SECONDS, MIN_TICKS
+from greenbench.energy.reading import COVERAGE, Reading, Status, Uncertainty, total
+from greenbench.energy.window import Meter, Window
+
+
+@dataclass(frozen=True)
+class SteadySettings:
+    """How long to measure.
+
+    Attributes
+    ----------
+    target
+        Half-width of the 95 % interval of the energy per step, as a fraction, at which a stage is known.
+    warmup_s
+        Seconds at a stage's start that do not count.
+    block_s
+        Least length of a block of steps; the spread between blocks gives the interval.
+    limit_s
+        Stop a stage after this long, warm-up included, whatever was reached; the interval says what that is.
+    """
+
+    target: float = 0.01
+    warmup_s: float = 5.0
+    block_s: float = 1.0
+    limit_s: float = 120.0
+
+
+class SteadyStage:
+    """The blocks of one stage, and when they are enough. Pure: takes readings, returns a reading."""
+
+    def __init__(self, settings: SteadySettings) -> None:
+        self._settings = settings
+        self._blocks: list[tuple[Block, Reading]] = []
+        self._calibrated = 0
+        self.seconds = 0.0
+        """Spent on this stage so far, warm-up included."""
+
+    def add(self, steps: int, reading: Reading) -> None:
+        """Take in the next block: its steps and what they took."""
+        start_s = self.seconds
+        self.seconds += reading.seconds
+        self._blocks.append((Block(steps, reading.energy_j or 0.0, start_s, self.seconds), reading))
+
+    def calibrate(self, run: Reading) -> None:
+        """Make the last blocks add up to the window that was open around all of them.
+
+        A block ends where a step does, so that what the interpolation gets wrong at its edges is the same in
+        every block. The window around them has these edges only once.
+        """
+        if run.energy_j is None:
+            self._blocks.append((Block(0, 0.0, self.seconds, self.seconds), run))
+            return
+        latest = self._blocks[self._calibrated :]
+        summed_j = sum(block.energy_j for block, _ in latest)
+        seconds = sum(reading.seconds for _, reading in latest)
+        if self.failure is None and summed_j > 0:
+            factor = run.energy_j / run.seconds / (summed_j / seconds)
+            self._blocks[self._calibrated :] = [
+                (block._replace(energy_j=block.energy_j * factor), reading) for block, reading in latest
+            ]
+        self._calibrated = len(self._blocks)
+
+    @property
+    def block_count(self) -> int:
+        """Blocks taken in so far."""
+        return len(self._blocks)
+
+    @property
+    def failure(self) -> Reading | None:
+        """The first block without a figure: with it, the stage cannot have one either."""
+        return next((reading for _, reading in self._blocks if reading.energy_j is None), None)
+
+    def known(self, planned_steps: int) -> bool:
+        """Whether more blocks would not help: target or limit reached, or a block without a figure."""
+        if self.failure is not None or self.seconds >= self._settings.limit_s:
+            return True
+        kept = self._kept()
+        readings = [reading for _, reading in kept]
+        if len(kept) < MIN_BLOCKS or not _long_enough(readings):
+            return False
+        return _half_width(per_step([block for block, _ in kept], planned_steps)) <= self._settings.target
+
+    def estimate(self, planned_steps: int) -> Reading:
+        """Return the energy of `planned_steps` steps, its interval in the reading's uncertainty."""
+        if self.failure is not None:
+            return self.failure
+        kept = self._kept()
+        if not kept:
+            return total([])
+        readings = [reading for _, reading in kept]
+        whole = total(readings)
+        measured = sum(block.steps for block, _ in kept)
+        found = per_step([block for block, _ in kept], planned_steps)
+        shown = f"±{_half_width(found):.1%}" if len(kept) > 1 else "of unknown spread"
+        enough = whole.status is Status.MEASURED_SHORT and _long_enough(readings)
+        gain_j = whole.uncertainty.gain_j if whole.uncertainty else 0.0
+        scaled = whole.scaled(planned_steps / measured)
+        return replace(
+            scaled,
+            energy_j=found.mean_j * planned_steps,
+            status=Status.MEASURED if enough else whole.status,
+            reason=f"{measured} of {planned_steps} steps measured, energy per step {shown} (95 %)",
+            uncertainty=Uncertainty(
+                gain_j=gain_j / measured * planned_steps,
+                noise_j=found.noise_j * planned_steps,
+                thermal_j=found.drift_j * planned_steps,
+            ),
+        )
+
+    def _kept(self) -> list[tuple[Block, Reading]]:
+        warm = [pair for pair in self._blocks if pair[0].start_s >= self._settings.warmup_s]
+        # A stage that ended before it was warm is still better known by its steps than not at all.
+        return warm or self._blocks
+
+
+def _long_enough(readings: Sequence[Reading]) -> bool:
+    """Blocks are short one by one; together they need not be."""
+    whole = total(readings)
+    return whole.seconds >= MIN_SECONDS and (whole.ticks or 0) >= MIN_TICKS
+
+
+def _half_width(found: PerStep) -> float:
+    return COVERAGE * math.hypot(found.noise_j, found.drift_j) / found.mean_j
+
+
+class SteadyEnergy:
+    """Measures a training's steps in blocks, stage by stage; see the module.
+
+    Parameters
+    ----------
+    meter
+        Opens the blocks' windows.
+    planned_steps
+        The steps of each stage in the whole training, by the stage's name.
+    settings
+        How long to measure.
+    """
+
+    def __init__(
+        self, meter: Meter, planned_steps: Mapping[str, int], settings: SteadySettings | None = None
+    ) -> None:
+        self._meter = meter
+        self._planned = dict(planned_steps)
+        self._settings = settings or SteadySettings()
+        self.stages = {name: SteadyStage(self._settings) for name in self._planned}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Callable[[], None]]:
+        """Train inside, and call what this yields after every step. A stage can be entered again."""
+        stage = self.stages[name]
+        if self.known(name):
+            yield lambda: None
+            return
+        blocks_before = stage.block_count
+        run = _Block(self._meter, f"{name}, all steps")
+        block = _Block(self._meter, f"{name}, block")
+
+        def step_done() -> None:
+            if not run.open:
+                return
+            block.steps += 1
+            if block.seconds >= self._settings.block_s:
+                stage.add(block.steps, block.close())
+                if self.known(name):
+                    stage.calibrate(run.close())
+                else:
+                    block.begin()
+
+        run.begin()
+        block.begin()
+        try:
+            yield step_done
+        finally:
+            if run.open:
+                steps, seconds = block.steps, block.seconds
+                reading = block.close()
+                # A rest of a few steps would scatter more than it tells, unless epochs are that short.
+                alone = stage.block_count == blocks_before
+                if steps and (alone or seconds >= self._settings.block_s / 2):
+                    stage.add(steps, reading)
+                stage.calibrate(run.close())
+
+    def known(self, name: str) -> bool:
+        """Whether the stage of that name needs no more steps."""
+        return self.stages[name].known(self._planned[name])
+
+    @property
+    def spent(self) -> Reading:
+        """Nothing that can be said of a training that ended early: a part of its steps was measured."""
+        return Reading(
+            None, Status.NOT_MEASURED, "steady", 0.0, "the training ended before its planned steps"
+        )
+
+    @property
+    def reading(self) -> Reading:
+        """The energy of the whole training, as known so far; its reason says what was measured."""
+        readings = [stage.estimate(self._planned[name]) for name, stage in self.stages.items()]
+        whole = total(readings)
+        if whole.energy_j is None or len(readings) == 1:
+            return whole
+        measured = (f"{name}: {reading.reason}" for name, reading in zip(self.stages, readings, strict=True))
+        return replace(whole, reason="; ".join(measured))
+
+
+class EpochEnergy:
+    """Measures whole epochs, all or the first few, and scales them to the run (section 3.3 of the study).
+
+    It is used as `SteadyEnergy` is, a stage being one epoch.
+
+    Parameters
+    ----------
+    meter
+        Opens the epochs' windows.
+    planned_epochs
+        Epochs of the whole training.
+    measured_epochs
+        How many to measure; None for all of them.
+    """
+
+    def __init__(self, meter: Meter, planned_epochs: int, measured_epochs: int | None = None) -> None:
+        self._meter = meter
+        self._planned = planned_epochs
+        self._to_measure = planned_epochs if measured_epochs is None else min(measured_epochs, planned_epochs)
+        self._readings: list[Reading] = []
+        self._run = 0
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Callable[[], None]]:
+        """Train one epoch inside."""
+        self._run += 1
+        if len(self._readings) == self._to_measure:
+            yield lambda: None
+            return
+        with self._meter.window(name) as window:
+            yield lambda: None
+        self._readings.append(window.reading)
+
+    @property
+    def spent(self) -> Reading:
+        """The energy of the epochs so far; its reason says if a part was measured."""
+        return self._scaled_to(self._run)
+
+    @property
+    def reading(self) -> Reading:
+        """The energy of the whole training; its reason says if a part was measured."""
+        return self._scaled_to(self._planned)
+
+    def _scaled_to(self, epochs: int) -> Reading:
+        measured = len(self._readings)
+        if measured in (0, epochs):
+            return total(self._readings)
+        whole = from_epochs(self._readings, epochs)
+        remarks = [f"{measured} of {epochs} epochs measured"]
+        return replace(whole, reason="; ".join([*filter(None, [whole.reason]), *remarks]))
+
+
+def from_epochs(readings: Sequence[Reading], planned_epochs: int) -> Reading:
+    """Scale measured epochs to the planned ones (section 3.3); the epochs' spread gives the interval."""
+    whole = total(readings)
+    if whole.energy_j is None:
+        return whole
+    energies_j = [reading.energy_j or 0.0 for reading in readings]
+    if len(readings) > 1 and whole.uncertainty is not None:
+        widening = float(stdtrit(len(readings) - 1, 0.975)) / COVERAGE
+        noise_j = widening * stdev(energies_j) * math.sqrt(len(readings))
+        whole = replace(whole, uncertainty=replace(whole.uncertainty, noise_j=noise_j))
+    return whole.scaled(planned_epochs / len(readings))
+
+
+class _Block:
+    """One window over some steps."""
+
+    def __init__(self, meter: Meter, name: str) -> None:
+        self._meter = meter
+        self._name = name
+        self._stack = ExitStack()
+        self._window: Window | None = None
+        self._start_s = 0.0
+        self.steps = 0
+
+    @property
+    def open(self) -> bool:
+        return self._window is not None
+
+    @property
+    def seconds(self) -> float:
+        return self._meter.clock.now() - self._start_s
+
+    def begin(self) -> None:
+        self.steps = 0
+        self._window = self._stack.enter_context(self._meter.window(self._name))
+        self._start_s = self._meter.clock.now()
+
+    def close(self) -> Reading:
+        assert self._window is not None
+        window, self._window = self._window, None
+        self._stack.close()
+        return window.reading

@@ -1,0 +1,1 @@
+"""Where energy figures come from: one module for each kind of device."""

@@ -1,0 +1,182 @@
+"""Parameters and multiply-adds (MACs) of a network, by the study's convention and in full.
+
+Two counts of one forward pass of a network:
+
+``conv_macs``
+    the study's convention, for comparison with Tables 3 and 4, which call 1 MAC 1 FLOP: learned
+    convolutions (``nn.Conv2d``), plus one addition for each output of a convolution with bias. Not
+    counted: transposed convolutions, linear layers, fixed filters.
+``full_macs``
+    everything that multiplies weights or filters with data: all convolutions, transposed ones, linear
+    layers, blurs.
+
+Neither counts norms, activations, pooling or interpolation. Counting is done by torch's
+`FlopCounterMode` on the meta device, where nothing is computed, or by fvcore. A layer that computes a
+convolution in another form states what it stands for in a method ``conv_macs(input_shape)``, and that
+is taken instead of what a counter sees in it.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from greenbench.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+COUNTERS = ("torch", "fvcore")
+"""How multiply-adds can be counted."""
+
+FLOPS_PER_MAC = 2
+"""torch counts a multiplication and an addition; fvcore calls the pair one flop."""
+
+_FVCORE_OPS = ("conv", "linear", "matmul", "einsum")
+"""fvcore counts norms, pooling and interpolation too; these are the products of weights and data."""
+
+MacsByModule = dict[str, int]
+"""MACs inside each module, its children included, by qualified name; ``""`` is the whole network."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a network costs, whatever it runs on.
+
+    Attributes
+    ----------
+    params
+        Registered parameters, trained and run or not, as the study counts them.
+    conv_macs
+        Multiply-adds of one forward pass in the study's convention.
+    full_macs
+        Multiply-adds of everything that multiplies.
+    """
+
+    params: int
+    conv_macs: int
+    full_macs: int
+
+
+def count(network: nn.Module, input_shape: Sequence[int], counter: str = "torch") -> Counts:
+    """Count a network's parameters and the multiply-adds of one forward pass in evaluation mode.
+
+    Parameters
+    ----------
+    network
+        Any module of one tensor; it is left as it is. It may live on the meta device.
+    input_shape
+        (N, C, H, W); the multiply-adds are those of all N images.
+    counter
+        One of `COUNTERS`: ``torch`` or ``fvcore``.
+
+    Raises
+    ------
+    UserError
+        If the counter is unknown.
+    """
+    if counter not in COUNTERS:
+        raise UserError(f"counter {counter!r} is unknown; choose one of {', '.join(COUNTERS)}")
+    shape = tuple(input_shape)
+    seen = _observe(network, shape)
+    macs = seen.macs if counter == "torch" else _count_by_fvcore(network, shape, seen.output_shapes)
+
+    full = macs[""] + sum(claim - macs.get(name, 0) for name, claim in seen.claims.items())
+    # A fixed filter is no nn.Conv2d in the study's network, so its convention leaves it out.
+    conv = sum(claim for name, claim in seen.claims.items() if _is_learned(network.get_submodule(name)))
+    conv += sum(macs.get(name, 0) for name in seen.convolutions if name not in seen.claims)
+    params = sum(parameter.numel() for parameter in network.parameters())
+    return Counts(params=params, conv_macs=conv + seen.bias_adds, full_macs=full)
+
+
+@dataclass
+class _Observation:
+    """What one forward pass on the meta device shows.
+
+    `macs` is what `FlopCounterMode` saw, `claims` what layers say they stand for, `output_shapes` those
+    of our own layers; all by qualified name.
+    """
+
+    macs: MacsByModule = field(default_factory=dict)
+    claims: dict[str, int] = field(default_factory=dict)
+    convolutions: set[str] = field(default_factory=set)
+    output_shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    bias_adds: int = 0
+
+    def watch(self, name: str, module: nn.Module) -> None:
+        """Note what one module does whenever it runs."""
+        from torch import nn
+
+        states_macs = callable(getattr(module, "conv_macs", None))
+        is_convolution = isinstance(module, nn.Conv2d)
+
+        def note(_module: nn.Module, args: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+            self.output_shapes[name] = tuple(output.shape)
+            if states_macs:
+                self.claims[name] = self.claims.get(name, 0) + module.conv_macs(args[0].shape)  # type: ignore[operator]
+            if is_convolution:
+                self.convolutions.add(name)
+                self.bias_adds += 0 if module.bias is None else output.numel()
+
+        if states_macs or is_convolution or _is_own_layer(module):
+            module.register_forward_hook(note)
+
+
+def _observe(network: nn.Module, input_shape: tuple[int, ...]) -> _Observation:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    observed = copy.deepcopy(network).to("meta").eval()
+    seen = _Observation()
+    for name, module in observed.named_modules():
+        seen.watch(name, module)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        observed(torch.empty(input_shape, device="meta"))
+    root = type(network).__name__
+    for name, ops in counter.get_flop_counts().items():
+        seen.macs[name.removeprefix(f"{root}.")] = sum(ops.values()) // FLOPS_PER_MAC
+    seen.macs[""] = seen.macs.pop("Global", 0)
+    return seen
+
+
+def _count_by_fvcore(
+    network: nn.Module, input_shape: tuple[int, ...], output_shapes: dict[str, tuple[int, ...]]
+) -> MacsByModule:
+    import torch
+
+    # fvcore traces, so it needs real tensors; what they hold does not matter to the count.
+    on_meta = any(parameter.is_meta for parameter in network.parameters())
+    traced = copy.deepcopy(network).eval()
+    traced = traced.to_empty(device="cpu") if on_meta else traced.to("cpu")
+    # A trace does not survive layers with a gradient of their own. They state their own multiply-adds
+    # or have none, so for fvcore they are blanks of the right shape.
+    for name, module in traced.named_modules():
+        if _is_own_layer(module) and name in output_shapes:
+            module.forward = partial(_blank, output_shapes[name])
+    with warnings.catch_warnings(), torch.no_grad():
+        # fvcore scripts a loss when imported and traces, both of which torch calls deprecated.
+        warnings.simplefilter("ignore")
+        from fvcore.nn import FlopCountAnalysis
+
+        analysis = FlopCountAnalysis(traced, torch.randn(input_shape))
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        by_module = analysis.by_module_and_operator()
+    return {name: int(sum(ops[op] for op in _FVCORE_OPS)) for name, ops in by_module.items()}
+
+
+def _blank(shape: tuple[int, ...], x: torch.Tensor) -> torch.Tensor:
+    return x.new_zeros(shape)
+
+
+def _is_own_layer(module: nn.Module) -> bool:
+    own = type(module).__module__.startswith("greenbench.nn.layers.")
+    return own and next(module.children(), None) is None
+
+
+def _is_learned(module: nn.Module) -> bool:
+    return next(module.parameters(recurse=False), None) is not None

@@ -1,0 +1,155 @@
+"""Switchable normalization: a learned mixture of instance, layer and batch normalization.
+
+Layer and batch moments follow from the instance moments (N, C), so the input is read once for its
+moments and once to be normalized; the backward pass reads it for two sums per plane and once for the
+gradient. Everything between is (N, C) in size and written out below.
+
+Source: Ping Luo et al., Differentiable Learning-to-Normalize via Switchable Normalization, 2018,
+arXiv:1806.10779, equations 3 and 5.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from greenbench.nn.layers.planes import over, standardize, sums
+
+
+class SwitchNorm2d(nn.Module):
+    """Normalize with softmax-weighted means and variances of the instance, the layer and the batch.
+
+    ``y = weight * (x - m) / sqrt(v + eps) + bias``, with m and v (N, C) mixed from the moments over
+    (H, W), (C, H, W) and (N, H, W) by separate weights, ``softmax(mean_logits)`` and
+    ``softmax(var_logits)``, in this order. All variances are biased, so that one-pixel maps stay
+    finite. In evaluation the batch moments are the running ones; instance and layer moments are
+    always the input's own.
+
+    Parameters
+    ----------
+    num_features
+        Number of channels C.
+    eps
+        Added to the variance.
+    momentum
+        Share of the new batch moments in the running ones.
+
+    Raises
+    ------
+    ValueError
+        If the input is not (N, C, H, W) with C = `num_features`, or is empty.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        super().__init__()
+        if num_features < 1:
+            raise ValueError(f"num_features is {num_features}; it must be at least 1")
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.weight = nn.Parameter(torch.ones(num_features))
+        self.bias = nn.Parameter(torch.zeros(num_features))
+        self.mean_logits = nn.Parameter(torch.ones(3))
+        self.var_logits = nn.Parameter(torch.ones(3))
+        self.register_buffer("running_mean", torch.zeros(num_features))
+        self.register_buffer("running_var", torch.ones(num_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize (N, C, H, W); shape, type and layout stay."""
+        if x.ndim != 4 or x.shape[1] != self.num_features or x.numel() == 0:
+            raise ValueError(f"expected a non-empty (N, {self.num_features}, H, W), got {tuple(x.shape)}")
+        running = None if self.training else (self.running_mean, self.running_var)
+        y: Tensor
+        y, mean, var = _SwitchNorm.apply(
+            x, self.weight, self.bias, self.mean_logits, self.var_logits, running, self.eps
+        )
+        if self.training:
+            with torch.no_grad():
+                self.running_mean.lerp_(mean, self.momentum)
+                self.running_var.lerp_(var, self.momentum)
+        return y
+
+    def extra_repr(self) -> str:
+        """Return the settings, for printing."""
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+
+
+class _SwitchNorm(torch.autograd.Function):
+    """Returns the normalized input and the batch moments (C,) that it used."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        mean_logits: Tensor,
+        var_logits: Tensor,
+        running: tuple[Tensor, Tensor] | None,
+        eps: float,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        mean_in, var_in = _instance_moments(x, weight, bias, eps)
+        mean_ln = mean_in.mean(1, keepdim=True)
+        var_ln = var_in.mean(1, keepdim=True) + mean_in.var(1, correction=0, keepdim=True)
+        if running is None:
+            mean_bn = mean_in.mean(0)
+            var_bn = var_in.mean(0) + mean_in.var(0, correction=0)
+        else:
+            mean_bn, var_bn = running
+        a, b = mean_logits.softmax(0), var_logits.softmax(0)
+        mean = a[0] * mean_in + a[1] * mean_ln + a[2] * mean_bn
+        var = b[0] * var_in + b[1] * var_ln + b[2] * var_bn
+        ctx.save_for_backward(x, weight, a, b, mean, var, mean_in, var_in, mean_ln, var_ln, mean_bn, var_bn)
+        ctx.eps, ctx.training = eps, running is None
+        ctx.mark_non_differentiable(mean_bn, var_bn)
+        return standardize(x, mean, var, weight, bias, eps), mean_bn, var_bn
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        dy = grads[0]
+        x, weight, a, b, mean, var, mean_in, var_in, mean_ln, var_ln, mean_bn, var_bn = ctx.saved_tensors
+        sum_dy, sum_dy_normalized = sums(dy, x, mean, var, ctx.eps)
+        scale = weight * (var + ctx.eps).rsqrt()
+
+        # Gradients of the mixed moments, (N, C), and through the mixture of its weights.
+        d_mean = -sum_dy * scale
+        d_var = -0.5 * sum_dy_normalized * weight / (var + ctx.eps)
+        d_a = _mixture_grad(a, d_mean, mean_in, mean_ln, mean_bn)
+        d_b = _mixture_grad(b, d_var, var_in, var_ln, var_bn)
+
+        # ... and of the instance moments, from which layer and batch moments were made.
+        d_layer_var = b[1] * d_var.mean(1, keepdim=True)
+        d_mean_in = a[0] * d_mean + a[1] * d_mean.mean(1, keepdim=True)
+        d_mean_in += 2 * (mean_in - mean_ln) * d_layer_var
+        d_var_in = b[0] * d_var + d_layer_var
+        if ctx.training:
+            d_batch_var = b[2] * d_var.mean(0)
+            d_mean_in += a[2] * d_mean.mean(0) + 2 * (mean_in - mean_bn) * d_batch_var
+            d_var_in += d_batch_var
+
+        pixels = x.shape[2] * x.shape[3]
+        slope = 2 * d_var_in / pixels
+        offset = d_mean_in / pixels - slope * mean_in
+        dx = (dy * over(x, scale)).add_(over(x, offset)).addcmul_(x, over(x, slope))
+        return dx, sum_dy_normalized.sum(0), sum_dy.sum(0), d_a, d_b, None, None
+
+
+def _instance_moments(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Return mean and biased variance of each plane, (N, C), in the type of `weight`."""
+    n, c, h, w = x.shape
+    # Group normalization of single channels makes both moments in one pass, by Welford's method; its
+    # output is not used. Given weights, it keeps the moments of half-precision input in their type.
+    _, mean, rstd = torch.native_group_norm(x, weight, bias, n, c, h * w, c, eps)
+    return mean, (rstd.pow(-2) - eps).clamp_min_(0)
+
+
+def _mixture_grad(shares: Tensor, grad: Tensor, *moments: Tensor) -> Tensor:
+    """Return the gradient of the logits behind `shares`, which mix three moments, given the mixture's."""
+    d_shares = torch.stack([(grad * m).sum() for m in moments])
+    return shares * (d_shares - (shares * d_shares).sum())

@@ -1,0 +1,122 @@
+"""Boundary label relaxation: near a boundary, any class of the neighborhood is right.
+
+Source: Yi Zhu et al., Improving Semantic Segmentation via Video Propagation and Label Relaxation, 2018,
+arXiv:1812.01593, equations 1 and 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from greenbench.nn.losses.gradient import log_softmax, with_gradient
+from greenbench.nn.losses.targets import by_pixel
+
+_NOTHING = -1
+_BEYOND = torch.iinfo(torch.int16).max
+
+
+def label_relaxation(logits: Tensor, targets: Tensor, ignore_index: int | None = None) -> Tensor:
+    """Return the mean of ``-log sum(p_c for c in the 3x3 neighborhood's classes)``.
+
+    Pixels beyond the border and ignored ones add no class. The mean is over the pixels whose
+    neighborhood holds a class; an ignored pixel beside a labeled one is among them.
+
+    Parameters
+    ----------
+    logits
+        (N, C, H, W).
+    targets
+        (N, H, W), labels 0..C-1 or `ignore_index`.
+
+    Raises
+    ------
+    ValueError
+        For logits of another number of axes, or for targets that
+        `greenbench.nn.losses.targets.checked_labels` refuses.
+    """
+    if logits.ndim != 4:
+        raise ValueError(f"logits are {tuple(logits.shape)}; label relaxation takes (N, C, H, W)")
+    if logits.shape[1] > _BEYOND:
+        raise ValueError(f"{logits.shape[1]} classes; label relaxation takes at most {_BEYOND}")
+    pixels, labels, valid = by_pixel(logits, targets, ignore_index)
+    # int16 holds every class and moves a quarter of the memory.
+    labels = labels.to(torch.int16).masked_fill_(~valid, _NOTHING).view(targets.shape)
+    highest = _neighborhood(labels, torch.maximum).view_as(valid)
+    lowest = _neighborhood(labels.masked_fill(labels == _NOTHING, _BEYOND), torch.minimum).view_as(valid)
+    counted = highest > _NOTHING
+    count = counted.sum().to(pixels.dtype)
+    boundaries = _boundaries(labels, highest, lowest)
+
+    with torch.no_grad():
+        log_p = log_softmax(pixels)
+        # Where a neighborhood holds one class, that is the label, also of an ignored pixel.
+        inside = ((highest == lowest) / count)[:, None]
+        target = highest.long().clamp_min_(0)[:, None]
+        loss = -(log_p.gather(1, target) * inside).sum()
+        pulls = []
+        for pixel, near in boundaries:
+            places = _places(log_p, pixel, near.long().clamp_min_(0))
+            log_p_near = _flat(log_p)[places].masked_fill_(near == _NOTHING, -torch.inf)
+            log_union = log_p_near.logsumexp(0)
+            loss -= log_union.sum() / count
+            pulls.append((places, log_p_near - log_union))
+    if not (torch.is_grad_enabled() and pixels.requires_grad):
+        return loss
+    with torch.no_grad():
+        # The softmax over all classes, less the softmax over those of the neighborhood.
+        gradient = log_p.exp_().mul_((counted / count)[:, None]).scatter_add_(1, target, -inside)
+        for places, log_share in pulls:
+            _flat(gradient).index_add_(0, places.flatten(), (log_share.exp_() / -count).flatten())
+    return with_gradient(loss, pixels, gradient)
+
+
+def _neighborhood(labels: Tensor, extreme: Callable[..., Tensor]) -> Tensor:
+    """Return the extreme label of each 3x3 neighborhood, one axis at a time."""
+    for axis in (1, 2):
+        length = labels.shape[axis] - 1
+        before, after = labels.narrow(axis, 0, length), labels.narrow(axis, 1, length)
+        labels = labels.clone()
+        near, far = labels.narrow(axis, 0, length), labels.narrow(axis, 1, length)
+        extreme(near, after, out=near)
+        extreme(far, before, out=far)
+    return labels
+
+
+def _boundaries(labels: Tensor, highest: Tensor, lowest: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Return the flat places (M,) of boundary pixels and the classes (K, M) around each.
+
+    Most neighborhoods hold two classes, which are their extremes (K = 2). The others are looked at place
+    by place (K = 9): each class stands there once, and `_NOTHING` in what is left.
+    """
+    _, height, width = labels.shape
+    pixel = (highest > lowest).flatten().nonzero().squeeze(1)
+    extremes = torch.stack((highest.flatten()[pixel], lowest.flatten()[pixel]))
+
+    padded = F.pad(labels, (1, 1, 1, 1), value=_NOTHING).flatten()
+    row = pixel // width
+    # Padding brings each row two more columns, and each image two more rows.
+    corner = pixel + 2 * row + row // height * 2 * (width + 2)
+    steps = torch.tensor([i * (width + 2) + j for i in range(3) for j in range(3)], device=labels.device)
+    around = padded[corner + steps[:, None]]
+    more_than_two = ((around > extremes[1]) & (around < extremes[0])).any(0)
+    two = ~more_than_two
+
+    around = around[:, more_than_two]
+    for i in range(1, len(around)):
+        around[i].masked_fill_((around[:i] == around[i]).any(0), _NOTHING)
+    return [(pixel[two], extremes[:, two]), (pixel[more_than_two], around)]
+
+
+def _places(maps: Tensor, pixels: Tensor, classes: Tensor) -> Tensor:
+    """Return where in the memory of `maps` (N, C, P) the classes (K, M) of the flat pixels (M,) lie."""
+    area = maps.shape[2]
+    pixel = pixels // area * maps.stride(0) + pixels % area * maps.stride(2)
+    return pixel + classes * maps.stride(1)
+
+
+def _flat(maps: Tensor) -> Tensor:
+    return maps.as_strided((maps.numel(),), (1,))

@@ -1,0 +1,149 @@
+"""Segmentation scenes composed from the shipped digits on textured backgrounds, made from a seed.
+
+A scene holds a few digits, each of a random size and place, on a background of smooth noise and stripes.
+Each digit class prefers a hue, from which single digits stray so far that color alone does not tell the
+classes apart. A pixel's class is that of the digit whose thickened stroke covers it, or background (0). The
+soft rim, where digit and background mix, carries the ignore label. ``scenes4`` has three digit classes and the
+background, ``scenes6`` five.
+
+Everything is drawn with NumPy's legacy generator, whose streams are frozen, so the scenes are the same on
+every machine; the version is a digest of the pixels themselves.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import hashlib
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from greenbench.datasets import IGNORE_INDEX, Dataset, Splits
+from greenbench.datasets.digits import HELD_OUT_EVERY, LEVELS, read_scans
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SIDE = 64
+TRAIN_SCENES = 256
+HELD_OUT_SCENES = 64
+DIGITS_PER_SCENE = (2, 3)
+ENLARGEMENT = (3.0, 5.0)
+"""The 8 px scans become 24 to 40 px."""
+
+HUE_SPREAD = 0.10
+"""Standard deviation of a digit's hue around that of its class, as a fraction of the color circle."""
+
+INSIDE, OUTSIDE = 0.5, 0.2
+"""Stroke coverage from which a pixel is the digit's, and below which it is the background's."""
+
+DIGIT_CLASSES = {"scenes4": (0, 1, 4), "scenes6": (0, 1, 2, 4, 7)}
+"""Digits that serve as the classes 1, 2, ...; shapes that stay apart at this size."""
+
+
+def _background(random: np.random.RandomState) -> np.ndarray:
+    """Return a (64, 64) texture in 0..1: a coarse random surface and oblique stripes."""
+    import numpy as np
+
+    coarse = random.uniform(0.0, 1.0, (5, 5))
+    position = np.linspace(0, 3.999, SIDE)
+    low, part = position.astype(int), position % 1
+    rows = coarse[low] * (1 - part)[:, None] + coarse[low + 1] * part[:, None]
+    surface = rows[:, low] * (1 - part) + rows[:, low + 1] * part
+    angle, period, phase = random.uniform(0, np.pi), random.uniform(6, 16), random.uniform(0, 2 * np.pi)
+    y, x = np.mgrid[:SIDE, :SIDE]
+    stripes = np.sin(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / period + phase)
+    grain = random.uniform(-1, 1, (SIDE, SIDE))
+    texture: np.ndarray = 0.35 * surface + 0.05 * stripes + 0.05 * grain + 0.05
+    return texture
+
+
+def _enlarge(scan: np.ndarray, side: int) -> np.ndarray:
+    """Interpolate an (8, 8) scan bilinearly to (side, side), corners aligned."""
+    import numpy as np
+
+    position = np.linspace(0, scan.shape[0] - 1 - 1e-9, side)
+    low, part = position.astype(int), position % 1
+    rows = scan[low] * (1 - part)[:, None] + scan[low + 1] * part[:, None]
+    enlarged: np.ndarray = rows[:, low] * (1 - part) + rows[:, low + 1] * part
+    return enlarged
+
+
+def _thicken(coverage: np.ndarray) -> np.ndarray:
+    """Let the strokes of scans (n, 8, 8) grow by one scan pixel, at 0.8 of their coverage.
+
+    BiSeNet answers at an eighth of the resolution; bare strokes would be finer than its grid.
+    """
+    import numpy as np
+
+    padded = np.pad(coverage, ((0, 0), (1, 1), (1, 1)))
+    shifted = [padded[:, 1 + dy : 9 + dy, 1 + dx : 9 + dx] for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0))]
+    thickened: np.ndarray = np.maximum(coverage, 0.8 * np.max(shifted, axis=0))
+    return thickened
+
+
+def _color(random: np.random.RandomState, digit_class: int, classes: int) -> tuple[float, float, float]:
+    """Draw a color (RGB in 0..1) around the hue of a class from 1 to `classes`."""
+    hue = (digit_class / classes + random.normal(0, HUE_SPREAD)) % 1
+    return colorsys.hsv_to_rgb(hue, random.uniform(0.4, 0.9), random.uniform(0.7, 1.0))
+
+
+def _scene(
+    random: np.random.RandomState, coverage: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compose one scene from digits' `coverage` (n, 8, 8) in 0..1: pixels (64, 64, 3) and mask (64, 64)."""
+    import numpy as np
+
+    tint = random.uniform(0.8, 1.2, 3)
+    image = _background(random)[..., None] * tint
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    for _ in range(random.randint(DIGITS_PER_SCENE[0], DIGITS_PER_SCENE[1] + 1)):
+        chosen = random.randint(len(coverage))
+        side = round(8 * random.uniform(*ENLARGEMENT))
+        top, left = random.randint(0, SIDE - side + 1, 2)
+        color = np.array(_color(random, labels[chosen], labels.max()))
+        stroke = _enlarge(coverage[chosen], side)
+        place = slice(top, top + side), slice(left, left + side)
+        image[place] += stroke[..., None] * (color - image[place])
+        mask[place][stroke > OUTSIDE] = IGNORE_INDEX
+        mask[place][stroke > INSIDE] = labels[chosen]
+    return (image.clip(0, 1) * 255).round().astype(np.uint8), mask
+
+
+def _load(_root: Path, name: str) -> Splits:
+    import numpy as np
+    import torch
+
+    from greenbench.data.images import ResidentImages
+
+    scans, labels = read_scans()
+    digits = DIGIT_CLASSES[name]
+    digest = hashlib.sha256()
+    splits = []
+    # Scenes of one split use the digits of that split alone: no stroke is seen in both.
+    heldout_scan = np.arange(len(labels)) % HELD_OUT_EVERY == 0
+    for seed, scenes, in_split in ((1, TRAIN_SCENES, ~heldout_scan), (2, HELD_OUT_SCENES, heldout_scan)):
+        random = np.random.RandomState(seed)
+        usable = in_split & np.isin(labels, digits)
+        coverage = _thicken(scans[usable] / LEVELS)
+        classes = np.searchsorted(digits, labels[usable]) + 1
+        images, masks = zip(*(_scene(random, coverage, classes) for _ in range(scenes)), strict=True)
+        pixels, mask = np.stack(images).transpose(0, 3, 1, 2).copy(), np.stack(masks)
+        digest.update(pixels.tobytes() + mask.tobytes())
+        splits.append(ResidentImages(torch.from_numpy(pixels), torch.from_numpy(mask)))
+    return Splits(splits[0], splits[1], digest.hexdigest()[:12])
+
+
+DATASETS = tuple(
+    Dataset(
+        name=name,
+        title=f"Scenes-{len(digits) + 1}",
+        task="segmentation",
+        classes=len(digits) + 1,
+        image_size=(SIDE, SIDE),
+        load=partial(_load, name=name),
+        mean=(0.4, 0.4, 0.4),
+        std=(0.25, 0.25, 0.25),
+    )
+    for name, digits in DIGIT_CLASSES.items()
+)
