@@ -1,3 +1,3 @@
-"""Loads the plugin in a checkout that is not installed; an installed one brings it by entry point."""
+"""What the suite's own tests need of pytest."""
 
-pytest_plugins = ["greenbench.plugin", "pytester"]
+pytest_plugins = ["pytester"]

@@ -1,22 +1,24 @@
-"""SI inside, people's units at the edge: how a figure is written with its unit."""
+"""SI inside, people's units at the edge: how a number is written with its unit."""
+
+import math
 
 JOULES_PER_KWH = 3.6e6
 
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"))
 
 MISSING = "–"
-"""What stands in a table for a quantity that was not measured."""
+"""What stands in a table for a value that was not measured."""
 
 
 def si(value: float | None, unit: str, digits: int = 3) -> str:
-    """Write a quantity with an SI prefix: ``si(19.6e6, "J")`` is ``19.6 MJ``.
+    """Write a value with an SI prefix: ``si(19.6e6, "J")`` is ``19.6 MJ``.
 
     ``None`` (not measured) becomes a dash, never a zero.
     """
     if value is None:
         return MISSING
-    if value == 0:
-        return f"0 {unit}"
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g} {unit}"
     for scale, prefix in _PREFIXES:
         # 999.96 with three digits rounds up to the next prefix, so compare what would be printed.
         if float(f"{abs(value):.{digits}g}") >= scale:

@@ -9,46 +9,48 @@ import greenbench
 
 TINY_SCALE = """
 from dataclasses import replace
-from greenbench import protocol
 
-smoke = protocol.PROTOCOLS["smoke"]
-protocol.PROTOCOLS["tiny"] = replace(
-    smoke,
-    name="tiny",
-    datasets=("digits", "scenes4"),
-    epochs={"digits": 2, "scenes4": 2},
-    evaluate_every={"digits": 1, "scenes4": 1},
-    width=0.0625,
-    inference=replace(smoke.inference, passes=3, repeats=2, warmup_s=0.01),
+from greenbench.spec import scale
+from greenbench.study import catalog
+
+smoke = scale.SCALES["smoke"]
+scale.SCALES["tiny"] = replace(
+    smoke, name="tiny", inference=replace(smoke.inference, passes=3, repeats=2, warmup_s=0.01)
 )
+discover = catalog.discover
+
+def tiny(workload):
+    setting = workload.settings["smoke"]
+    small = replace(setting, epochs=2, network={**setting.network, "width": 0.0625}, floor=None)
+    return replace(workload, settings={**workload.settings, "tiny": small})
+
+def with_tiny(files=()):
+    found = discover(files)
+    workloads = {n: tiny(w) if n in ("digits", "scenes4") else w for n, w in found.workloads.items()}
+    return replace(found, workloads=workloads)
+
+catalog.discover = with_tiny
 """
 
-STUDY_FILE = """
-import pytest
-
-@pytest.mark.training
-def test_training(training_pair, study):
-    findings = study.check(training_pair)
-    assert not findings, study.explain(findings, training_pair)
-
-@pytest.mark.inference
-def test_inference(inference_pair, study):
-    findings = study.check(inference_pair)
-    assert not findings, study.explain(findings, inference_pair)
-"""
+CASES = Path(__file__).parents[1] / "study"
 
 
 @pytest.fixture
-def run_study(pytester, monkeypatch):
-    """Return a function that runs a study in a process of its own, at scale ``tiny`` if asked for."""
-    monkeypatch.delenv("GREENBENCH_DATA", raising=False)
-    for name in ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
+def clean_environment(monkeypatch):
+    """Let processes of the tests see none of this run's settings."""
+    for name in ("GREENBENCH_DATA", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
         monkeypatch.delenv(name, raising=False)
-    # The processes of the study import this greenbench, installed or not, and the plugins written here.
+
+
+@pytest.fixture
+def run_study(pytester, monkeypatch, clean_environment):
+    """Return a function that runs a study in a process of its own, at scale ``tiny`` if asked for."""
     package_root = Path(greenbench.__file__).parents[1]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(pytester.path), str(package_root)]))
-    pytester.makepyfile(tiny_scale=TINY_SCALE, test_study=STUDY_FILE)
-    pytester.makeconftest('pytest_plugins = ["greenbench.plugin"]')
+    pytester.makepyfile(tiny_scale=TINY_SCALE)
+    for file in CASES.glob("*.py"):
+        (pytester.path / file.name).write_text(file.read_text())
+    (pytester.path / "__init__.py").unlink()
 
     def run(*arguments):
         return pytester.runpytest_subprocess(

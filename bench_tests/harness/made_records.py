@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from greenbench.case import Case
 from greenbench.energy import Reading, Status
 from greenbench.records.machine import Machine
-from greenbench.protocol import PROTOCOLS
-from greenbench.records.record import SCHEMA, DataFacts, Record, TechniqueFacts
-from greenbench.records.results import BatchProfile, Epoch, InferenceResult, TrainingResult
+from greenbench.records.record import Record, TechniqueFacts, WorkloadFacts
+from greenbench.records.results import Batch, Epoch, Failure, Inference, Training
+from greenbench.spec.case import Case
+from greenbench.spec.workload import ACCURACY
 
 MACHINE = Machine(
     cpu="Test CPU",
@@ -22,42 +22,55 @@ MACHINE = Machine(
     workers=1,
 )
 NOT_MEASURED = Reading(None, Status.NOT_MEASURED, "none", 1.0, "no meter on this machine (test)")
+SETTING = {"epochs": 4, "network": {"width": 0.25}}
 
 
-def training_result(accuracy, energy_j=None, seconds=2.0, **changes):
-    reading = NOT_MEASURED
-    if energy_j is not None:
-        reading = Reading(energy_j, Status.MEASURED, "test", seconds)
-    heldout = {"accuracy": accuracy}
-    result = TrainingResult(
+def reading_of(energy_j, seconds):
+    return NOT_MEASURED if energy_j is None else Reading(energy_j, Status.MEASURED, "test", seconds)
+
+
+def training_result(score, energy_j=None, seconds=2.0, **changes):
+    validation = None if score is None else {"accuracy": score}
+    reading = reading_of(energy_j, seconds)
+    result = Training(
         status="finished",
-        metric="accuracy",
         steps=10,
-        diverged_at_step=None,
-        train={"accuracy": accuracy},
-        heldout=heldout,
-        best_heldout=accuracy,
+        train=validation,
+        validation=validation,
+        best=score,
         best_epoch=1,
         train_seconds=seconds,
         evaluation_seconds=0.1,
         energy=reading,
         evaluation_energy=NOT_MEASURED,
-        curve=(Epoch(1, (12, 12), 0.1, 0.5, seconds, heldout),),
+        curve=(Epoch(1, (12, 12), 0.1, 0.5, seconds, reading, validation),),
     )
     return replace(result, **changes)
 
 
+def diverged_result(step=7):
+    curve = (Epoch(1, (12, 12), 0.1, None, 2.0, NOT_MEASURED, None),)
+    return training_result(None, status="diverged", diverged_at_step=step, best_epoch=None, curve=curve)
+
+
 def inference_result(latency_ms, params=1000, energy_j=None):
-    reading = NOT_MEASURED
-    if energy_j is not None:
-        reading = Reading(energy_j, Status.MEASURED, "test", 6.0)
-    batches = tuple(
-        BatchProfile(
-            size, 60, latency_ms * size, latency_ms * size, latency_ms * size, (latency_ms,) * 3, reading
+    single, large = (
+        Batch(
+            size,
+            60,
+            latency_ms * size,
+            latency_ms * size,
+            latency_ms * size,
+            (latency_ms * size,) * 3,
+            reading_of(energy_j, 6.0),
         )
         for size in (1, 32)
     )
-    return InferenceResult((12, 12), params, 5_000_000, 6_000_000, batches)
+    return Inference((12, 12), params, 5_000_000, 6_000_000, single, large)
+
+
+def failure_result(error="ZeroDivisionError: division by zero", stage="training"):
+    return Failure(stage, error, "look at own.py, line 3", "Traceback ...")
 
 
 def record_of(
@@ -65,35 +78,60 @@ def record_of(
     result=None,
     *,
     seed=0,
-    dataset="digits",
+    workload="digits",
     machine=MACHINE,
-    started_at=None,
+    started_at="2026-01-01T00:00:00+00:00",
     **facts,
 ):
+    """Return a record; `facts` go to the field of that name, wherever it is."""
     result = training_result(0.9) if result is None else result
-    training = result if isinstance(result, TrainingResult) else None
-    kind = "training" if training else "inference"
-    protocol = replace(PROTOCOLS["smoke"], **facts.pop("protocol", {}))
-    case = Case(kind, technique, "0" * 64, dataset, protocol, seed)
-    return Record(
-        schema=SCHEMA,
-        key=case.key,
+    case = Case(
+        kind=facts.pop("kind", "inference" if isinstance(result, Inference) else "training"),
+        workload=workload,
+        workload_digest=facts.pop("workload_digest", "w" * 64),
+        scale=facts.pop("scale", "smoke"),
+        setting=facts.pop("setting", SETTING),
+        technique=technique,
+        technique_digest=facts.pop("technique_digest", "0" * 64),
+        mode=facts.pop("mode", "paper"),
+        seed=seed,
+    )
+    technique_facts = TechniqueFacts(
+        title=facts.pop("title", technique.capitalize()),
+        category="Baseline" if technique == "baseline" else "Optimizer",
+        citation="Somebody 2020",
+        file=f"{technique}.py",
+        card=facts.pop("card", f"What {technique} does."),
+        code="",
+        work_share=facts.pop("work_share", None),
+    )
+    read = case.kind == "training" and not isinstance(result, Failure)
+    workload_facts = WorkloadFacts(
+        title=facts.pop("workload_title", workload.capitalize()),
+        task=facts.pop("task", "classification"),
+        metric=facts.pop("metric", replace(ACCURACY, per_image=False)),
+        num_classes=facts.pop("num_classes", 10),
+        image_size=facts.pop("image_size", (12, 12)),
+        card=f"What {workload} is.",
+        train_images=10 if read else None,
+        validation_images=5 if read else None,
+        version=facts.pop("version", "v1") if read else None,
+        weights=facts.pop("weights", None),
+        best_known=facts.pop("best_known", {}),
+    )
+    record = Record(
         case=case,
         machine=machine,
+        engine=facts.pop("engine", "e" * 64),
+        meter=facts.pop("meter", "test"),
         session=facts.pop("session", "s"),
-        suite_commit=None,
-        started_at=started_at or "2026-01-01T00:00:00+00:00",
+        commit=None,
+        started_at=started_at,
         seconds=3.0,
-        technique=TechniqueFacts(
-            title=technique.capitalize(),
-            category="Baseline" if technique == "baseline" else "Optimizer",
-            citation="Somebody 2020",
-            file=f"{technique}.py",
-            card=f"What {technique} does.",
-            code="",
-            changed_fields=(),
-        ),
-        data=DataFacts("Digits", "classification", 10, 5, facts.pop("version", "v1")),
-        training=training,
-        inference=None if training else result,
+        technique=technique_facts,
+        workload=workload_facts,
+        result=result,
+        disturbed=facts.pop("disturbed", None),
     )
+    assert not facts, f"no record has {', '.join(facts)}"
+    return record

@@ -25,7 +25,7 @@ COUNTER_START_J = 1000.0
 
 Begin = Callable[[], None]
 End = Callable[[], tuple[float | None, str]]
-"""Returns joules (None: no figure) and what the meter says beside it."""
+"""Returns joules (None: no number) and what the meter says beside it."""
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """Compare the speed of this package's implementations with that of their peers.
 
 Every module of this folder takes part: one with ``CONTESTS`` brings contests by name, one with ``NAME`` and
-``run()`` brings rows that it has measured itself. Peers come from the extra ``bench``; where one is not
-installed, its comparison is left out and the reason printed.
+``run(out)`` brings rows that it has measured itself, and writes a report to ``out`` unless that is None. Peers come from the
+extra ``bench``; where one is not installed, its comparison is left out and the reason printed.
 """
 
 from __future__ import annotations
@@ -13,18 +13,22 @@ import json
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 
-from tabulate import tabulate
+import tabulate
 
 import bench_tests.speed
+from bench_tests.speed import meters
 from bench_tests.speed.contest import compare
 
 Rows = list[dict[str, object]]
+COLUMNS = 100
+tabulate.MIN_PADDING = 0  # beside a column's name
 
 
-def measurements() -> Iterator[tuple[str, Callable[[], Rows]]]:
-    """Yield the name of each comparison and what measures it."""
+def measurements(out: Path | None = None) -> Iterator[tuple[str, Callable[[], Rows]]]:
+    """Yield the name of each comparison and what measures it; `out` is where a report goes."""
     for module in pkgutil.iter_modules(bench_tests.speed.__path__):
         if module.name == "__main__":
             continue
@@ -32,7 +36,7 @@ def measurements() -> Iterator[tuple[str, Callable[[], Rows]]]:
         for name, prepare in getattr(loaded, "CONTESTS", {}).items():
             yield name, lambda name=name, prepare=prepare: [compare(name, prepare())]
         if hasattr(loaded, "NAME"):
-            yield loaded.NAME, loaded.run
+            yield loaded.NAME, lambda run=loaded.run: run(out)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -40,9 +44,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench_tests.speed", description=__doc__)
     parser.add_argument("--only", action="append", metavar="NAME", help="run this one (may be repeated)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE as well")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the report of meters to FILE")
     args = parser.parse_args(argv)
 
-    known = dict(measurements())
+    if args.out and args.only != [meters.NAME]:
+        parser.error(f"--out writes the report of {meters.NAME}: add --only {meters.NAME}")
+    known = dict(measurements(args.out))
     unknown = [name for name in args.only or () if name not in known]
     if unknown:
         parser.error(f"there is no comparison {', '.join(unknown)}; there are {', '.join(known)}")
@@ -58,10 +65,24 @@ def main(argv: list[str] | None = None) -> int:
         except AssertionError as error:
             failed = True
             print(error, file=sys.stderr)
-    print(tabulate([_cells(row) for row in rows], headers="keys", floatfmt=".3g"))
+    print("\n\n".join(tables(rows)))
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return 1 if failed or not rows else 0
+
+
+def tables(rows: Rows) -> Iterator[str]:
+    """Yield one table for each kind of rows, at most `COLUMNS` wide; long cells are wrapped."""
+    for names, alike in groupby(map(_cells, rows), key=tuple):
+        lines = [[_text(cell) for cell in row.values()] for row in alike]
+        widths = [max(len(line[column]) for line in [names, *lines]) for column in range(len(names))]
+        while sum(widths) + 2 * (len(widths) - 1) > COLUMNS:
+            widths[widths.index(max(widths))] -= 1
+        yield tabulate.tabulate(lines, headers=names, maxcolwidths=widths, disable_numparse=True)
+
+
+def _text(cell: object) -> str:
+    return f"{cell:.3g}" if isinstance(cell, float) else str(cell)
 
 
 def _cells(row: dict[str, object]) -> dict[str, object]:

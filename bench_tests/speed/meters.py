@@ -1,8 +1,8 @@
 """The energy meter against Zeus and CodeCarbon on the NVML stub: faults, errors on three loads, and cost.
 
 Every measurement is a process of its own in real time, with the stub library in place of the driver's: each
-meter is used as its users use it, and meets the same faults at the same time. `run` also writes
-``reports/meters.md``.
+meter is used as its users use it, and meets the same faults at the same time. With ``--out FILE`` the report is
+written, as it lies in ``reports/meters.md``.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ from bench_tests import nvml_stub
 
 NAME = "meters"
 ROOT = Path(__file__).parents[2]
-REPORT = ROOT / "reports" / "meters.md"
 METERS = ("greenbench", "zeus", "codecarbon")
 SECONDS = 5.2
 AT_ONCE = 10
 CLOSE = 0.05
-"""A figure within this of the truth counts as right where there is one."""
+"""A number within this of the truth counts as right where there is one."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Case:
     """A row of the fault table.
 
     `scenario` holds from the start, `then` from the middle of the window on ({soon}) or from its begin
-    ({now}); {held} is what the counter shows at the begin, in millijoules. `right` says what answers are right: the true ``figure``, ``none``, or ``either``.
+    ({now}); {held} is what the counter shows at the begin, in millijoules. `right` says what answers are right: the true ``number``, ``none``, or ``either``.
     """
 
     fault: str
@@ -66,11 +65,11 @@ def mid_window(code: int, *calls: str, value: float = 0.0) -> tuple[str, ...]:
 
 LOST = (*COUNTER, *POWER, "nvmlDeviceGetFieldValues")
 CASES = (
-    Case("no fault", right="figure"),
+    Case("no fault", right="number"),
     Case("no driver library", library=False, right="none"),
     Case("driver not loaded (9)", everywhere(9, "nvmlInitWithFlags"), right="none"),
     Case("version mismatch (18)", everywhere(18, "nvmlInitWithFlags"), right="none"),
-    Case("no energy counter (3)", everywhere(3, *COUNTER), right="figure"),
+    Case("no energy counter (3)", everywhere(3, *COUNTER), right="number"),
     Case("neither counter nor power (3)", everywhere(3, *COUNTER, *POWER), right="none"),
     Case("GPU lost in the window (15)", then=mid_window(15, *LOST)),
     Case("permission lost in the window (4)", then=mid_window(4, *COUNTER)),
@@ -81,9 +80,9 @@ CASES = (
     Case("no counter, power garbage (4 MW)", everywhere(3, *COUNTER), mid_window(0, *POWER, value=4e9)),
     Case("window of 30 ms, tick of 100 ms", seconds=0.03),
     Case("MIG enabled", ("set 0 mig 1",), right="none"),
-    Case("4 GPUs, one visible (index)", SEVERAL, (), "figure", variables=(("CUDA_VISIBLE_DEVICES", "2"),), gpu=2),
+    Case("4 GPUs, one visible (index)", SEVERAL, (), "number", variables=(("CUDA_VISIBLE_DEVICES", "2"),), gpu=2),
     Case(
-        "4 GPUs, one visible (UUID)", SEVERAL, (), "figure", gpu=2,
+        "4 GPUs, one visible (UUID)", SEVERAL, (), "number", gpu=2,
         variables=(("CUDA_VISIBLE_DEVICES", "GPU-5afe0002-0000-4000-8000-000000000002"),),
     ),
     Case("another process comes", then=(f"process 0 {os.getpid()} {{soon}} 1e9",), right="none"),
@@ -98,8 +97,8 @@ LOADS = {
 LENGTHS_S = {1.0: 10, 5.0: 4}
 
 
-def run() -> list[dict[str, object]]:
-    """Compare the meters, write the report, and return its figures as rows."""
+def run(out: Path | None = None) -> list[dict[str, object]]:
+    """Compare the meters and return the results as rows; write the report too if a file is given."""
     if nvml_stub.compiler() is None:
         return [{"case": NAME, "note": "not run: no C compiler for the NVML stub"}]
     missing = [meter for meter in METERS[1:] if _version(meter) is None]
@@ -114,8 +113,8 @@ def run() -> list[dict[str, object]]:
             faults = dict(zip(jobs, pool.map(lambda job: bench.fault(*job), jobs), strict=True))
             runs = [(meter, load, s) for load in LOADS for s in LENGTHS_S for meter in METERS]
             errors = dict(zip(runs, pool.map(lambda job: bench.errors(*job), runs), strict=True))
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(_report(faults, errors, costs))
+    if out is not None:
+        out.write_text(_report(faults, errors, costs), encoding="utf-8")
     return [*_fault_rows(faults), *_error_rows(errors), *_cost_rows(costs)]
 
 
@@ -170,7 +169,7 @@ def is_right(case: Case, answer: dict[str, Any]) -> bool:
     """Whether a meter's answer is one of the right ones."""
     energy_j, true_j = answer.get("energy_j"), answer.get("true_j")
     if energy_j is None:
-        return case.right != "figure"
+        return case.right != "number"
     return case.right != "none" and true_j is not None and abs(energy_j / true_j - 1) <= CLOSE
 
 
@@ -179,7 +178,7 @@ def _shown(case: Case, answer: dict[str, Any]) -> str:
     if "raised" in answer:
         return f"{mark}: raises {str(answer['raised']).partition(':')[0]}"
     if answer["energy_j"] is None:
-        return f"{mark}: no figure" + (f" ({answer['said'].partition(';')[0]})" if answer["said"] else "")
+        return f"{mark}: no number" + (f" ({answer['said'].partition(';')[0]})" if answer["said"] else "")
     true = "" if case.right == "none" else f" of {answer['true_j']:.4g} J"
     warned = " with a warning" if answer["warnings"] else ""
     return f"{mark}: {answer['energy_j']:.4g} J{true}{warned}"
@@ -206,7 +205,7 @@ def _error_rows(errors: dict[tuple[str, str, float], list[float]]) -> list[dict[
 def _spread(errors: Sequence[float | None]) -> str:
     present = [abs(error) for error in errors if error is not None]
     if not present:
-        return "no figure"
+        return "no number"
     return f"{sum(present) / len(present):.2%} (worst {max(present):.2%})"
 
 
@@ -236,21 +235,21 @@ def _report(
     peers = ", ".join(f"{meter} {_version(meter)}" for meter in METERS[1:])
     return f"""# Energy meters on a stub of NVML
 
-Written by `python -m bench_tests.speed --only {NAME}`. Peers: {peers}; all through nvidia-ml-py
+Written by `python -m bench_tests.speed --only {NAME} --out FILE`. Peers: {peers}; all through nvidia-ml-py
 {_version("nvidia-ml-py")}. No GPU took part: a library in C stands in for the driver's, in real time, so that
-the truth is known and every fault comes at the same moment. What it cannot show is how a real card's counter
+the truth is known and every fault comes at the same moment. What it cannot show is how a real GPU's counter
 deviates from an external meter.
 
 Each meter is used by its public interface with its defaults, but: Zeus without the synchronization by torch;
 CodeCarbon offline, with tasks, polling every second, and its GPU energy alone. Both peers have aims beyond
 this table (Zeus optimizes energy and reads many more devices; CodeCarbon reports emissions of whole machines,
-for which a figure within some percent suffices).
+for which a number within some percent suffices).
 
 ## Faults
 
-Right is the true figure within {CLOSE:.0%}; where the fault takes it away, also no figure, or an exception.
-Where other work, another slice of the GPU or its cooling is in the joules, no figure is right: they are not
-those of the work. Where a figure was there to be had, an exception is wrong.
+Right is the true number within {CLOSE:.0%}; where the fault takes it away, also no number, or an exception.
+Where other work, another slice of the GPU or its cooling is in the joules, no number is right: they are not
+those of the work. Where a number was there to be had, an exception is wrong.
 
 {_table(_fault_rows(faults), METERS)}
 

@@ -1,20 +1,22 @@
-"""What the tests of techniques share: recipes of every data set and scale."""
+"""What the tests of techniques share: the catalog, and the recipes of every workload and scale."""
 
 import pytest
 
-from greenbench import datasets
-from greenbench.protocol import PROTOCOLS
-from greenbench.tasks import baseline_recipe
+from greenbench.study.catalog import discover
 
 
 @pytest.fixture(scope="session")
-def recipes():
-    """Baseline recipes by (data set, scale)."""
-    known = datasets.discover()
+def catalog():
+    return discover()
+
+
+@pytest.fixture(scope="session")
+def recipes(catalog):
+    """Baseline recipes by (workload, scale)."""
     return {
-        (name, scale.name): baseline_recipe(known[name], scale)
-        for scale in PROTOCOLS.values()
-        for name in scale.datasets
+        (workload.name, scale): workload.recipe(scale)
+        for workload in catalog.workloads.values()
+        for scale in workload.settings
     }
 
 

@@ -6,18 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from greenbench.datasets import discover as discover_datasets
 from greenbench.errors import UserError
+from greenbench.networks.bisenet import BiSeNet
+from greenbench.networks.resnet import resnet50
 from greenbench.nn.layers.blurpool import BlurPool2d
 from greenbench.nn.layers.coordconv import CoordConv2d
 from greenbench.nn.layers.gather_excite import GatherExciteTheta, GatherExciteThetaMinus
 from greenbench.nn.layers.spatial_bottleneck import SpatialBottleneck2d, SpatialBottleneckBlock
 from greenbench.nn.layers.switchnorm import SwitchNorm2d
-from greenbench.networks.bisenet import BiSeNet
-from greenbench.networks.resnet import resnet50
-from greenbench.protocol import find_protocol
-from greenbench.tasks import baseline_recipe
-from greenbench.techniques import discover, find
+from greenbench.study.catalog import discover
 
 NAMES = (
     "one_branch",
@@ -29,40 +26,37 @@ NAMES = (
     "coordconv",
 )
 VARIANTS = [(name, "scenes4") for name in NAMES] + [(name, "digits") for name in NAMES[1:]]
-EVERY_VARIANT = pytest.mark.parametrize(("name", "dataset"), VARIANTS)
+EVERY_VARIANT = pytest.mark.parametrize(("name", "workload"), VARIANTS)
 
-TECHNIQUES = discover()
-
-
-def recipe_for(name, dataset, image_size=None):
-    known = discover_datasets()[dataset]
-    recipe = baseline_recipe(
-        replace(known, image_size=image_size or known.image_size), find_protocol("smoke")
-    )
-    return find(TECHNIQUES, name)(recipe)
+CATALOG = discover()
 
 
-def build(name, dataset, image_size=None, seed=0):
+def recipe_for(name, workload, image_size=None):
+    recipe = CATALOG.workloads[workload].recipe("smoke")
+    return CATALOG.technique(name)(replace(recipe, image_size=image_size or recipe.image_size))
+
+
+def build(name, workload, image_size=None, seed=0):
     torch.manual_seed(seed)
-    return recipe_for(name, dataset, image_size).network()
+    return recipe_for(name, workload, image_size).network()
 
 
-def images_for(dataset, image_size=None, batch=2):
-    size = image_size or discover_datasets()[dataset].image_size
+def images_for(workload, image_size=None, batch=2):
+    size = image_size or CATALOG.workloads[workload].image_size
     return torch.randn(batch, 3, *size, generator=torch.Generator().manual_seed(1))
 
 
 @EVERY_VARIANT
-def test_a_variant_trains_a_step(name, dataset):
-    recipe = recipe_for(name, dataset)
+def test_a_variant_trains_a_step(name, workload):
+    recipe = recipe_for(name, workload)
     torch.manual_seed(0)
     network = recipe.network().train()
     optimizer, loss = recipe.optimizer(network), recipe.loss()
-    images = images_for(dataset, batch=4)
+    images = images_for(workload, batch=4)
     logits = network(images)
     shape = (4,) if recipe.task == "classification" else (4, *recipe.image_size)
-    targets = torch.randint(0, recipe.classes, shape)
-    assert logits.shape == (4, recipe.classes, *shape[1:])
+    targets = torch.randint(0, recipe.num_classes, shape)
+    assert logits.shape == (4, recipe.num_classes, *shape[1:])
     before = {key: value.clone() for key, value in network.named_parameters()}
     loss(logits, targets).backward()
     optimizer.step()
@@ -75,9 +69,9 @@ def test_a_variant_trains_a_step(name, dataset):
 
 
 @EVERY_VARIANT
-def test_a_variants_state_round_trips(name, dataset):
-    trained, fresh = build(name, dataset, seed=0), build(name, dataset, seed=1)
-    images = images_for(dataset)
+def test_a_variants_state_round_trips(name, workload):
+    trained, fresh = build(name, workload, seed=0), build(name, workload, seed=1)
+    images = images_for(workload)
     trained.train()(images)  # moves the running averages
     fresh.load_state_dict(trained.state_dict())
     trained.eval(), fresh.eval()
@@ -86,15 +80,15 @@ def test_a_variants_state_round_trips(name, dataset):
 
 
 @EVERY_VARIANT
-def test_applying_a_technique_twice_is_refused(name, dataset):
-    technique = find(TECHNIQUES, name)
+def test_applying_a_technique_twice_is_refused(name, workload):
+    technique = CATALOG.technique(name)
     with pytest.raises(UserError, match=f"technique '{name}' has been applied to this recipe before"):
-        technique(recipe_for(name, dataset))
+        technique(recipe_for(name, workload))
 
 
 @EVERY_VARIANT
-def test_changing_a_changed_network_again_is_refused(name, dataset):
-    recipe = recipe_for(name, dataset)
+def test_changing_a_changed_network_again_is_refused(name, workload):
+    recipe = recipe_for(name, workload)
     network = recipe.network()
     with pytest.raises(UserError, match=f"technique '{name}' found no place"):
         recipe.network.change(network)
@@ -109,28 +103,28 @@ def test_a_network_of_another_kind_is_refused(name):
 
 @EVERY_VARIANT
 @pytest.mark.parametrize("mode", ["train", "eval"])
-def test_odd_sizes_work(name, dataset, mode):
-    size = (33, 41) if dataset == "scenes4" else (9, 13)
-    network = build(name, dataset, size).train(mode == "train")
-    logits = network(images_for(dataset, size))
-    expected = size if dataset == "scenes4" else ()
+def test_odd_sizes_work(name, workload, mode):
+    size = (33, 41) if workload == "scenes4" else (9, 13)
+    network = build(name, workload, size).train(mode == "train")
+    logits = network(images_for(workload, size))
+    expected = size if workload == "scenes4" else ()
     assert logits.shape[2:] == expected
     assert logits.isfinite().all()
 
 
 @EVERY_VARIANT
-def test_an_input_too_small_for_the_depth_is_refused_with_both_sizes(name, dataset):
-    smallest = 32 if dataset == "scenes4" else 8
+def test_an_input_too_small_for_the_depth_is_refused_with_both_sizes(name, workload):
+    smallest = 32 if workload == "scenes4" else 8
     size = (smallest - 1, 64)
-    network = build(name, dataset, size).eval()
+    network = build(name, workload, size).eval()
     with pytest.raises(ValueError, match=rf"{smallest - 1}x64 px.*at least {smallest} px"):
-        network(images_for(dataset, size))
+        network(images_for(workload, size))
 
 
 @EVERY_VARIANT
-def test_the_smallest_allowed_input_works(name, dataset):
-    size = (32, 32) if dataset == "scenes4" else (8, 8)
-    logits = build(name, dataset, size).eval()(images_for(dataset, size))
+def test_the_smallest_allowed_input_works(name, workload):
+    size = (32, 32) if workload == "scenes4" else (8, 8)
+    logits = build(name, workload, size).eval()(images_for(workload, size))
     assert logits.isfinite().all()
 
 
@@ -152,11 +146,9 @@ def count_of(network, kind):
 
 def full_size(name, task):
     network = BiSeNet(19) if task == "segmentation" else resnet50(100)
-    dataset = "scenes4" if task == "segmentation" else "digits"
-    recipe = replace(
-        baseline_recipe(discover_datasets()[dataset], find_protocol("smoke")), network=lambda: network
-    )
-    return find(TECHNIQUES, name)(recipe).network()
+    workload = "scenes4" if task == "segmentation" else "digits"
+    recipe = replace(CATALOG.workloads[workload].recipe("smoke"), network=lambda: network)
+    return CATALOG.technique(name)(recipe).network()
 
 
 @pytest.mark.parametrize(
@@ -187,7 +179,10 @@ def test_switchnorm_takes_over_momentum_and_eps():
     norm = next(
         module for module in build("switchnorm", "digits").modules() if isinstance(module, SwitchNorm2d)
     )
-    assert (norm.momentum, norm.eps) == (find_protocol("smoke").norm_momentum, 1e-5)
+    assert (norm.momentum, norm.eps) == (
+        CATALOG.workloads["digits"].setting("smoke").network["norm_momentum"],
+        1e-5,
+    )
 
 
 def test_one_branch_is_the_baseline_without_its_spatial_path():
@@ -197,50 +192,50 @@ def test_one_branch_is_the_baseline_without_its_spatial_path():
     assert [key for key in new if new[key].shape != old[key].shape] == ["fusion.conv.0.weight"]
 
 
-@pytest.mark.parametrize("dataset", ["digits", "scenes4"])
-def test_coordconv_without_coordinate_weights_is_the_baseline(dataset):
-    baseline, variant = build("baseline", dataset).eval(), build("coordconv", dataset).eval()
+@pytest.mark.parametrize("workload", ["digits", "scenes4"])
+def test_coordconv_without_coordinate_weights_is_the_baseline(workload):
+    baseline, variant = build("baseline", workload).eval(), build("coordconv", workload).eval()
     missing, unexpected = variant.load_state_dict(baseline.state_dict(), strict=False)
     assert [key.rpartition(".")[2] for key in missing] == ["coord_weight"]
     assert not unexpected
     for module in variant.modules():
         if isinstance(module, CoordConv2d):
             nn.init.zeros_(module.coord_weight)
-    images = images_for(dataset)
+    images = images_for(workload)
     with torch.no_grad():
         torch.testing.assert_close(variant(images), baseline(images))
 
 
-@pytest.mark.parametrize("dataset", ["digits", "scenes4"])
-def test_ge_theta_with_equal_weights_and_plain_norm_is_ge_theta_minus(dataset):
-    learned, averaged = build("ge_theta", dataset).eval(), build("ge_theta_minus", dataset).eval()
+@pytest.mark.parametrize("workload", ["digits", "scenes4"])
+def test_ge_theta_with_equal_weights_and_plain_norm_is_ge_theta_minus(workload):
+    learned, averaged = build("ge_theta", workload).eval(), build("ge_theta_minus", workload).eval()
     averaged.load_state_dict(learned.state_dict(), strict=False)
     for module in learned.modules():
         if isinstance(module, GatherExciteTheta):
             nn.init.constant_(module.weight, 1 / module.weight[0].numel())
             module.norm.eps = 0.0
-    images = images_for(dataset)
+    images = images_for(workload)
     with torch.no_grad():
         torch.testing.assert_close(learned(images), averaged(images), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["blurpool", "spatial_bottleneck", "ge_theta_minus"])
-@pytest.mark.parametrize("dataset", ["digits", "scenes4"])
-def test_parameters_stay_the_baselines(name, dataset):
-    counts = [sum(p.numel() for p in build(which, dataset).parameters()) for which in ("baseline", name)]
+@pytest.mark.parametrize("workload", ["digits", "scenes4"])
+def test_parameters_stay_the_baselines(name, workload):
+    counts = [sum(p.numel() for p in build(which, workload).parameters()) for which in ("baseline", name)]
     assert counts[0] == counts[1]
 
 
-@pytest.mark.parametrize("dataset", ["digits", "scenes4"])
-def test_blurpool_leaves_no_strided_layer_but_the_stem_and_the_blurs(dataset):
-    network = build("blurpool", dataset)
+@pytest.mark.parametrize("workload", ["digits", "scenes4"])
+def test_blurpool_leaves_no_strided_layer_but_the_stem_and_the_blurs(workload):
+    network = build("blurpool", workload)
     strided = [
         name
         for name, module in network.named_modules()
         if not isinstance(module, BlurPool2d) and getattr(module, "stride", 1) in (2, (2, 2))
         if isinstance(module, nn.Conv2d | nn.MaxPool2d)
     ]
-    assert strided == (["backbone.conv1"] if dataset == "scenes4" else [])
+    assert strided == (["backbone.conv1"] if workload == "scenes4" else [])
 
 
 @pytest.mark.parametrize(
@@ -260,7 +255,7 @@ def test_architectures_compose(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_method_card_says_where_the_layer_goes_and_what_deviates(name):
-    card = find(TECHNIQUES, name).card
+    card = CATALOG.technique(name).card
     for part in ("**Source.**", "**Where.**", "**Settings.**", "**Deviations.**", "**Not reproducible.**"):
         assert part in card
     assert "arXiv:" in card

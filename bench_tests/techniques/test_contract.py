@@ -6,19 +6,21 @@ import pytest
 import torch
 
 from bench_tests.techniques import contract
-from greenbench import techniques
 from greenbench.errors import UserError
-from greenbench.recipe import Technique
+from greenbench.spec.technique import Technique
+from greenbench.study.catalog import discover
 
-FOUND = techniques.discover()
-DATASETS = {"classification": "digits", "segmentation": "scenes4"}
-CHANGING = [t for t in FOUND.values() if not t.is_baseline]
-PAIRS = [pytest.param(t, task, id=f"{t.name}-{task}") for t in CHANGING for task in t.tasks]
+CATALOG = discover()
+WORKLOADS = {"classification": "digits", "segmentation": "scenes4"}
+CHANGING = [t for t in CATALOG.techniques.values() if not t.is_baseline]
+PAIRS = [
+    pytest.param(t, task, id=f"{t.name}-{task}") for t in CHANGING for task in WORKLOADS if t.applies_to(task)
+]
 
 
 @pytest.fixture
 def recipe(recipes, task):
-    return contract.small(recipes[DATASETS[task], "smoke"])
+    return contract.small(recipes[WORKLOADS[task], "smoke"])
 
 
 @pytest.mark.parametrize("technique", [pytest.param(t, id=t.name) for t in CHANGING])
@@ -48,22 +50,22 @@ def test_saves_and_resumes(technique, recipe):
 
 @pytest.mark.parametrize(("technique", "task"), PAIRS)
 def test_composes(technique, task, recipe):
-    other = FOUND["lookahead" if technique.name == "mixup" else "mixup"]
+    other = CATALOG.technique("lookahead" if technique.name == "mixup" else "mixup")
     contract.composes(technique, other, recipe)
 
 
 @pytest.mark.parametrize("task", ["classification"])
 def test_radam_refuses_to_replace_an_optimizer_that_another_technique_made(recipe):
     for first in ("lookahead", "random_gradient"):
-        composed = techniques.find(FOUND, f"{first}+radam")(recipe)
+        composed = CATALOG.technique(f"{first}+radam")(recipe)
         with pytest.raises(UserError, match="put radam first"):
             composed.optimizer(composed.network())
-        composed = techniques.find(FOUND, f"radam+{first}")(recipe)
+        composed = CATALOG.technique(f"radam+{first}")(recipe)
         assert composed.optimizer(composed.network())
 
 
 def broken(name, apply):
-    return Technique(name=name, title=name, category="Optimizer", citation="none", apply=apply)
+    return Technique(name, "Optimizer", "none", apply, title=name)
 
 
 def _forgetful(recipe):

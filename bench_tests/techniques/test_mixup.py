@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenbench.datasets import IGNORE_INDEX, discover
-from greenbench.protocol import PROTOCOLS
-from greenbench.tasks import baseline_recipe
-from greenbench.techniques.mixup import TECHNIQUE, draw_share
+from greenbench.study.catalog import discover
+from greenbench.techniques.mixup import draw_share, mixup
+
+WORKLOADS = discover().workloads
+IGNORE_INDEX = 255
 
 seeds = st.integers(0, 2**31)
 
@@ -22,8 +23,8 @@ def generator(seed):
 
 
 def mix(images, targets, seed, recipe=None):
-    recipe = recipe or baseline_recipe(discover()["digits"], PROTOCOLS["smoke"])
-    return TECHNIQUE(recipe).batch_transform(images, targets, generator(seed))
+    recipe = recipe or WORKLOADS["digits"].recipe("smoke")
+    return mixup(recipe).batch_transform(images, targets, generator(seed))
 
 
 def numbered(count):
@@ -61,7 +62,7 @@ def test_masks_move_with_their_images_and_keep_ignored_pixels(seed):
     masks = torch.randint(0, 4, (6, 5, 7), generator=generator(seed))
     masks[:, 0] = IGNORE_INDEX
     images = masks[:, None].double().expand(-1, 3, -1, -1)
-    recipe = baseline_recipe(discover()["scenes4"], PROTOCOLS["smoke"])
+    recipe = WORKLOADS["scenes4"].recipe("smoke")
     mixed, ((share, own), (rest, other)) = mix(images, masks, seed, recipe)
     torch.testing.assert_close(
         mixed[:, 0], share * own.double() + rest * other.double(), rtol=1e-12, atol=1e-12
@@ -103,7 +104,7 @@ def test_alpha_must_be_positive(alpha):
 
 
 def test_it_mixes_what_an_earlier_transform_made():
-    recipe = baseline_recipe(discover()["digits"], PROTOCOLS["smoke"])
+    recipe = WORKLOADS["digits"].recipe("smoke")
 
     def doubled(images, targets, _generator):
         return 2 * images, [(0.25, targets), (0.75, targets + 100)]

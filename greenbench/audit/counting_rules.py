@@ -6,65 +6,70 @@ import math
 from collections.abc import Iterator
 from itertools import combinations
 
-from greenbench.audit.entries import Entry, Figure, by_dataset
-from greenbench.audit.findings import Finding, Rule, Verdict
-from greenbench.paper.setups import as_text
+from greenbench.audit.entries import Entry, Number, grouped, size_text
+from greenbench.audit.findings import Finding, Rule, Severity
 
 AREA_SLACK = 0.05
-"""Multiply-adds of these networks follow the area up to rounded map sizes and the class count."""
+"""Multiply-adds of convolutional networks follow the area up to rounded map sizes and the class count."""
 
 SLIP_SLACK = 0.03
 """How near to a power of ten a ratio must be to be called a slip of the decimal point."""
 
 
 def flops_ratio_against_area(entries: tuple[Entry, ...]) -> list[Finding]:
-    """One network on two data sets: its convolutions cost in proportion to the area of the input."""
-    found: dict[tuple[str, str], list[tuple[str, tuple[str, str]]]] = {}
-    areas: dict[tuple[str, str], str] = {}
+    """One network on two workloads: its convolutions cost in proportion to the area of the input."""
+    found: dict[tuple[str, str], list[tuple[str, Number, Number]]] = {}
+    bounds: dict[tuple[str, str], str] = {}
     for small, large in _pairs(entries):
-        if small.macs is None or large.macs is None or small.task != large.task:
+        if small.macs is None or large.macs is None:
             continue
         area = math.prod(large.input) / math.prod(small.input)
         low, high = large.macs.low / small.macs.high, large.macs.high / small.macs.low
         if low <= area * (1 + AREA_SLACK) and high >= area * (1 - AREA_SLACK):
             continue
-        ratio = large.macs.value / small.macs.value
-        line = f"{small.technique}: {large.macs.text} / {small.macs.text} = {ratio:.3f}"
-        pair = (small.dataset, large.dataset)
-        found.setdefault(pair, []).append((line, (small.macs.where, large.macs.where)))
-        areas[pair] = f"{area:.4f}, the areas' ratio of {as_text(large.input)} and {as_text(small.input)}"
+        pair = (small.workload, large.workload)
+        found.setdefault(pair, []).append((small.technique, small.macs, large.macs))
+        bounds[pair] = (
+            f"{area:.4f}, the areas' ratio of {size_text(large.input)} and {size_text(small.input)}"
+        )
     return [
         Finding(
             rule="flops_ratio_against_area",
-            verdict=Verdict.INCONSISTENT,
-            cells=tuple(cell for _, cells in lines for cell in cells),
-            arithmetic=tuple(line for line, _ in lines),
-            bound=f"{areas[pair]}, within {AREA_SLACK:.0%}",
+            severity=Severity.INCONSISTENT,
+            cells=tuple(number.where for _, *numbers in off for number in numbers),
+            arithmetic=tuple(
+                f"{technique}: {more.text} / {less.text} = {more.value / less.value:.3f}"
+                for technique, less, more in off
+            ),
+            bound=f"{bounds[pair]}, within {AREA_SLACK:.0%}",
             conclusion=f"the FLOPs of {pair[0]} and {pair[1]} were not counted at the stated inputs",
         )
-        for pair, lines in found.items()
+        for pair, off in found.items()
     ]
 
 
 def flops_of_another_input(entries: tuple[Entry, ...]) -> list[Finding]:
     """FLOPs are those of the stated input, or they belong to another one."""
     findings = []
-    for dataset, rows in by_dataset(entries):
-        wrong = [e for e in rows if e.macs and e.expected_macs and _off(e.macs, e.expected_macs, AREA_SLACK)]
+    for rows in grouped(entries, lambda entry: entry.workload):
+        wrong = [
+            (e, e.macs, e.expected_macs)
+            for e in rows
+            if e.macs and e.expected_macs and _off(e.macs, e.expected_macs)
+        ]
         if wrong:
+            stated = size_text(wrong[0][0].input)
             findings.append(
                 Finding(
                     rule="flops_of_another_input",
-                    verdict=Verdict.INCONSISTENT,
-                    cells=tuple(e.macs.where for e in wrong if e.macs),
+                    severity=Severity.INCONSISTENT,
+                    cells=tuple(macs.where for _, macs, _ in wrong),
                     arithmetic=tuple(
-                        f"{e.technique}: {e.macs.text} / {e.expected_macs / 1e9:.2f}G counted = "
-                        f"{e.macs.value / e.expected_macs:.2f}"
-                        for e in wrong
-                        if e.macs and e.expected_macs
+                        f"{e.technique}: {macs.text} / {counted / 1e9:.2f}G counted = {macs.value / counted:.2f}"
+                        for e, macs, counted in wrong
                     ),
-                    bound=f"1 within {AREA_SLACK:.0%}, counted at the stated {as_text(wrong[0].input)}",
-                    conclusion=f"{dataset}: the FLOPs belong to another input than the stated one",
+                    bound=f"1 within {AREA_SLACK:.0%}, counted at the stated {stated}",
+                    conclusion=f"{rows[0].workload}: the FLOPs belong to another input than the stated one",
                 )
             )
     return findings
@@ -73,23 +78,24 @@ def flops_of_another_input(entries: tuple[Entry, ...]) -> list[Finding]:
 def params_off_by_ten(entries: tuple[Entry, ...]) -> list[Finding]:
     """Parameters a power of ten away from the network's own are a slip of the decimal point."""
     findings = []
-    for dataset, rows in by_dataset(entries):
-        slipped = [e for e in rows if e.params and _slip(e) != 0]
+    for rows in grouped(entries, lambda entry: entry.workload):
+        slipped = [
+            (e, e.params, e.expected_params) for e in rows if e.params and e.expected_params and _slip(e)
+        ]
         if slipped:
             findings.append(
                 Finding(
                     rule="params_off_by_ten",
-                    verdict=Verdict.INCONSISTENT,
-                    cells=tuple(e.params.where for e in slipped if e.params),
+                    severity=Severity.INCONSISTENT,
+                    cells=tuple(params.where for _, params, _ in slipped),
                     arithmetic=tuple(
-                        f"{e.technique}: {e.expected_params / 1e6:.2f}M counted / {e.params.text} = "
-                        f"{e.expected_params / e.params.value:.2f}"
-                        for e in slipped
-                        if e.params and e.expected_params
+                        f"{e.technique}: {counted / 1e6:.2f}M counted / {params.text} = "
+                        f"{counted / params.value:.2f}"
+                        for e, params, counted in slipped
                     ),
                     bound=f"1; a power of ten within {SLIP_SLACK:.0%} is a slip of the decimal point",
-                    conclusion=f"{dataset}: the parameters are misprinted by a factor of "
-                    f"{10.0 ** abs(_slip(slipped[0])):g}",
+                    conclusion=f"{rows[0].workload}: the parameters are misprinted by a factor of "
+                    f"{10.0 ** abs(_slip(slipped[0][0])):g}",
                 )
             )
     return findings
@@ -97,7 +103,7 @@ def params_off_by_ten(entries: tuple[Entry, ...]) -> list[Finding]:
 
 def params_not_those_of_the_technique(entries: tuple[Entry, ...]) -> list[Finding]:
     """Parameters are known before anything is measured; a printed count fits them or does not."""
-    baselines = {e.dataset: e for e in entries if e.technique == "baseline"}
+    baselines = {entry.workload: entry for entry in entries if entry.is_baseline}
     findings = []
     for entry in entries:
         if entry.params is None or entry.expected_params is None:
@@ -105,7 +111,7 @@ def params_not_those_of_the_technique(entries: tuple[Entry, ...]) -> list[Findin
         read = entry.params.times(10.0 ** _slip(entry))
         if read.low <= entry.expected_params <= read.high:
             continue
-        baseline = baselines.get(entry.dataset)
+        baseline = baselines.get(entry.workload)
         added = (
             f"the technique adds {entry.expected_params - baseline.expected_params:,} to the baseline's "
             f"{baseline.expected_params:,}"
@@ -116,7 +122,7 @@ def params_not_those_of_the_technique(entries: tuple[Entry, ...]) -> list[Findin
         findings.append(
             Finding(
                 rule="params_not_those_of_the_technique",
-                verdict=Verdict.INCONSISTENT,
+                severity=Severity.INCONSISTENT,
                 cells=(entry.params.where,),
                 arithmetic=(
                     f"{read.value / 1e6:.2f}M - {entry.expected_params / 1e6:.3f}M counted = {off:+.2f}M",
@@ -133,22 +139,22 @@ def classes_without_parameters(entries: tuple[Entry, ...]) -> list[Finding]:
     found: dict[tuple[str, str], list[tuple[str, tuple[str, str]]]] = {}
     bounds: dict[tuple[str, str], str] = {}
     for one, other in _pairs(entries):
-        few, many = sorted((one, other), key=lambda e: e.classes)
-        if few.params is None or many.params is None or few.task != many.task or few.classes == many.classes:
+        few, many = sorted((one, other), key=lambda entry: entry.num_classes)
+        if few.params is None or many.params is None or few.num_classes == many.num_classes:
             continue
         growth = many.params.times(10.0 ** _slip(many)).high - few.params.times(10.0 ** _slip(few)).low
-        needed = (many.classes - few.classes) * many.params_per_class
+        needed = (many.num_classes - few.num_classes) * many.params_per_class
         if growth >= needed:
             continue
-        pair = (few.dataset, many.dataset)
+        pair = (few.workload, many.workload)
         line = f"{few.technique}: {many.params.text} - {few.params.text}, at most {growth / 1e6:.3f}M"
         found.setdefault(pair, []).append((line, (few.params.where, many.params.where)))
-        classes = f"{many.classes} - {few.classes} classes x {many.params_per_class} parameters"
+        classes = f"{many.num_classes} - {few.num_classes} classes x {many.params_per_class} parameters"
         bounds[pair] = f"{needed / 1e6:.3f}M: {classes}"
     return [
         Finding(
             rule="classes_without_parameters",
-            verdict=Verdict.INCONSISTENT,
+            severity=Severity.INCONSISTENT,
             cells=tuple(cell for _, cells in lines for cell in cells),
             arithmetic=tuple(line for line, _ in lines),
             bound=bounds[pair],
@@ -167,15 +173,20 @@ def _slip(entry: Entry) -> int:
     return nearest if abs(10 ** (exponent - nearest) - 1) <= SLIP_SLACK else 0
 
 
-def _off(figure: Figure, expected: float, slack: float) -> bool:
-    return figure.high < expected * (1 - slack) or figure.low > expected * (1 + slack)
+def _off(number: Number, expected: float) -> bool:
+    return number.high < expected * (1 - AREA_SLACK) or number.low > expected * (1 + AREA_SLACK)
 
 
 def _pairs(entries: tuple[Entry, ...]) -> Iterator[tuple[Entry, Entry]]:
-    """Go through pairs of entries that differ in the data set alone, in the order of the entries."""
-    for one, other in combinations(entries, 2):
-        if (one.technique, one.group) == (other.technique, other.group) and one.dataset != other.dataset:
+    """Go through pairs of entries that differ in the workload alone, in the order of the entries."""
+    known = [entry for entry in entries if entry.network is not None]
+    for one, other in combinations(known, 2):
+        if one.workload != other.workload and _beside_workload(one) == _beside_workload(other):
             yield one, other
+
+
+def _beside_workload(entry: Entry) -> tuple[str, str, str | None]:
+    return entry.technique, entry.wider_group, entry.network
 
 
 RULES = (

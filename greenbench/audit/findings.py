@@ -9,12 +9,12 @@ from enum import StrEnum
 from greenbench.audit.entries import Entry
 
 
-class Verdict(StrEnum):
+class Severity(StrEnum):
     """How bad it is.
 
-    ``impossible``: no measurement can give it. ``inconsistent``: it and something else that is claimed
-    cannot both hold. ``implausible``: it lies outside what is known of such figures. ``rounding``: two
-    claims differ by what rounding can explain.
+    ``impossible``: no measurement can give it. ``inconsistent``: it and something else that is claimed cannot both
+    hold. ``implausible``: it lies outside what is known of such values. ``rounding``: two claims differ by what
+    rounding can explain.
     """
 
     IMPOSSIBLE = "impossible"
@@ -31,8 +31,8 @@ class Finding:
     ----------
     rule
         Name of the rule.
-    verdict
-        See `Verdict`.
+    severity
+        How bad it is.
     cells
         Names of the cells, or of the records' fields, that it concerns.
     arithmetic
@@ -44,7 +44,7 @@ class Finding:
     """
 
     rule: str
-    verdict: Verdict
+    severity: Severity
     cells: tuple[str, ...]
     arithmetic: tuple[str, ...]
     bound: str
@@ -66,7 +66,7 @@ class Rule:
     judge
         The rule itself: pure, from entries to findings.
     about
-        Which of the entries that have what it needs it judges; the others are there to compare with.
+        Which of the entries that have what it needs it judges. The others are there to compare with.
     """
 
     name: str

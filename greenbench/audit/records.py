@@ -1,125 +1,90 @@
-"""Applies the audit's rules to a user's own records: what would have been caught in the published study.
-
-Imports no torch.
-"""
+"""A user's own records as entries: what would have been caught in the published study is caught in them."""
 
 from __future__ import annotations
 
-import csv
+import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
-from importlib import resources
+from typing import Any
 
-from greenbench import datasets
+from greenbench.audit.boards import Board, known_boards
+from greenbench.audit.entries import Entry, Number, training_macs
 from greenbench.energy.carbon import carbon_intensity, co2_kg_per_week
-from greenbench.energy import Reading, Status
-from greenbench.paper.audit import Checked, audit_entries
-from greenbench.audit.entries import BACKWARD_AND_FORWARD, PARAMS_PER_CLASS, Entry, Figure
-from greenbench.audit.findings import Finding
-from greenbench.paper.recount import counted
-from greenbench.paper.setups import SETUPS, Board, as_text
+from greenbench.energy.reading import Reading, Status
+from greenbench.records.conditions import conditions
 from greenbench.records.record import Record
+from greenbench.records.results import Inference, Training
+from greenbench.spec.technique import BASELINE
 from greenbench.units import percent, si
 
-
-def audit_records(records: Sequence[Record]) -> tuple[Finding, ...]:
-    """Return everything in the records that is impossible, inconsistent or implausible."""
-    return tuple(finding for rule in check_records(records) for finding in rule.findings)
+OF_THE_WORKLOAD = ("kind", "workload", "setting.", "data.")
+"""What the names of those conditions begin with that are a workload's own."""
 
 
-def check_records(records: Sequence[Record]) -> tuple[Checked, ...]:
-    """Apply every rule of the audit to the records; each outcome says how many rows it could judge."""
-    return audit_entries(entry for record in records for entry in _entries(record, records))
+def entries_of(record: Record, records: Sequence[Record]) -> Iterator[Entry]:
+    """Return a record as entries: one for training, one for each batch size of inference.
 
-
-@cache
-def known_boards() -> dict[str, Board]:
-    """Return the boards of the shipped table by name, as NVML reports it.
-
-    Their peak is the highest dense rate that the data sheet gives for 16-bit operands, above what any
-    mode of the suite can reach.
+    `records` are those among which the operations of the record's network are looked up. A failure gives no entry, and
+    nor does a run that diverged: what it cost is the cost of a part.
     """
-    text = resources.files("greenbench").joinpath("boards.csv").read_text(encoding="utf-8")
-    return {
-        row["name"]: Board(row["name"], float(row["power_limit_w"]), 1e12 * float(row["peak_tflops"]))
-        for row in csv.DictReader(text.splitlines())
-    }
-
-
-def _entries(record: Record, records: Sequence[Record]) -> Iterator[Entry]:
-    """Return a record as entries: one for training, one for each batch size of inference."""
-    known = datasets.discover().get(record.case.dataset)
-    if known is None:
-        return
-    protocol = record.case.protocol
+    agreed = conditions(record)
     entry = Entry(
-        dataset=record.case.dataset,
+        workload=record.case.workload,
         technique=record.case.technique,
-        task=known.task,
-        classes=known.classes,
-        input=known.image_size,
-        group=f"{protocol} on {record.machine.key}",  # only equal protocols on one machine are compared
-        params_per_class=PARAMS_PER_CLASS[known.task] if protocol.width == 1 else 1,
+        num_classes=record.workload.num_classes,
+        input=record.workload.image_size,
+        is_baseline=record.case.technique == BASELINE,
+        group=_text(agreed),
+        wider_group=_text(_beside_workload(agreed)),
+        work_share=record.technique.work_share,
+        metric=record.workload.metric,
+        best_known=record.workload.best_known,
     )
-    if record.training is not None:
-        yield _training_entry(entry, record, records)
-    if record.inference is not None:
-        yield from _inference_entries(entry, record)
+    result = record.result
+    if isinstance(result, Training) and result.status == "finished":
+        yield _training_entry(entry, record, result, records)
+    if isinstance(result, Inference):
+        yield from _inference_entries(entry, record, result)
 
 
-def _training_entry(entry: Entry, record: Record, records: Sequence[Record]) -> Entry:
-    training = record.training
-    assert training is not None
+def _training_entry(entry: Entry, record: Record, training: Training, records: Sequence[Record]) -> Entry:
     where = f"{record.file_name}: training"
-    heldout = (training.heldout or {}).get(training.metric)
+    score = (training.validation or {}).get(record.workload.metric.name)
     return replace(
         entry,
         board=_board(training.energy),
         train_energy_j=_energy(training.energy, where),
         train_seconds=_seconds(training.energy, where),
-        heldout=None if heldout is None else Figure(f"{where}.heldout", heldout, percent(heldout)),
-        train_macs=_training_macs(record, records),
+        score=None if score is None else Number(f"{where}.validation", score, percent(score)),
+        train_macs=_training_macs(record, training, records),
     )
 
 
-def _inference_entries(entry: Entry, record: Record) -> Iterator[Entry]:
-    inference = record.inference
-    assert inference is not None
+def _inference_entries(entry: Entry, record: Record, inference: Inference) -> Iterator[Entry]:
     where = f"{record.file_name}: inference"
     entry = replace(
         entry,
         input=inference.input_size,
-        macs=Figure(f"{where}.conv_macs", inference.conv_macs, f"{inference.conv_macs / 1e9:.4g}G"),
-        params=Figure(f"{where}.params", inference.params, f"{inference.params / 1e6:.4g}M"),
+        macs=Number(f"{where}.conv_macs", inference.conv_macs, f"{inference.conv_macs / 1e9:.4g}G"),
+        params=Number(f"{where}.params", inference.params, f"{inference.params / 1e6:.4g}M"),
     )
-    entry = _with_published_counts(entry, record)
-    for batch in inference.batches:
-        at = f"{where}.batch_{batch.batch_size}"
+    for name, batch in (("single", inference.single), ("large", inference.large)):
+        at = f"{where}.{name}"
         latency_s = batch.latency_ms / 1e3 / batch.batch_size
         energy = _energy(batch.energy_per_image, at)
         co2 = co2_kg_per_week(energy.value if energy else None, carbon_intensity())
+        of_batch = f", batch {batch.batch_size}"
         yield replace(
             entry,
-            group=f"{entry.group}, batch {batch.batch_size}",
+            group=entry.group + of_batch,
+            wider_group=entry.wider_group + of_batch,
             board=_board(batch.energy_per_image),
-            latency_s=Figure(f"{at}.latency_ms", latency_s, si(latency_s, "s")),
+            latency_s=Number(f"{at}.latency_ms", latency_s, si(latency_s, "s")),
             energy_j=energy,
             energy_seconds=_seconds(batch.energy_per_image, at),
-            co2_kg_per_week=None if co2 is None else Figure(f"{at}.co2", co2, f"{co2:.4g} kg/wk"),
+            co2_kg_per_week=None if co2 is None else Number(f"{at}.co2", co2, f"{co2:.4g} kg/wk"),
         )
-
-
-def _with_published_counts(entry: Entry, record: Record) -> Entry:
-    """Add what the full-size network is known to count, where the record is of one."""
-    setup = SETUPS.get(entry.dataset)
-    row = counted("stated").get((entry.dataset, entry.technique))
-    protocol = record.case.protocol
-    full_size = protocol.width == 1 and tuple(protocol.blocks_per_stage) == (3, 4, 6, 3)
-    if setup is None or row is None or not full_size or as_text(entry.input) != row.input:
-        return entry
-    return replace(entry, expected_params=row.params, expected_macs=row.conv_macs)
 
 
 def _board(reading: Reading) -> Board | None:
@@ -131,36 +96,59 @@ def _board(reading: Reading) -> Board | None:
     return None if limit_w is None else Board(reading.device or "this board", limit_w, math.inf)
 
 
-def _energy(reading: Reading, where: str) -> Figure | None:
+def _energy(reading: Reading, where: str) -> Number | None:
     """Return a reading's energy where it is a full measurement; a marked one is known to be rough."""
     if reading.energy_j is None or reading.status != Status.MEASURED:
         return None
-    return Figure(f"{where}.energy_j", reading.energy_j, si(reading.energy_j, "J"))
+    return Number(f"{where}.energy_j", reading.energy_j, si(reading.energy_j, "J"))
 
 
-def _seconds(reading: Reading, where: str) -> Figure:
-    return Figure(f"{where}.seconds", reading.seconds, si(reading.seconds, "s"))
-
-
-def _training_macs(record: Record, records: Sequence[Record]) -> float | None:
-    """Return the multiply-adds of a training, where the records hold its network's count."""
-    training, images = record.training, record.data.train_images
-    counts = _counts_of(record, records)
-    if training is None or images is None or counts is None:
+def _seconds(reading: Reading, where: str) -> Number | None:
+    """Return the time that a reading's energy was drawn in, where there is such an energy."""
+    if _energy(reading, where) is None:
         return None
-    macs, pixels = counts
+    return Number(f"{where}.seconds", reading.seconds, si(reading.seconds, "s"))
+
+
+def _training_macs(record: Record, training: Training, records: Sequence[Record]) -> float | None:
+    """Return the multiply-adds of a training, where the records hold its network's count."""
+    images = record.workload.train_images
+    measured = _same_network(record, records)
+    if images is None or measured is None:
+        return None
     # Smaller images in some epochs cost less, in proportion to their area.
-    area = sum(epoch.image_size[0] * epoch.image_size[1] / pixels for epoch in training.curve)
-    return BACKWARD_AND_FORWARD * macs * images * area
+    pixels = math.prod(measured.input_size)
+    epochs = sum(math.prod(epoch.image_size) / pixels for epoch in training.curve)
+    return training_macs(measured.full_macs, images, epochs)
 
 
-def _counts_of(record: Record, records: Sequence[Record]) -> tuple[int, int] | None:
-    """Return multiply-adds and pixels of an image, from the technique's profile or the baseline's."""
-    for technique in (record.case.technique, "baseline"):
+def _same_network(record: Record, records: Sequence[Record]) -> Inference | None:
+    """Return the inference of the network that a record trained: the technique's, or the baseline's left alone."""
+    network = _network(record)
+    techniques = [record.case.technique]
+    if "network" not in record.technique.changed_fields:
+        techniques.append(BASELINE)
+    for technique in techniques:
         for other in records:
-            case = other.case
-            same = (case.dataset, case.protocol.name) == (record.case.dataset, record.case.protocol.name)
-            if other.inference is not None and same and case.technique == technique:
-                size = other.inference.input_size
-                return other.inference.full_macs, size[0] * size[1]
+            if (
+                isinstance(other.result, Inference)
+                and other.case.technique == technique
+                and _network(other) == network
+            ):
+                return other.result
     return None
+
+
+def _network(record: Record) -> dict[str, Any]:
+    """Return what decides a baseline's network, and the conditions that are not the workload's."""
+    agreed = conditions(record)
+    own = {name: agreed.get(name) for name in ("workload", "workload_digest", "setting.network")}
+    return own | _beside_workload(agreed)
+
+
+def _beside_workload(agreed: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in agreed.items() if not name.startswith(OF_THE_WORKLOAD)}
+
+
+def _text(agreed: Mapping[str, Any]) -> str:
+    return json.dumps(agreed, sort_keys=True)

@@ -1,15 +1,13 @@
-"""Runs the audit's rules over the published tables, or over any entries."""
+"""Runs the audit's rules over any entries."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from greenbench.paper import counting_rules, inference_rules, training_rules
-from greenbench.paper.cells import Cell, published_cells
-from greenbench.audit.entries import Entry, published_entries
-from greenbench.audit.findings import Finding, Rule, Verdict
-from greenbench.paper.claims import CLAIMS, RULE, text_against_tables
+from greenbench.audit import counting_rules, inference_rules, training_rules
+from greenbench.audit.entries import Entry
+from greenbench.audit.findings import Finding, Rule, Severity
 
 
 def zero_is_no_measurement(entries: tuple[Entry, ...]) -> list[Finding]:
@@ -21,9 +19,9 @@ def zero_is_no_measurement(entries: tuple[Entry, ...]) -> list[Finding]:
             findings.append(
                 Finding(
                     rule="zero_is_no_measurement",
-                    verdict=Verdict.IMPOSSIBLE,
-                    cells=tuple(f.where for f in zeros),
-                    arithmetic=tuple(f"{f.where}: {f.text}" for f in zeros),
+                    severity=Severity.IMPOSSIBLE,
+                    cells=tuple(zero.where for zero in zeros),
+                    arithmetic=tuple(f"{zero.where}: {zero.text}" for zero in zeros),
                     bound="above 0",
                     conclusion=f"{entry.name}: nothing was measured; say so with None and a reason",
                 )
@@ -65,7 +63,7 @@ class Checked:
 def audit_entries(entries: Iterable[Entry]) -> tuple[Checked, ...]:
     """Apply every rule to the entries that have what it needs.
 
-    Zeros are reported and then left out: they are no figures to calculate with.
+    Zeros are reported and then left out: nothing can be calculated with them.
     """
     rows = tuple(entries)
     sound = tuple(entry.without_zeros() for entry in rows)
@@ -75,15 +73,3 @@ def audit_entries(entries: Iterable[Entry]) -> tuple[Checked, ...]:
         judged = sum(1 for entry in applicable if rule.about(entry))
         outcomes.append(Checked(rule.name, rule.question, judged, tuple(rule.judge(applicable))))
     return tuple(outcomes)
-
-
-def audit_tables(cells: Iterable[Cell] | None = None) -> tuple[Checked, ...]:
-    """Audit the published tables, or other cells in their form: all rules, and the text's claims."""
-    table = published_cells() if cells is None else tuple(cells)
-    text = Checked(
-        RULE,
-        "Does the text say what the tables say?",
-        len(CLAIMS),
-        tuple(text_against_tables(table)),
-    )
-    return (*audit_entries(published_entries(table)), text)

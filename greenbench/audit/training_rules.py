@@ -1,50 +1,46 @@
-"""Rules on what is claimed of training: energy against compute, equal work, epochs, accuracy."""
+"""Rules on what is claimed of training: energy against operations, against stated work, and the score."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from greenbench.audit.entries import Entry, Figure
-from greenbench.audit.findings import Finding, Rule, Verdict
+from greenbench.audit.entries import Entry, Number, grouped
+from greenbench.audit.findings import Finding, Rule, Severity
 from greenbench.units import percent, si
-
-SAME_WORK = ("random_gradient", "cyclic_lr", "lookahead")
-"""Techniques that leave network, data, loss and number of steps alone; lookahead adds one pass over the
-weights in five steps."""
 
 WORK_SLACK = 0.05
 """Repeats on one board spread by 0.1 to 1.4 % (Yang et al., SC24); five percent leave room for more."""
 
-REFERENCE_TOP1 = {"cifar100": 0.799, "tiny_imagenet": 0.650}
-"""Best public top-1 of ResNet-50 from scratch with this stem, at 32x32 and 64x64."""
-
-REFERENCE_TOP5 = {"tiny_imagenet": 0.860}
-
 REFERENCE_SLACK = 0.05
-"""How far above the reference a better recipe may be."""
+"""How far above the best known score a better recipe may be."""
 
 
 def energy_below_compute_floor(entries: tuple[Entry, ...]) -> list[Finding]:
     """Operations alone take some energy, on a board at its peak rate and full power."""
     findings = []
-    for group in _groups(entries):
-        below = [(e, floor) for e in group if (floor := _floor_j(e)) and _training_energy(e).high < floor]
+    for rows in grouped(entries, lambda entry: (entry.workload, entry.group, entry.board)):
+        board = rows[0].board
+        if board is None:
+            continue
+        below = [
+            (e.technique, e.train_energy_j, 2 * e.train_macs, floor)
+            for e in rows
+            if e.train_energy_j and e.train_macs and (floor := _floor_j(e)) and e.train_energy_j.high < floor
+        ]
         if not below:
             continue
-        first, board = below[0][0], below[0][0].board
-        assert board is not None
         findings.append(
             Finding(
                 rule="energy_below_compute_floor",
-                verdict=Verdict.INCONSISTENT,
-                cells=tuple(_training_energy(e).where for e, _ in below),
+                severity=Severity.INCONSISTENT,
+                cells=tuple(energy.where for _, energy, _, _ in below),
                 arithmetic=tuple(
-                    f"{e.technique}: {_training_energy(e).text}; {2 * (e.train_macs or 0):.3g} FLOP / "
+                    f"{technique}: {energy.text}; {operations:.3g} FLOP / "
                     f"{board.peak_flops / 1e12:g} TFLOP/s x {board.power_limit_w:g} W = {si(floor, 'J')}"
-                    for e, floor in below
+                    for technique, energy, operations, floor in below
                 ),
                 bound=f"the energy of these operations at the peak rate and full power of {board.name}",
-                conclusion=f"{first.dataset}: the energy is too small for the stated images, epochs and "
+                conclusion=f"{rows[0].workload}: the energy is too small for the stated images, epochs and "
                 "precision; less was computed, or not all of it was measured",
             )
         )
@@ -54,23 +50,18 @@ def energy_below_compute_floor(entries: tuple[Entry, ...]) -> list[Finding]:
 def same_work_different_energy(entries: tuple[Entry, ...]) -> list[Finding]:
     """Equal work on one board takes equal energy."""
     findings = []
-    for group in _groups(entries):
-        baselines = [_training_energy(e) for e in group if e.technique == "baseline"]
-        if not baselines:
-            continue
-        reference = baselines[0]
-        others = [e for e in group if e.technique in SAME_WORK]
-        others += [e for e in group if e.technique == "baseline"][1:]
-        off = [e for e in others if _differs(_training_energy(e), reference, 1.0)]
+    for reference, rows in _beside_baseline(entries):
+        others = [e for e in rows if _does_same_work(e)] + [e for e in rows if e.is_baseline]
+        off = [line for e in others if (line := _off_share(e, reference, 1.0))]
         if off:
             findings.append(
                 Finding(
                     rule="same_work_different_energy",
-                    verdict=Verdict.IMPLAUSIBLE,
-                    cells=(reference.where, *(_training_energy(e).where for e in off)),
-                    arithmetic=tuple(_share_line(e, reference, 1.0) for e in off),
+                    severity=Severity.IMPLAUSIBLE,
+                    cells=(reference.where, *(cell for cell, _ in off)),
+                    arithmetic=tuple(line for _, line in off),
                     bound=f"{WORK_SLACK:.0%}: same network, images and steps; repeats spread by 0.1 to 1.4 %",
-                    conclusion=f"{off[0].dataset}: energies differ by more than the technique can cause, so "
+                    conclusion=f"{rows[0].workload}: energies differ by more than the technique can cause, so "
                     "smaller differences in this column say nothing",
                 )
             )
@@ -78,85 +69,109 @@ def same_work_different_energy(entries: tuple[Entry, ...]) -> list[Finding]:
 
 
 def half_epochs_half_energy(entries: tuple[Entry, ...]) -> list[Finding]:
-    """Half of the epochs take half of the energy."""
+    """Half of the epochs take half of the energy, and any other share of the work that share."""
     findings = []
-    for group in _groups(entries):
-        baselines = [_training_energy(e) for e in group if e.technique == "baseline"]
-        halves = [e for e in group if e.technique == "poly_half_epochs"]
-        off = [e for e in halves if baselines and _differs(_training_energy(e), baselines[0], 0.5)]
-        if off:
-            findings.append(
-                Finding(
-                    rule="half_epochs_half_energy",
-                    verdict=Verdict.IMPLAUSIBLE,
-                    cells=(baselines[0].where, *(_training_energy(e).where for e in off)),
-                    arithmetic=tuple(_share_line(e, baselines[0], 0.5) for e in off),
-                    bound=f"half of the baseline's energy within {WORK_SLACK:.0%}",
-                    conclusion=f"{off[0].dataset}: half of the epochs did not take half of the energy",
+    for reference, rows in _beside_baseline(entries):
+        for share in dict.fromkeys(share for e in rows if (share := _other_share(e))):
+            part = "half" if share == 0.5 else f"{share:g}"
+            what = "epochs" if share == 0.5 else "work"
+            off = [
+                line for e in rows if _other_share(e) == share and (line := _off_share(e, reference, share))
+            ]
+            if off:
+                findings.append(
+                    Finding(
+                        rule="half_epochs_half_energy",
+                        severity=Severity.IMPLAUSIBLE,
+                        cells=(reference.where, *(cell for cell, _ in off)),
+                        arithmetic=tuple(line for _, line in off),
+                        bound=f"{part} of the baseline's energy within {WORK_SLACK:.0%}",
+                        conclusion=f"{rows[0].workload}: {part} of the {what} did not take {part} of the energy",
+                    )
                 )
-            )
     return findings
 
 
 def accuracy_above_reference(entries: tuple[Entry, ...]) -> list[Finding]:
-    """Accuracy far above what the network is known to reach is another metric, or an error."""
+    """Scores far above what the network is known to reach are of another metric, or an error."""
     findings = []
-    for group in _groups(entries):
-        reference = REFERENCE_TOP1.get(group[0].dataset)
-        above = [e for e in group if reference and e.heldout and e.heldout.low > reference + REFERENCE_SLACK]
-        if not above or reference is None:
+    for rows in grouped(entries, lambda entry: (entry.workload, entry.group)):
+        metric, known = rows[0].metric, rows[0].best_known
+        if metric is None or not _has_reference(rows[0]):
             continue
-        dataset = group[0].dataset
-        top5 = REFERENCE_TOP5.get(dataset)
-        reading = f"; top-5 of the same networks is {percent(top5)}" if top5 else ""
+        reference = known[metric.name]
+        above = [
+            (e.technique, e.score) for e in rows if e.score and e.score.low > reference + REFERENCE_SLACK
+        ]
+        if not above:
+            continue
+        others = {name: value for name, value in known.items() if name != metric.name}
         findings.append(
             Finding(
                 rule="accuracy_above_reference",
-                verdict=Verdict.IMPLAUSIBLE,
-                cells=tuple(e.heldout.where for e in above if e.heldout),
+                severity=Severity.IMPLAUSIBLE,
+                cells=tuple(score.where for _, score in above),
                 arithmetic=tuple(
-                    f"{e.technique}: {e.heldout.text} - {percent(reference)} = "
-                    f"{100 * (e.heldout.value - reference):+.1f} points"
-                    for e in above
-                    if e.heldout
+                    f"{technique}: {score.text} - {percent(reference)} = "
+                    f"{100 * (score.value - reference):+.1f} points"
+                    for technique, score in above
                 ),
-                bound=f"{100 * REFERENCE_SLACK:.0f} points above {percent(reference)}, the best public top-1 "
-                f"of this network from scratch{reading}",
-                conclusion=f"{dataset}: this is not top-1 accuracy of this network"
-                + (", it reads like top-5" if top5 else ""),
+                bound=f"{100 * REFERENCE_SLACK:.0f} points above {percent(reference)}, the best public "
+                f"{metric.name} of this network from scratch"
+                + "".join(
+                    f"; {name} of the same networks is {percent(value)}" for name, value in others.items()
+                ),
+                conclusion=f"{rows[0].workload}: this is not {metric.title} of this network"
+                + (f", it reads like {' or '.join(others)}" if others else ""),
             )
         )
     return findings
 
 
-def _training_energy(entry: Entry) -> Figure:
-    assert entry.train_energy_j is not None
-    return entry.train_energy_j
-
-
 def _floor_j(entry: Entry) -> float | None:
-    if entry.train_macs is None or entry.board is None or entry.train_energy_j is None:
+    if entry.train_macs is None or entry.board is None:
         return None
     return 2 * entry.train_macs / entry.board.peak_flops * entry.board.power_limit_w
 
 
-def _differs(figure: Figure, reference: Figure, share: float) -> bool:
-    """Whether a figure is off `share` of the reference by more than the slack, however both were rounded."""
-    low, high = figure.low / reference.high, figure.high / reference.low
-    return low > share * (1 + WORK_SLACK) or high < share * (1 - WORK_SLACK)
+def _does_same_work(entry: Entry) -> bool:
+    return entry.work_share == 1 and not entry.is_baseline
 
 
-def _share_line(entry: Entry, reference: Figure, share: float) -> str:
-    energy = _training_energy(entry)
+def _other_share(entry: Entry) -> float | None:
+    return None if entry.is_baseline or entry.work_share == 1 else entry.work_share
+
+
+def _has_reference(entry: Entry) -> bool:
+    """Whether the score is a percentage that is known to have a limit above."""
+    metric = entry.metric
+    return (
+        metric is not None
+        and (metric.unit, metric.better) == ("%", "higher")
+        and metric.name in entry.best_known
+    )
+
+
+def _beside_baseline(entries: tuple[Entry, ...]) -> Iterator[tuple[Number, list[Entry]]]:
+    """Go through the groups that have a baseline: its energy, and all others of the group."""
+    for rows in grouped(entries, lambda entry: (entry.workload, entry.group)):
+        first = next((e for e in rows if e.is_baseline), None)
+        if first is not None and first.train_energy_j is not None:
+            yield first.train_energy_j, [e for e in rows if e is not first]
+
+
+def _off_share(entry: Entry, reference: Number, share: float) -> tuple[str, str] | None:
+    """Return cell and calculation of an energy that is not this share of the reference, however both were rounded."""
+    energy = entry.train_energy_j
+    if energy is None:
+        return None
+    low, high = energy.low / reference.high, energy.high / reference.low
+    if low <= share * (1 + WORK_SLACK) and high >= share * (1 - WORK_SLACK):
+        return None
     expected = reference.text if share == 1 else f"({share:g} x {reference.text})"
     ratio = energy.value / (share * reference.value)
-    return f"{entry.technique}: {energy.text} / {expected} = {ratio:.3f}, {100 * (ratio - 1):+.0f} %"
-
-
-def _groups(entries: tuple[Entry, ...]) -> Iterator[list[Entry]]:
-    """Go through the entries of one data set and group at a time."""
-    for key in dict.fromkeys((e.dataset, e.group) for e in entries):
-        yield [e for e in entries if (e.dataset, e.group) == key]
+    line = f"{entry.technique}: {energy.text} / {expected} = {ratio:.3f}, {100 * (ratio - 1):+.0f} %"
+    return energy.where, line
 
 
 RULES = (
@@ -172,20 +187,20 @@ RULES = (
         "Do trainings that do the same work take the same energy?",
         ("train_energy_j",),
         same_work_different_energy,
-        about=lambda entry: entry.technique in SAME_WORK,
+        about=_does_same_work,
     ),
     Rule(
         "half_epochs_half_energy",
         "Do half of the epochs take half of the energy?",
         ("train_energy_j",),
         half_epochs_half_energy,
-        about=lambda entry: entry.technique == "poly_half_epochs",
+        about=lambda entry: _other_share(entry) is not None,
     ),
     Rule(
         "accuracy_above_reference",
         "Is the accuracy within what the network is known to reach?",
-        ("heldout",),
+        ("score",),
         accuracy_above_reference,
-        about=lambda entry: entry.dataset in REFERENCE_TOP1,
+        about=_has_reference,
     ),
 )

@@ -1,33 +1,44 @@
-"""The console script ``greenbench``: finds the subcommand's module and runs it."""
+"""The console script ``greenbench``: finds the subcommand's module and runs it.
+
+A module ``name.py`` of this folder becomes ``greenbench name``. It has a docstring, whose first line is the help;
+``configure(parser)``, which adds its arguments; and ``run(args) -> int``, which returns the exit code. Only the chosen
+module is imported, so a light command starts lightly.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import pkgutil
 import sys
 from collections.abc import Sequence
 
-import greenbench
-from greenbench import commands
 from greenbench.errors import UserError
+from greenbench.version import VERSION
 
 OK, USAGE_ERROR = 0, 2
+DESCRIPTION = "What a deep-learning training technique gains, and what it costs."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code (2 for bad input)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    names = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+    names = sorted(
+        module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")
+    )
     chosen = arguments[0] if arguments and arguments[0] in names else None
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a letter shows "?" instead
 
-    parser = argparse.ArgumentParser(prog="greenbench", description=greenbench.__doc__)
-    parser.add_argument("--version", action="version", version=f"greenbench {greenbench.__version__}")
+    parser = argparse.ArgumentParser(prog="greenbench", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"greenbench {VERSION}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     # Help over all commands needs every module's docstring; running one needs that one alone.
     for name in [chosen] if chosen else names:
-        module = importlib.import_module(f"{commands.__name__}.{name}")
+        module = importlib.import_module(f"{__name__}.{name}")
         doc = (module.__doc__ or "").strip()
         subparser = subparsers.add_parser(
             name,
@@ -48,7 +59,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader, such as `head`, has seen enough; Python's own flush at exit must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-
-
-if __name__ == "__main__":
-    sys.exit(main())

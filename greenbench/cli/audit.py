@@ -1,8 +1,7 @@
-"""Audit the published tables, or a folder of records, for figures that cannot be.
+"""Audit the published tables, or a folder of records, for impossible and inconsistent values.
 
-Each finding names the cells, the arithmetic and the bound that it was held against. Without RECORDS
-the study's own four tables and its text are audited. With RECORDS the exit code is 1 if anything was
-found.
+Each finding names the cells, the arithmetic and the bound that it was held against. Without RECORDS, the study's own
+four tables and its text are audited. With RECORDS, the exit code is 1 if anything was found.
 """
 
 from __future__ import annotations
@@ -16,12 +15,15 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from greenbench.errors import UserError
-from greenbench.paper.audit import Checked, audit_tables
 from greenbench.audit.findings import Finding
+from greenbench.audit.rules import Checked
+from greenbench.errors import UserError
+from greenbench.paper.audit import audit_records, audit_tables
+from greenbench.records.folder import RecordFolder
 from greenbench.units import MISSING
 
 CELLS_SHOWN = 4
+_GIVE = "give the folder that a study wrote with --green-out"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,17 +44,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _audit_folder(path: Path) -> tuple[Checked, ...]:
-    from greenbench.audit import check_records
-    from greenbench.records.record import RecordFolder
-
     if not path.is_dir():
-        raise UserError(f"{path} is not a folder; give the folder of records that a study wrote")
+        raise UserError(f"{path} is not a folder", _GIVE)
     records, unreadable = RecordFolder(path).read()
     for file in unreadable:
         print(f"greenbench: left out {file.path}: {file.reason}", file=sys.stderr)
     if not records:
-        raise UserError(f"{path} holds no records; give the folder that a study wrote with --green-out")
-    return check_records(records)
+        raise UserError(f"{path} holds no records", _GIVE)
+    return audit_records(records)
 
 
 def _as_json(subject: str, checked: Sequence[Checked]) -> str:
@@ -92,7 +91,7 @@ def _finding_lines(finding: Finding) -> list[str]:
     left = len(finding.cells) - CELLS_SHOWN
     more = f" and {left} more (--json lists all)" if left > 0 else ""
     return [
-        f"[{finding.verdict}] {finding.rule}: {finding.conclusion}",
+        f"[{finding.severity}] {finding.rule}: {finding.conclusion}",
         *(f"    {line}" for line in finding.arithmetic),
         f"    bound: {finding.bound}",
         f"    cells: {', '.join(finding.cells[:CELLS_SHOWN])}{more}",

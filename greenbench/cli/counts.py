@@ -1,7 +1,7 @@
-"""Count parameters and multiply-adds of all networks of Tables 3 and 4, beside the printed figures.
+"""Count parameters and multiply-adds of all networks of Tables 3 and 4, beside the printed numbers.
 
-Each figure is marked as one that rounds to the printed digits, truncates to them, or differs. The
-inputs are those that the printed figures fit; "--inputs stated" takes those of the captions instead.
+Each count rounds to the printed digits, truncates to them, or differs. The inputs are those that the printed numbers
+fit; "--inputs stated" takes those of the captions instead.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
-from greenbench.paper.recount import BASES, Row, recount
+from greenbench.paper.recount import Row, recount
+from greenbench.spec.scale import INPUTS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--inputs",
         default="fitted",
         metavar="NAME",
-        help=f"sizes of the images: {' or '.join(BASES)} (default: fitted)",
+        help=f"sizes of the images: {' or '.join(INPUTS)} (default: fitted)",
     )
     parser.add_argument("--json", action="store_true", help="print rows as JSON")
 
@@ -65,6 +66,6 @@ def _table(rows: list[Row]) -> str:
     agreeing = sum(verdict != "differs" for verdict in verdicts)
     table = tabulate(lines, headers=headers, colalign=alignment, disable_numparse=True)
     return (
-        f"{table}\n\n{agreeing} of {len(verdicts)} printed figures are reproduced to their last digit "
+        f"{table}\n\n{agreeing} of {len(verdicts)} printed numbers are reproduced to their last digit "
         f"({verdicts.count('truncates')} by truncation). Table 4 prints parameters in units of 10 M."
     )

@@ -32,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
     """Examine the machine and print what was found."""
     if args.seconds < MIN_SECONDS:
         raise UserError(
-            f"--seconds {args.seconds:g} is too short: a measurement needs {MIN_SECONDS:g} s or more"
+            f"--seconds {args.seconds:g} is too short: a measurement needs {MIN_SECONDS:g} s or more",
+            f"write --seconds {MIN_SECONDS:g}",
         )
     found = examine_machine(args.seconds)
     valid = all(device.valid for device in found)

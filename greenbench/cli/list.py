@@ -1,7 +1,7 @@
-"""List the techniques with category, source and the tasks that they apply to.
+"""List techniques and workloads.
 
-Listed are those of the package, those of installed packages (entry-point group greenbench.techniques) and
-those of the files given.
+Listed are those of the package, those of installed packages (entry-point groups greenbench.techniques and
+greenbench.workloads) and those of the files given.
 """
 
 from __future__ import annotations
@@ -11,20 +11,25 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from greenbench.techniques import discover
+from greenbench.study.catalog import discover
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="technique files of your own")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="Python files of your own")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one line for each technique."""
-    headers = ("Name", "Technique", "Category", "Source", "Applies to")
-    rows = [
-        (technique.name, technique.title, technique.category, technique.citation, ", ".join(technique.tasks))
-        for technique in discover(args.files).values()
+    """Print one line for each technique and each workload."""
+    catalog = discover(args.files)
+    techniques = [
+        (t.name, t.category, t.citation, ", ".join(t.tasks or ("all tasks",)))
+        for t in catalog.techniques.values()
     ]
-    print(tabulate(rows, headers=headers))
+    workloads = [
+        (w.name, w.title, w.task, w.metric.title, ", ".join(w.settings)) for w in catalog.workloads.values()
+    ]
+    print(tabulate(techniques, ("Technique", "Category", "Source", "Applies to")))
+    print()
+    print(tabulate(workloads, ("Workload", "Title", "Task", "Metric", "Scales")))
     return 0

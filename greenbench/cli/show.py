@@ -1,24 +1,36 @@
-"""Show the method card of a technique: what it does, its source and settings, what deviates and is unknown."""
+"""Show the card of a technique or workload: what it does, its source and settings, what deviates and is unknown."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from greenbench.techniques import discover, find
+from greenbench.errors import UserError
+from greenbench.study.catalog import discover
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("name", metavar="NAME", help="name of a technique, as greenbench list prints it")
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="technique files of your own")
+    parser.add_argument("name", metavar="NAME", help="a name that greenbench list prints")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="Python files of your own")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the card below the technique's title, category, citation and tasks."""
-    technique = find(discover(args.files), args.name)
-    print(f"{technique.title} ({technique.name})")
-    print(f"{technique.category}; {technique.citation}; {', '.join(technique.tasks)}; {technique.source}")
-    print()
-    print(technique.card)
+    """Print the card below what the catalog knows."""
+    catalog = discover(args.files)
+    if args.name in catalog.workloads:
+        workload = catalog.workloads[args.name]
+        facts = f"{workload.task}; {workload.metric.title}; {', '.join(workload.settings)}; {workload.source.name}"
+        title, card = workload.title, workload.card
+    elif set(args.name.split("+")) <= set(catalog.techniques):
+        technique = catalog.technique(args.name)
+        facts = (
+            f"{technique.category}; {technique.citation}; {', '.join(technique.tasks or ('all tasks',))}; "
+        )
+        facts += technique.source.name
+        title, card = technique.title, technique.card
+    else:
+        known = ", ".join([*catalog.techniques, *catalog.workloads])
+        raise UserError(f"{args.name!r} is neither a technique nor a workload", f"choose one of {known}")
+    print(f"{title} ({args.name})\n{facts}\n\n{card}")
     return 0

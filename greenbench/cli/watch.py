@@ -2,7 +2,7 @@
 
 Opens a window on every visible GPU (or on the CPU where there is none), runs COMMAND in it, and prints what
 was measured: as text on standard error, or with --json as one line on standard output, after the command's
-own output. "energy_j" is null unless it is a valid measurement; "reason" then says why.
+own output. "energy_j" is null unless it is a valid measurement; "reason" then says why, and "next_step" what to do.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command in a window and print the readings."""
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
-        raise UserError("no command to measure; write for example: greenbench watch -- python train.py")
+        raise UserError("no command to measure", "write for example: greenbench watch -- python train.py")
     with open_meter(args.meter, devices="all", busy=args.on_busy) as meter:
         recorder = _recorder(meter, args.record)
         with meter.window("command") as window:
@@ -73,7 +73,7 @@ def _recorder(meter: object, path: Path | None) -> Recorder | None:
     if path is None:
         return None
     if not isinstance(meter, DeviceMeter):
-        raise UserError("--record needs a meter that samples, and there is none; see 'greenbench doctor'")
+        raise UserError("--record needs a meter that samples, and there is none", "see 'greenbench doctor'")
     return Recorder(meter, path)
 
 
@@ -136,13 +136,14 @@ def _shown(reading: Reading) -> dict[str, Any]:
         "method": reading.method,
         "ticks": reading.ticks,
         "reason": reading.reason,
+        "next_step": reading.next_step,
         "notes": list(reading.notes),
     }
 
 
 def _line(reading: Reading) -> str:
     name = reading.device or "energy"
-    remarks = "; ".join(filter(None, (reading.reason, *reading.notes)))
+    remarks = "; ".join(filter(None, (reading.reason, reading.next_step, *reading.notes)))
     tail = f" ({remarks})" if remarks else ""
     if reading.energy_j is None:
         return f"{name}: {reading.status} in {reading.seconds:.2f} s{tail}"

@@ -1,4 +1,4 @@
-"""Images with their targets: held in memory as one tensor, or decoded from files when asked for."""
+"""Images with their targets: in memory as one tensor, or decoded from files when asked for."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ResidentImages:
         return ResidentImages(self.images.to(device), self.targets.to(device))
 
 
-class SegmentationFiles:
+class MaskFiles:
     """Image and mask files, decoded on access.
 
     Parameters
@@ -61,7 +61,7 @@ class SegmentationFiles:
     pairs
         (image file, mask file).
     class_of_id
-        Table of 256 entries from the mask's stored value to the class, `IGNORE_INDEX` for none.
+        Table of 256 entries from the mask's stored value to the class, the ignore label for none.
     """
 
     def __init__(self, pairs: Sequence[tuple[Path, Path]], class_of_id: np.ndarray | None = None) -> None:
@@ -77,7 +77,8 @@ class SegmentationFiles:
         if image.shape[:2] != mask.shape:
             raise UserError(
                 f"{image_file} has {image.shape[0]}x{image.shape[1]} pixels, its mask {mask_file} "
-                f"{mask.shape[0]}x{mask.shape[1]}; they do not belong together: unpack the data set again"
+                f"{mask.shape[0]}x{mask.shape[1]}",
+                "unpack the data set again: they do not belong together",
             )
         if self._class_of_id is not None:
             mask = self._class_of_id[mask]
@@ -100,7 +101,9 @@ def decode(file: Path, mode: str) -> np.ndarray:
             keep = mode == "L" and image.mode in ("L", "P")
             return np.array(image if keep else image.convert(mode))
     except (OSError, SyntaxError) as error:  # Pillow calls a broken PNG a syntax error
-        raise UserError(f"{file} cannot be read as an image ({error}); unpack the data set again") from error
+        raise UserError(
+            f"{file} cannot be read as an image ({error})", "unpack the data set again"
+        ) from error
 
 
 def as_image(pixels: np.ndarray) -> Tensor:
@@ -114,13 +117,13 @@ def pair_files(
     """Return the sorted images of a folder with their masks; `UserError` names what is missing."""
     images = sorted(image_folder.glob(pattern))
     if not images:
-        raise UserError(f"{image_folder} holds no {pattern}; unpack the images of the data set again")
+        raise UserError(f"{image_folder} holds no {pattern}", "unpack the images of the data set again")
     pairs = [(image, mask_of_image(image)) for image in images]
     without = [(image, mask) for image, mask in pairs if not mask.is_file()]
     if without:
         image, mask = without[0]
         raise UserError(
-            f"{image} has no mask at {mask}, and so {len(without)} of {len(images)} images; "
-            "unpack the masks of the data set again"
+            f"{image} has no mask at {mask}, and so {len(without)} of {len(images)} images",
+            "unpack the masks of the data set again",
         )
     return pairs

@@ -1,9 +1,9 @@
-"""Energy meters: windows over measured work, and where their figures come from.
+"""Energy meters: windows over measured work, and where their numbers come from.
 
 ``open_meter`` gives a `Meter`; its windows give `Reading` objects. From the outside in: a meter
-(`meter.py`) polls devices (`nvml.py`, `rapl.py`, `replay.py`) while a window is open (`sampler.py`,
-`accumulate.py`); a method (`methods.py`, `interpolate.py`) turns the samples into joules; the gates
-(`gates.py`) decide whether that is a measurement.
+(`meter.py`) polls devices (`sources/`) while a window is open (`sampler.py`, `accumulate.py`); a method
+(`methods.py`, `interpolate.py`) turns the samples into joules; the gates (`gates.py`) decide whether that
+is a measurement.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from pathlib import Path
 
 from greenbench.energy.busy import BUSY_POLICIES
 from greenbench.energy.device import SourceUnavailable
-from greenbench.energy.sources.estimate import EstimateMeter
 from greenbench.energy.idle import Idle
+from greenbench.energy.reading import Reading, Status, Uncertainty
+from greenbench.energy.sources.estimate import EstimateMeter
 from greenbench.energy.sources.none import NoMeter
-from greenbench.energy.reading import Reading, Status, Uncertainty, total
+from greenbench.energy.sums import total
 from greenbench.energy.window import Meter, Window
 from greenbench.errors import UserError
 
@@ -48,13 +49,14 @@ def check_source(source: str) -> str:
     if kind == "replay" and argument:
         if not Path(argument).is_file():
             raise UserError(
-                f"meter {source!r}: there is no file {argument!r}; record one with 'watch --record'"
+                f"meter {source!r}: there is no file {argument!r}",
+                "record one with 'greenbench watch --record'",
             )
         return source
     if kind == "estimate":
         _watts(source)
         return source
-    raise UserError(f"meter {source!r} is unknown; choose one of {', '.join(SOURCES)}")
+    raise UserError(f"meter {source!r} is unknown", f"choose one of {', '.join(SOURCES)}")
 
 
 def open_meter(
@@ -109,9 +111,10 @@ def open_meter(
         scope = argument or "gpu"
         return open_nvml(synchronize, method=method, scope=scope, devices=devices, busy=busy)
     except SourceUnavailable as unavailable:
+        go_on = "use auto to go on without energy, or see 'greenbench doctor' for what would work"
         raise UserError(
-            f"meter {source!r} cannot measure on this machine: {unavailable}. "
-            "Use auto to go on without energy figures, and 'greenbench doctor' to see what would work"
+            f"meter {source!r} cannot measure on this machine: {unavailable.reason}",
+            "; ".join(filter(None, [unavailable.next_step, go_on])),
         ) from unavailable
 
 
@@ -125,11 +128,13 @@ def _automatic(synchronize: Callable[[], None], devices: str | Sequence[str], bu
         return open_nvml(synchronize, devices=devices, busy=busy)
     except SourceUnavailable as no_gpu:
         if not no_gpu.absent:
-            return NoMeter(str(no_gpu))
+            return NoMeter(no_gpu.reason, no_gpu.next_step)
         try:
             return open_rapl(synchronize)
         except SourceUnavailable as no_cpu:
-            return NoMeter(f"no meter on this machine ({no_gpu}; {no_cpu})")
+            steps = filter(None, [no_gpu.next_step, no_cpu.next_step])
+            reason = f"no meter on this machine ({no_gpu.reason}; {no_cpu.reason})"
+            return NoMeter(reason, "; ".join(steps) or None)
 
 
 def _watts(source: str) -> float:
@@ -139,5 +144,5 @@ def _watts(source: str) -> float:
     except ValueError:
         watts = 0.0
     if not 0.0 < watts < 1e5:
-        raise UserError(f"meter {source!r}: {text!r} is no power in watts; write for example estimate:65")
+        raise UserError(f"meter {source!r}: {text!r} is no power in watts", "write for example estimate:65")
     return watts

@@ -1,4 +1,4 @@
-"""What a window keeps of a device's samples: enough for its reading, however long it lasts."""
+"""What a window keeps of a device's samples: as much for an hour as for a minute."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SLACK_J = 1e-6
 
 
 class Accumulator:
-    """Takes in the samples of one device during one window.
+    """Collects the samples of one device during one window.
 
     Attributes
     ----------
     first, last
         The samples at the edges so far.
     fault
-        Why the window is void, once it is.
+        Why the window is void; None if it is not.
     head, tail
         The first and the last ticks of the counter.
     tick_count
@@ -41,7 +41,7 @@ class Accumulator:
         self.info = info
         self.first: Sample | None = None
         self.last: Sample | None = None
-        self.fault: str | None = None
+        self.fault: DeviceFault | None = None
         self.kept: list[Sample] | None = [] if keep else None
         self.head: list[Tick] = []
         self.tail: deque[Tick] = deque(maxlen=KEPT_TICKS)
@@ -52,9 +52,9 @@ class Accumulator:
         self._tick_power = _Moments()
 
     def add(self, seen: Sample | DeviceFault) -> None:
-        """Take in the next poll. The first fault makes the window void, and stays as the reason."""
+        """Take in the next poll. The first fault makes the window void."""
         if isinstance(seen, DeviceFault):
-            self.fault = self.fault or str(seen)
+            self.fault = self.fault or seen
             return
         if self.kept is not None:
             self.kept.append(seen)
@@ -75,7 +75,7 @@ class Accumulator:
 
     @property
     def mean_power_w(self) -> float:
-        """Mean of the power samples, each counting once."""
+        """Mean of the power samples."""
         return self._power.mean
 
     @property
@@ -95,10 +95,10 @@ class Accumulator:
         step_j = sample.energy_j - previous.energy_j
         if step_j < -SLACK_J:
             reason = f"the energy counter went back by {-step_j:.0f} J (was the driver reloaded?)"
-            self.fault = self.fault or reason
+            self.fault = self.fault or DeviceFault(reason)
         if step_j <= SLACK_J:
             return
-        # What a poll sees is the latest tick, however long the polls before it did not come.
+        # A poll shows the latest tick, however late the poll comes.
         earliest_s = max(previous.begin_s, sample.begin_s - LATEST_TICK * self.info.tick_s)
         tick = Tick(earliest_s, sample.end_s, sample.energy_j, self._instant_w(sample))
         if self.tail:
@@ -110,7 +110,7 @@ class Accumulator:
         self.tail.append(tick)
 
     def _instant_w(self, sample: Sample) -> float | None:
-        """Return a power that holds for the moment of the sample, and is possible."""
+        """Return the power at the moment of the sample; None where that is averaged or impossible."""
         watts, bound_w = sample.power_w, self.info.max_power_w
         if watts is None or self.info.power_lag_s > 0 or (bound_w is not None and watts > bound_w):
             return None

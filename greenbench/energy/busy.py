@@ -1,4 +1,4 @@
-"""What to do when a device is not ours alone: fail, wait, or go on and mark the readings."""
+"""What to do when other programs use a device: fail, wait, or go on and mark the readings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Reservation:
 
     def __init__(self, devices: Sequence[Device], policy: str, clock: Clock) -> None:
         if policy not in BUSY_POLICIES:
-            raise UserError(f"busy policy {policy!r} is unknown; choose one of {', '.join(BUSY_POLICIES)}")
+            raise UserError(f"busy policy {policy!r} is unknown", f"choose one of {', '.join(BUSY_POLICIES)}")
         self._devices = devices
         self._policy = policy
         self._clock = clock
@@ -97,6 +97,6 @@ class Reservation:
     def _refuse(found: str | None) -> None:
         if found is not None:
             raise UserError(
-                f"{found}: its energy would be counted as ours. Stop it, choose another GPU with "
-                "CUDA_VISIBLE_DEVICES, or let the busy policy be wait or mark"
+                f"{found}: its energy would be counted as ours",
+                "stop it, choose another GPU with CUDA_VISIBLE_DEVICES, or let the busy policy be wait or mark",
             )

@@ -1,8 +1,7 @@
 """Kilograms of CO2 for a week of video: from measured joules, and from the study's own formula.
 
-The physical figure is energy per image, times the frames of a week, times the carbon intensity of the
-electricity. The study's CO2 column is something else: latency times one constant (`paper_co2_kg_per_week`).
-Imports no torch.
+The physical quantity is the energy of an image, times the frames of a week, times the carbon intensity of
+the electricity. The study's CO2 column is the latency times one constant (`paper_co2_kg_per_week`).
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _AMOUNT = re.compile(
 
 @dataclass(frozen=True)
 class CarbonIntensity:
-    """How much CO2-equivalent one kilowatt-hour of electricity causes.
+    """CO2-equivalent of one kilowatt-hour of electricity.
 
     Attributes
     ----------
@@ -42,7 +41,7 @@ class CarbonIntensity:
     region
         Where: a region of the table, or ``user value``.
     year
-        Year that the figure is for; None for a user's value.
+        Year of the value; None for a user's value.
     source
         Who publishes it.
     """
@@ -55,8 +54,8 @@ class CarbonIntensity:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.kg_per_kwh) and self.kg_per_kwh >= 0):
             raise UserError(
-                f"carbon intensity {self.kg_per_kwh:g} kg/kWh: it must be a finite number, 0 or above, "
-                'such as "0.3 kg/kWh"'
+                f"carbon intensity {self.kg_per_kwh:g} kg/kWh: it must be a finite number, 0 or above",
+                "write for example 0.3 kg/kWh",
             )
 
     def __str__(self) -> str:
@@ -67,7 +66,7 @@ class CarbonIntensity:
 @cache
 def intensities() -> dict[str, CarbonIntensity]:
     """Return the shipped table by code: ISO 3166-1 alpha-3 in lower case, and ``eu``, ``world``."""
-    text = resources.files("greenbench").joinpath("carbon_intensity.csv").read_text(encoding="utf-8")
+    text = resources.files("greenbench.energy").joinpath("carbon_intensity.csv").read_text(encoding="utf-8")
     return {
         row["code"]: CarbonIntensity(
             kg_per_kwh=float(row["g_per_kwh"]) / 1e3,
@@ -104,8 +103,8 @@ def carbon_intensity(setting: str = DEFAULT_REGION) -> CarbonIntensity:
             return entry
     regions = ", ".join(f"{code} ({entry.region})" for code, entry in table.items())
     raise UserError(
-        f"carbon intensity {setting!r} is neither an amount with its unit, such as 300 g/kWh or "
-        f"0.3 kg/kWh, nor one of these regions: {regions}"
+        f"carbon intensity {setting!r} is neither an amount with its unit nor a known region",
+        f"write for example 300 g/kWh or 0.3 kg/kWh, or one of these regions: {regions}",
     )
 
 
@@ -130,10 +129,10 @@ def co2_kg_per_week(energy_j_per_image: float | None, intensity: CarbonIntensity
 
 
 def paper_co2_kg_per_week(latency_ms: float | None) -> float | None:
-    """Return what the study's CO2 column holds: its constant times the latency, whatever the energy.
+    """Return what the study's CO2 column holds: a constant times the latency, whatever the energy.
 
     Reconstructed: all 30 cells of Tables 3 and 4 equal `PAPER_KG_PER_WEEK_PER_MS` times the printed
-    milliseconds. It is comparable with those tables alone.
+    milliseconds. Only those tables can be compared with it.
     """
     return None if latency_ms is None else PAPER_KG_PER_WEEK_PER_MS * latency_ms
 

@@ -1,4 +1,4 @@
-"""The one seam for time: a monotonic clock that sleeps and that calls back in a fixed period."""
+"""Monotonic time, and periodic calls: the system's, or virtual for tests and replay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 
 class Clock(ABC):
-    """Seconds that never go back, and what can be done with them."""
+    """Seconds that never go back."""
 
     @abstractmethod
     def now(self) -> float:
@@ -75,7 +75,7 @@ class VirtualClock(Clock):
         return self._now
 
     def sleep(self, seconds: float) -> None:
-        """Move on, with every periodic call at its time."""
+        """Move on, and make every periodic call at its time."""
         end = self._now + seconds
         while self._periodic:
             due = min(self._periodic, key=lambda periodic: periodic.due)

@@ -1,7 +1,7 @@
-"""What every source of energy figures offers: devices that can be sampled.
+"""What every source offers: devices that can be sampled.
 
-A `Device` is one thing with a meter of its own: a GPU, a CPU package, a recorded trace. It knows how
-to read itself; what the readings mean over a window is the same for all and lies elsewhere.
+A `Device` is one thing with a counter or power sensor of its own: a GPU, a CPU package, a recorded trace.
+It only knows how to read itself; windows and methods are the same for all devices.
 """
 
 from __future__ import annotations
@@ -11,25 +11,34 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
-class DeviceFault(Exception):
-    """The device could not be read; the message names the call and the answer."""
+class Explained(Exception):
+    """An error with the reason and, where something can be done, the next step. `str` joins both."""
+
+    def __init__(self, reason: str, next_step: str | None = None) -> None:
+        super().__init__(f"{reason}; {next_step}" if next_step else reason)
+        self.reason = reason
+        self.next_step = next_step
 
 
-class SourceUnavailable(Exception):
-    """A source cannot measure on this machine; the message says why.
+class DeviceFault(Explained):
+    """The device could not be read; the reason names the call and the answer."""
+
+
+class SourceUnavailable(Explained):
+    """A source cannot measure on this machine.
 
     `absent` tells a machine that lacks the hardware from one whose hardware cannot be read.
     """
 
-    def __init__(self, reason: str, *, absent: bool = False) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str, next_step: str | None = None, *, absent: bool = False) -> None:
+        super().__init__(reason, next_step)
         self.absent = absent
 
 
 class Sample(NamedTuple):
     """One poll of a device. What it cannot tell is None.
 
-    `begin_s` and `end_s` enclose the moment of reading: the call's answer may reach a busy program late.
+    The value was read between `begin_s` and `end_s`; a busy program may get the answer late.
     """
 
     begin_s: float
@@ -42,8 +51,8 @@ class Sample(NamedTuple):
 class EdgeState:
     """The device's condition at an edge of a window; None for what it does not tell.
 
-    `processes` are the foreign programs seen on the device as ``pid (name)``; `contention` says what
-    that is worth: ``none``, ``foreign`` or ``unknown``.
+    `contention` says whether other programs use the device: ``none``, ``foreign`` or ``unknown``.
+    `processes` names them, as ``process 12 (python)``, or says why it is unknown.
     """
 
     uuid: str
@@ -75,11 +84,11 @@ class DeviceInfo:
     gain
         Standard uncertainty of its calibration, as a fraction.
     power_lag_s
-        Length of the average that a power reading is.
+        A power reading is the average over this time.
     max_power_w
-        No honest mean power is above this; None where no bound is known.
+        A mean power above this is a fault; None where no bound is known.
     notes
-        What belongs beside each of its readings.
+        Notes of each of its readings.
     """
 
     name: str
@@ -94,7 +103,7 @@ class DeviceInfo:
 
 
 class Device(ABC):
-    """One metered thing."""
+    """One thing that can be sampled."""
 
     info: DeviceInfo
 

@@ -1,9 +1,8 @@
-"""What can be measured on this machine, and how well: the examination behind ``greenbench doctor``."""
+"""What can be measured on this machine, and how well: for ``greenbench doctor``."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,26 +10,9 @@ from itertools import pairwise
 from greenbench.energy.clock import Clock, SystemClock
 from greenbench.energy.device import Sample, SourceUnavailable
 from greenbench.energy.meter import DeviceMeter
-from greenbench.energy.sources.rapl import PERMISSION
 from greenbench.energy.reading import Reading, Status
 
-NEXT_STEPS = {
-    "short window": "run doctor with more --seconds",
-    "shared with": "stop the other program, or choose another GPU with CUDA_VISIBLE_DEVICES",
-    "throttled by heat": "cool the GPU or lower its power limit (nvidia-smi -pl)",
-    "apart": "do not use this card's figures; report it with the trace of 'greenbench watch --record'",
-    "stood still": "update the driver; a virtual GPU may have no counter",
-    "is measuring on": "let the other measurement finish",
-    "split by MIG": "turn MIG off (nvidia-smi -mig 0), or choose a GPU without it",
-    "names a MIG slice": "choose a GPU without MIG in CUDA_VISIBLE_DEVICES",
-    "leaves no GPU visible": "unset CUDA_VISIBLE_DEVICES, or name a GPU in it",
-    "GPUs differ": "set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name the GPU by UUID",
-    "is not permitted": f"run {PERMISSION}",
-    "no package under": "measure on a machine of your own; a virtual one has no counters",
-}
-"""By words in a reading's reason: what to do about it. NVML's errors carry their next step themselves."""
-
-WITHOUT_METER = "without a meter, the source estimate:WATTS gives figures that are marked as estimates"
+WITHOUT_METER = "use the meter estimate:WATTS, whose numbers are marked as estimates"
 
 
 @dataclass(frozen=True)
@@ -52,7 +34,7 @@ class Examination:
     temperature_c, sm_clock_mhz, power_limit_w, driver
         The device's condition.
     problem, next_step
-        What would make a measurement wrong, and what to do.
+        Why a measurement would not be valid, and what to do.
     notes
         Remarks.
     """
@@ -131,20 +113,20 @@ def _examination(reading: Reading, kind: str, tick_s: float) -> Examination:
         power_limit_w=state.power_limit_w if state else None,
         driver=state.driver if state else None,
         problem=None if valid else reading.reason,
-        next_step=None if valid else next_step(reading.reason or ""),
+        next_step=None if valid else _next_step(reading),
         notes=reading.notes,
     )
 
 
-def next_step(reason: str) -> str:
-    """Return what to do about a reading's reason."""
-    known = (step for words, step in NEXT_STEPS.items() if words in reason)
-    of_nvml = (found[1] for found in [re.search(r"\(\d+\): (.+)", reason)] if found)
-    return next(known, None) or next(of_nvml, WITHOUT_METER)
+def _next_step(reading: Reading) -> str:
+    if reading.status is Status.MEASURED_SHORT:
+        return "run doctor with more --seconds"
+    return reading.next_step or WITHOUT_METER
 
 
 def _unavailable(device: str, uuid: str | None, why: SourceUnavailable) -> Examination:
-    return Examination(device, uuid, "none", False, problem=str(why), next_step=next_step(str(why)))
+    step = why.next_step or WITHOUT_METER
+    return Examination(device, uuid, "none", False, problem=why.reason, next_step=step)
 
 
 def _deviation(values: Sequence[float]) -> float | None:

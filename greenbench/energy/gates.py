@@ -1,8 +1,8 @@
-"""From what a window saw to a reading: the gates that a figure must pass to be one.
+"""From a window's samples to a reading: the checks that a measurement must pass.
 
-In order: was the device there all the time; is it the same; did the counter run forward, and at a
-possible power; do the counter and the integrated power agree; was the device throttled by heat; was
-it ours alone; was the window long enough.
+In this order: Was the device there all the time? Is it the same one? Did the counter run forward, at a
+possible power? Does it agree with the integrated power? Was the device throttled by heat? Was the window
+long enough? Did other programs use the device?
 """
 
 from __future__ import annotations
@@ -10,28 +10,30 @@ from __future__ import annotations
 from dataclasses import replace
 
 from greenbench.energy.accumulate import Accumulator
-from greenbench.energy.device import EdgeState
-from greenbench.energy.methods import FINE_TICK_S, METHODS, Refused
+from greenbench.energy.device import DeviceFault, EdgeState
+from greenbench.energy.methods import FINE_TICK_S, LONGER, METHODS, Refused
 from greenbench.energy.reading import Reading, Status
 
 MIN_SECONDS = 5.0
-"""A shorter window is marked: too few updates of the source fall into it."""
+"""A shorter window is marked as short."""
 
 MIN_TICKS = 50
-"""The same, counted in updates."""
+"""So is one with fewer updates of the source."""
 
 POWER_TOLERANCE = 1.10
-"""Short overshoots make a mean power up to this much above the enforced limit honest."""
+"""The mean power may be this much above the enforced limit: GPUs overshoot it for short times."""
 
 CROSS_CHECK_TOLERANCE = 0.25
-"""Counter and integrated power may differ by this much: on some cards the power reading sees only a
+"""Counter and integrated power may differ by this much: on some GPUs the power reading covers only a
 quarter of the time (Yang, Adamek, Armour, SC24)."""
 
 MAX_GAP_S = 0.25
-"""With polls further apart on average, integrated power says too little to check the counter with."""
+"""With polls further apart on average, the integrated power is too rough to check the counter."""
 
 MAX_THERMAL_SHARE = 0.10
-"""With more of the window throttled by heat, the figure says more about the cooling than the work."""
+"""With more of the window throttled by heat, the energy depends on the cooling more than on the work."""
+
+ALONE = "stop the other program, or choose another GPU with CUDA_VISIBLE_DEVICES"
 
 
 def judge(seen: Accumulator, start: EdgeState, end: EdgeState, seconds: float, busy: str) -> Reading:
@@ -46,7 +48,7 @@ def judge(seen: Accumulator, start: EdgeState, end: EdgeState, seconds: float, b
     seconds
         The window's length.
     busy
-        The policy for foreign processes; with ``mark`` a shared window keeps its figure, as an estimate.
+        The policy for foreign processes; with ``mark`` a shared window keeps its energy, as an estimate.
     """
     info = seen.info
     blank = Reading(
@@ -71,7 +73,7 @@ def judge(seen: Accumulator, start: EdgeState, end: EdgeState, seconds: float, b
         note = _check_against_power(seen, found.energy_j, seconds)
         _check_heat(thermal)
     except Refused as refused:
-        return replace(blank, status=refused.status, reason=str(refused))
+        return replace(blank, status=refused.status, reason=refused.reason, next_step=refused.next_step)
     reading = replace(
         blank,
         energy_j=found.energy_j,
@@ -88,9 +90,10 @@ def judge(seen: Accumulator, start: EdgeState, end: EdgeState, seconds: float, b
 
 def _check_presence(seen: Accumulator, start: EdgeState, end: EdgeState) -> None:
     if seen.first is None:
-        raise Refused(Status.NOT_MEASURED, seen.fault or "the device gave no sample")
+        fault = seen.fault or DeviceFault("the device gave no sample")
+        raise Refused(Status.NOT_MEASURED, fault.reason, fault.next_step)
     if seen.fault is not None:
-        raise Refused(Status.INVALID, seen.fault)
+        raise Refused(Status.INVALID, seen.fault.reason, seen.fault.next_step)
     for what, before, after in (
         ("device", start.uuid, end.uuid),
         ("driver", start.driver, end.driver),
@@ -127,6 +130,7 @@ def _check_against_power(seen: Accumulator, energy_j: float, seconds: float) -> 
             Status.INVALID,
             f"the energy counter says {energy_j:.4g} J, the integrated power {integral_j:.4g} J: "
             f"more than {CROSS_CHECK_TOLERANCE:.0%} apart",
+            "do not trust this GPU's counter; report it with the trace of 'greenbench watch --record'",
         )
     return ()
 
@@ -135,8 +139,8 @@ def _check_heat(thermal: float | None) -> None:
     if thermal is not None and thermal > MAX_THERMAL_SHARE:
         raise Refused(
             Status.INVALID,
-            f"throttled by heat for {thermal:.0%} of the window (at most {MAX_THERMAL_SHARE:.0%}): "
-            "cool the device, or lower its power limit",
+            f"throttled by heat for {thermal:.0%} of the window (at most {MAX_THERMAL_SHARE:.0%})",
+            "cool the GPU or lower its power limit (nvidia-smi -pl)",
         )
 
 
@@ -148,17 +152,19 @@ def _short(reading: Reading) -> Reading:
         shortness.append(f"{reading.ticks} updates of at least {MIN_TICKS}")
     if not shortness:
         return reading
-    return replace(reading, status=Status.MEASURED_SHORT, reason="short window: " + ", ".join(shortness))
+    reason = "short window: " + ", ".join(shortness)
+    return replace(reading, status=Status.MEASURED_SHORT, reason=reason, next_step=LONGER)
 
 
 def _contended(reading: Reading, start: EdgeState, end: EdgeState, busy: str) -> Reading:
     """Apply what is known about other programs on the device."""
     foreign = [state for state in (start, end) if state.contention == "foreign"]
     if foreign:
-        reason = f"shared with {_processes(foreign)}: their energy is in the figure"
+        reason = f"shared with {_processes(foreign)}: their energy is counted too"
+        shared = replace(reading, reason=reason, next_step=ALONE)
         if busy == "mark":
-            return replace(reading, status=Status.ESTIMATED, reason=reason)
-        return replace(reading, energy_j=None, status=Status.INVALID, reason=reason)
+            return replace(shared, status=Status.ESTIMATED)
+        return replace(shared, energy_j=None, status=Status.INVALID)
     unknown = [state for state in (start, end) if state.contention == "unknown"]
     if unknown:
         return replace(reading, notes=(*reading.notes, f"contention unknown: {_processes(unknown)}"))

@@ -1,9 +1,9 @@
 """Energy between two moments from a counter that only moves at ticks.
 
-At an edge of the window the counter shows its last update, up to a tick old; the plain difference of
-two such values is off by up to a tick's energy at either end. Here the stretch between an edge and the
-nearest tick *inside* the window gets the power at that tick: what runs before the window opens or
-after it closes has another power, and must not leak in.
+At an edge of the window the counter shows its last update, which may be a tick old. The plain difference
+of two such values is wrong by up to a tick's energy at either end. Here the stretch between an edge and the
+nearest tick *inside* the window gets the power at that tick: before and after the window, other work runs
+at another power.
 
 ::
 
@@ -13,9 +13,9 @@ after it closes has another power, and must not leak in.
                    <------>                        <------>
                    head power                      tail power
 
-A poll sees a tick only some time after it happened, so that each tick is known to lie in an interval
-between two polls. Ticks come at an even pace: a straight line through all of them, kept inside each
-one's interval, gives their times more closely than the polls are apart.
+A poll sees a tick some time after it happened: each tick lies in an interval between two polls. Ticks come
+at an even pace. So a straight line through all of them, kept inside each interval, gives their times more
+exactly than the polls do.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 REFITS = 20
-"""Rounds of fitting the line and moving its points back between their polls; they settle on a line that
-fits between all of them, if there is one."""
+"""Rounds of fitting the line and moving its points back between their polls. They converge to a line that
+fits between all polls, if there is one."""
 
 
 class Tick(NamedTuple):

@@ -15,8 +15,8 @@ from greenbench.energy.sampler import Sampler
 from greenbench.energy.window import Meter
 
 PERIOD_S = 0.024
-"""Default time between polls: about a quarter of the usual 100 ms tick, and light. No divisor of it, so
-that the polls meet the ticks at ever other phases and together pin them down."""
+"""Default time between polls: about a quarter of the usual 100 ms tick. It is not a divisor of the tick, so
+that polls drift across it."""
 
 
 EdgeListener = Callable[[str, str, float, list[EdgeState | DeviceFault]], None]
@@ -29,7 +29,7 @@ class DeviceMeter(Meter):
     Parameters
     ----------
     name
-        The source's name.
+        See `Meter.name`.
     devices
         What is measured.
     synchronize, clock
@@ -37,9 +37,9 @@ class DeviceMeter(Meter):
     period_s
         Time between polls.
     busy
-        ``fail``, ``wait`` or ``mark``: what a foreign program on a device does to a reading.
+        One of `BUSY_POLICIES`; see `greenbench.energy.gates.judge`.
     notes
-        What belongs beside every reading.
+        Notes of every reading.
     before_window
         Called before every window, e.g. to wait until the devices are free.
     on_close

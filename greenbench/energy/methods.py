@@ -1,4 +1,4 @@
-"""The ways from a window's samples to joules: counter, integrated power, and the paper's sum."""
+"""Three ways from a window's samples to joules: counter, integrated power, and the paper's sum."""
 
 from __future__ import annotations
 
@@ -6,29 +6,34 @@ import math
 from typing import NamedTuple
 
 from greenbench.energy.accumulate import Accumulator
+from greenbench.energy.device import Explained
 from greenbench.energy.interpolate import energy_between
 from greenbench.energy.reading import Status, Uncertainty
 
 FINE_TICK_S = 0.005
-"""A counter that updates faster than this needs no interpolation: its value at an edge is good enough."""
+"""A counter that updates faster than this needs no interpolation."""
 
 STILL_TICKS = 5
-"""A counter without an update for so many periods at the window's end has stopped."""
+"""A counter without an update in so many periods at the window's end has stopped."""
 
 PAPER_PERIOD_S = 0.010
 """Poll period of the paper (section 3.3): each power counts for this long."""
 
 
-class Refused(Exception):
-    """There is no figure; the message says why."""
+LONGER = "measure more work at once"
+UPDATE = "update the driver; a virtual device may have no counter"
 
-    def __init__(self, status: Status, reason: str) -> None:
-        super().__init__(reason)
+
+class Refused(Explained):
+    """No energy can be given."""
+
+    def __init__(self, status: Status, reason: str, next_step: str | None = None) -> None:
+        super().__init__(reason, next_step)
         self.status = status
 
 
 class Found(NamedTuple):
-    """Energy, how many updates of the source it rests on, and its uncertainty."""
+    """Energy, the updates of the source in the window, and the uncertainty."""
 
     energy_j: float
     ticks: int
@@ -43,23 +48,24 @@ def from_counter(seen: Accumulator, seconds: float) -> Found:
     if seen.first.energy_j is None or seen.last.energy_j is None:
         raise Refused(Status.INVALID, "the energy counter gave no value at an edge of the window")
     if seen.tick_count == 0 and seconds > max(10 * info.tick_s, 1.0):
-        raise Refused(Status.INVALID, f"the energy counter stood still for {seconds:.1f} s")
+        raise Refused(Status.INVALID, f"the energy counter stood still for {seconds:.1f} s", UPDATE)
     if info.tick_s <= FINE_TICK_S:
         energy_j = seen.last.energy_j - seen.first.energy_j
         if energy_j <= 0:
-            raise Refused(Status.NOT_MEASURED, f"the counter did not move in {1e3 * seconds:.1f} ms")
+            raise Refused(Status.NOT_MEASURED, f"the counter did not move in {1e3 * seconds:.1f} ms", LONGER)
         tick_j = energy_j / seconds * info.tick_s / math.sqrt(6)  # two edges, each uniform over a tick
         return Found(energy_j, int(seconds / info.tick_s), Uncertainty(info.gain * energy_j, tick_j))
     if seen.tick_count < 2:
         raise Refused(
             Status.NOT_MEASURED,
             f"a window of {1e3 * seconds:.0f} ms holds {seen.tick_count} of the two ticks it needs at least "
-            f"(the counter updates every {1e3 * info.tick_s:.0f} ms): measure more work at once",
+            f"(the counter updates every {1e3 * info.tick_s:.0f} ms)",
+            LONGER,
         )
     start_s, end_s = seen.first.end_s, seen.last.begin_s
     still_s = end_s - seen.tail[-1].latest_s
     if still_s > STILL_TICKS * info.tick_s:
-        raise Refused(Status.INVALID, f"the energy counter stood still in the last {still_s:.1f} s")
+        raise Refused(Status.INVALID, f"the energy counter stood still in the last {still_s:.1f} s", UPDATE)
     energy_j, tick_j = energy_between(start_s, end_s, seen.head, list(seen.tail), seen.power_spread_w)
     return Found(energy_j, seen.tick_count, Uncertainty(info.gain * energy_j, tick_j))
 
@@ -84,10 +90,10 @@ def from_power(seen: Accumulator, seconds: float) -> Found:
 
 
 def from_paper(seen: Accumulator, seconds: float) -> Found:
-    """Count the power polls and let each stand for 10 ms, as the paper does.
+    """Add up the power polls, each for 10 ms, as the paper does.
 
-    A poll that comes late is one that is missing here: kept as it was, for tables that are to be
-    compared with the paper's. `from_power` carries the time with each poll instead.
+    Where polls come late, fewer come, and energy is missing. This is kept so that tables can be compared
+    with the paper's. `from_power` uses the time of each poll instead.
     """
     found = from_power(seen, seconds)
     polls = max(seen.power_count - 1, 0)
@@ -96,8 +102,8 @@ def from_paper(seen: Accumulator, seconds: float) -> Found:
 
 def _need_power(seen: Accumulator) -> None:
     if seen.power_count < 3:
-        count = seen.power_count
-        raise Refused(Status.NOT_MEASURED, f"only {count} power readings fell into the window: too short")
+        reason = f"only {seen.power_count} power readings fell into the window: too short"
+        raise Refused(Status.NOT_MEASURED, reason, LONGER)
 
 
 METHODS = {"counter": from_counter, "power": from_power, "paper": from_paper}

@@ -1,19 +1,13 @@
-"""What a window found: a reading, how far it can be trusted, and how readings add up."""
+"""What a window found: a reading, and how far it can be trusted."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeVar
 
 from greenbench.energy.device import EdgeState, Sample
-
-if TYPE_CHECKING:
-    from greenbench.energy.idle import Idle
-
-_Number = TypeVar("_Number", int, float)
+from greenbench.energy.idle import Idle
 
 COVERAGE = 2.0
 """Standard uncertainties times this give an interval of about 95 %."""
@@ -41,8 +35,8 @@ class Uncertainty:
     Attributes
     ----------
     gain_j
-        Calibration of the card's sensor: the same in every reading of one card, so that it cancels
-        in comparisons on that card.
+        Calibration of the device's sensor. It is the same in every reading of one device, so that it
+        cancels when these are compared.
     tick_j
         Where the window's edges fall between two updates of the source.
     noise_j
@@ -58,7 +52,7 @@ class Uncertainty:
 
     @property
     def random_j(self) -> float:
-        """Everything but the gain: what limits a comparison of two readings of one card."""
+        """Everything but the gain: what limits a comparison of two readings of one device."""
         return math.hypot(self.tick_j, self.noise_j, self.thermal_j)
 
     @property
@@ -67,7 +61,7 @@ class Uncertainty:
         return math.hypot(self.gain_j, self.random_j)
 
     def scaled(self, factor: float) -> Uncertainty:
-        """Return the uncertainty of `factor` times the same figure."""
+        """Return the uncertainty of `factor` times the same energy."""
         return Uncertainty(**{part.name: getattr(self, part.name) * factor for part in fields(self)})
 
     def __add__(self, other: Uncertainty) -> Uncertainty:
@@ -82,7 +76,7 @@ class Uncertainty:
 
 @dataclass(frozen=True)
 class Reading:
-    """Joules over seconds, or the reason why there is no figure.
+    """Joules over seconds, or the reason why there are none.
 
     Attributes
     ----------
@@ -91,18 +85,20 @@ class Reading:
     status
         See `Status`.
     method
-        How the figure came about, e.g. ``nvml-counter``; ``none`` without a meter.
+        How the energy was found, e.g. ``nvml-counter``; ``none`` without a meter.
     seconds
         Length of the window on a monotonic clock.
     reason
-        Why there is no figure, or what limits it; required where `energy_j` is None.
+        Why there is no energy, or what limits it; required where `energy_j` is None.
+    next_step
+        What to do about that, where something can be done.
     device, uuid
         What was measured, e.g. ``NVIDIA H200`` and its UUID; joined by ``+`` in a sum over devices.
     ticks
         Updates of the source that fell into the window.
     idle_j, net_energy_j
-        What the device would have drawn idling for as long, and the rest; None if idle was not
-        measured. `idle_drift_w` is the idle power after minus before.
+        What the idle device would have drawn in that time, and the rest; None if idle power was not
+        measured. `idle_drift_w` is the idle power after the work minus before.
     uncertainty
         Its parts; `uncertainty_j` is the half-width of the 95 % interval.
     max_power_w
@@ -112,7 +108,7 @@ class Reading:
     thermal_throttle, power_throttle
         Share of the window (0..1) in which the clock was held down by heat, or by the power limit.
     notes
-        Remarks that do not limit the figure but belong to it.
+        Remarks that do not limit the reading but belong to it.
     scaled_by
         1 for a measured stretch of work, otherwise by how much it was extrapolated.
     trace
@@ -124,6 +120,7 @@ class Reading:
     method: str
     seconds: float
     reason: str | None = None
+    next_step: str | None = None
     device: str | None = None
     uuid: str | None = None
     ticks: int | None = None
@@ -144,7 +141,7 @@ class Reading:
         if (self.energy_j is not None) != self.status.has_value:
             raise ValueError(f"a reading with status {self.status} cannot have energy_j={self.energy_j}")
         if self.energy_j is None and not self.reason:
-            raise ValueError("a reading without a figure needs the reason")
+            raise ValueError("a reading without energy needs the reason")
 
     @property
     def uncertainty_j(self) -> float | None:
@@ -153,7 +150,7 @@ class Reading:
 
     @property
     def comparison_uncertainty_j(self) -> float | None:
-        """The same without the gain: for comparisons with other readings of the same device."""
+        """The same without the gain: for comparison with other readings of the same device."""
         return None if self.uncertainty is None else COVERAGE * self.uncertainty.random_j
 
     @property
@@ -174,7 +171,7 @@ class Reading:
         )
 
     def net_of(self, before: Idle, after: Idle | None = None) -> Reading:
-        """Return this reading with the idle energy told apart, and the drift of the idle power."""
+        """Return this reading split into idle and net energy, with the drift of the idle power."""
         if self.energy_j is None or before.power_w is None:
             reason = before.reason if before.power_w is None else None
             return replace(self, notes=(*self.notes, f"idle: {reason}")) if reason else self
@@ -189,74 +186,3 @@ class Reading:
 
 def _times(value: float | None, factor: float) -> float | None:
     return None if value is None else value * factor
-
-
-def total(readings: Sequence[Reading]) -> Reading:
-    """Add up readings of consecutive windows; one without a figure leaves the sum without one."""
-    if not readings:
-        return Reading(None, Status.NOT_MEASURED, "none", 0.0, "no window was measured")
-    return _add(readings, sum(reading.seconds for reading in readings))
-
-
-def together(readings: Sequence[Reading]) -> Reading:
-    """Add up readings of several devices over one and the same window."""
-    if len(readings) == 1:
-        return readings[0]
-    whole = _add(readings, readings[0].seconds)
-    return replace(
-        whole,
-        device=_joined(reading.device for reading in readings),
-        uuid=_joined(reading.uuid for reading in readings),
-        method=_joined(dict.fromkeys(reading.method for reading in readings)) or whole.method,
-        ticks=_all_or_none([reading.ticks for reading in readings], min),
-        max_power_w=None,  # the devices' peaks need not coincide
-        start=None,
-        end=None,
-        trace=None,
-    )
-
-
-def _add(readings: Sequence[Reading], seconds: float) -> Reading:
-    worst = max(readings, key=lambda reading: list(Status).index(reading.status))
-    notes = tuple(dict.fromkeys(note for reading in readings for note in reading.notes))
-    if worst.energy_j is None:
-        return replace(worst, seconds=seconds, notes=notes, trace=None)
-    uncertainties = [reading.uncertainty for reading in readings if reading.uncertainty is not None]
-    return replace(
-        worst,
-        energy_j=sum(reading.energy_j or 0.0 for reading in readings),
-        seconds=seconds,
-        ticks=_all_or_none([reading.ticks for reading in readings], sum),
-        idle_j=_all_or_none([reading.idle_j for reading in readings], sum),
-        net_energy_j=_all_or_none([reading.net_energy_j for reading in readings], sum),
-        idle_drift_w=readings[0].idle_drift_w if len(readings) == 1 else None,
-        uncertainty=sum(uncertainties[1:], uncertainties[0]) if len(uncertainties) == len(readings) else None,
-        max_power_w=_all_or_none([reading.max_power_w for reading in readings], max),
-        start=readings[0].start,
-        end=readings[-1].end,
-        thermal_throttle=_mean_share(readings, "thermal_throttle"),
-        power_throttle=_mean_share(readings, "power_throttle"),
-        notes=notes,
-        scaled_by=readings[0].scaled_by if len({reading.scaled_by for reading in readings}) == 1 else 1.0,
-        trace=None,
-    )
-
-
-def _all_or_none(
-    values: Sequence[_Number | None], combine: Callable[[Iterable[_Number]], _Number]
-) -> _Number | None:
-    present = [value for value in values if value is not None]
-    return combine(present) if len(present) == len(values) else None
-
-
-def _mean_share(readings: Sequence[Reading], name: str) -> float | None:
-    seconds = sum(reading.seconds for reading in readings)
-    throttled: list[float | None] = [
-        None if (share := getattr(reading, name)) is None else share * reading.seconds for reading in readings
-    ]
-    throttled_s = _all_or_none(throttled, sum)
-    return None if throttled_s is None or not seconds else throttled_s / seconds
-
-
-def _joined(values: Iterable[str | None]) -> str | None:
-    return "+".join(value for value in values if value) or None

@@ -1,4 +1,4 @@
-"""Polls the devices while a window is open, and hands each sample to every open window."""
+"""Polls the devices and hands each sample to every open window."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Listener = Callable[[int, float, Sample | DeviceFault], None]
 
 
 class Sampler:
-    """Samples a set of devices in a fixed period; costs nothing while no window is open.
+    """Samples a set of devices in a fixed period while a window is open.
 
     Parameters
     ----------

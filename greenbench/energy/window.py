@@ -1,6 +1,6 @@
-"""A measured stretch of work, and what a meter must offer.
+"""A window, which is a measured stretch of work, and what a meter must offer.
 
-Every source of energy figures is a `Meter`. A caller opens a window, works, and reads::
+A caller opens a window, works, and reads::
 
     with open_meter() as meter:
         with meter.window("training") as window:
@@ -22,10 +22,9 @@ from types import TracebackType
 from typing import Self
 
 from greenbench.energy.clock import Clock, SystemClock
-from greenbench.energy.idle import Idle, idle_from
-from greenbench.energy.reading import Reading, Status, together, total
-
-__all__ = ["Meter", "Reading", "Status", "Window", "total"]
+from greenbench.energy.idle import Idle
+from greenbench.energy.reading import Reading, Status
+from greenbench.energy.sums import together
 
 IDLE_SECONDS = 5.0
 
@@ -51,10 +50,11 @@ class Window:
 
 
 class Meter(ABC):
-    """A source of energy figures. Subclasses say what a window's edges read."""
+    """Measures windows. Subclasses say what to read at a window's edges."""
 
     name: str
-    """The source's name, as in ``--green-meter``."""
+    """What measures: ``nvml-counter``, ``nvml-power``, ``paper``, ``rapl``, ``replay FILE``,
+    ``estimate 65 W`` or ``none``. Equal for equal sources on one machine; a record stores it."""
 
     def __init__(self, synchronize: Callable[[], None] = lambda: None, clock: Clock | None = None) -> None:
         """Take the function that waits until the device has finished all queued work."""
@@ -90,7 +90,7 @@ class Meter(ABC):
         """
         with self.window("idle") as window:
             self.clock.sleep(seconds)
-        return idle_from(window.reading)
+        return _idle_from(window.reading)
 
     def close(self) -> None:
         """Let go of devices and locks; no window can be opened after that."""
@@ -111,3 +111,13 @@ class Meter(ABC):
     @abstractmethod
     def _close(self, label: str, opened: object, seconds: float) -> tuple[Reading, ...]:
         """Read the source at the end of a window, given what `_open` returned."""
+
+
+def _idle_from(reading: Reading) -> Idle:
+    """Turn the reading of an idle window into idle power."""
+    power_w = reading.mean_power_w
+    if power_w is None or reading.status is Status.ESTIMATED:
+        return Idle(None, None, reading.seconds, reading.reason or "idle power was not measured")
+    half_width_j = reading.comparison_uncertainty_j
+    spread_w = None if half_width_j is None else half_width_j / reading.seconds
+    return Idle(power_w, spread_w, reading.seconds)

@@ -1,19 +1,15 @@
-"""Parameters and multiply-adds (MACs) of a network, by the study's convention and in full.
-
-Two counts of one forward pass of a network:
+"""Parameters and multiply-adds (MACs) of a network, in the study's convention and in full.
 
 ``conv_macs``
-    the study's convention, for comparison with Tables 3 and 4, which call 1 MAC 1 FLOP: learned
-    convolutions (``nn.Conv2d``), plus one addition for each output of a convolution with bias. Not
-    counted: transposed convolutions, linear layers, fixed filters.
+    the study's convention, for comparison with Tables 3 and 4, which call 1 MAC 1 FLOP: learned convolutions
+    (``nn.Conv2d``), and one addition for each output of a convolution with bias. Transposed convolutions, linear layers
+    and fixed filters do not count.
 ``full_macs``
-    everything that multiplies weights or filters with data: all convolutions, transposed ones, linear
-    layers, blurs.
+    all products of weights or filters with data: all convolutions, linear layers, blurs.
 
-Neither counts norms, activations, pooling or interpolation. Counting is done by torch's
-`FlopCounterMode` on the meta device, where nothing is computed, or by fvcore. A layer that computes a
-convolution in another form states what it stands for in a method ``conv_macs(input_shape)``, and that
-is taken instead of what a counter sees in it.
+Neither counts norms, activations, pooling or interpolation. torch's `FlopCounterMode` counts on the meta device, where
+nothing is computed, or fvcore does. A layer that computes a convolution in another form states in a method
+``conv_macs(input_shape)`` what it stands for, and that is taken instead of what a counter sees in it.
 """
 
 from __future__ import annotations
@@ -69,11 +65,11 @@ def count(network: nn.Module, input_shape: Sequence[int], counter: str = "torch"
     Parameters
     ----------
     network
-        Any module of one tensor; it is left as it is. It may live on the meta device.
+        Any module of one tensor, also on the meta device. It is left as it is.
     input_shape
-        (N, C, H, W); the multiply-adds are those of all N images.
+        (N, C, H, W). The multiply-adds are those of all N images.
     counter
-        One of `COUNTERS`: ``torch`` or ``fvcore``.
+        One of `COUNTERS`.
 
     Raises
     ------
@@ -81,7 +77,7 @@ def count(network: nn.Module, input_shape: Sequence[int], counter: str = "torch"
         If the counter is unknown.
     """
     if counter not in COUNTERS:
-        raise UserError(f"counter {counter!r} is unknown; choose one of {', '.join(COUNTERS)}")
+        raise UserError(f"counter {counter!r} is unknown", f"choose one of {', '.join(COUNTERS)}")
     shape = tuple(input_shape)
     seen = _observe(network, shape)
     macs = seen.macs if counter == "torch" else _count_by_fvcore(network, shape, seen.output_shapes)
@@ -96,10 +92,10 @@ def count(network: nn.Module, input_shape: Sequence[int], counter: str = "torch"
 
 @dataclass
 class _Observation:
-    """What one forward pass on the meta device shows.
+    """What one forward pass on the meta device shows, by qualified name.
 
-    `macs` is what `FlopCounterMode` saw, `claims` what layers say they stand for, `output_shapes` those
-    of our own layers; all by qualified name.
+    `macs` is what `FlopCounterMode` saw, `claims` what layers say they stand for, `output_shapes` are those of our own
+    layers.
     """
 
     macs: MacsByModule = field(default_factory=dict)
@@ -153,8 +149,8 @@ def _count_by_fvcore(
     on_meta = any(parameter.is_meta for parameter in network.parameters())
     traced = copy.deepcopy(network).eval()
     traced = traced.to_empty(device="cpu") if on_meta else traced.to("cpu")
-    # A trace does not survive layers with a gradient of their own. They state their own multiply-adds
-    # or have none, so for fvcore they are blanks of the right shape.
+    # A trace does not survive layers with a gradient of their own. They state their multiply-adds or have none, so for
+    # fvcore they are blanks of the right shape.
     for name, module in traced.named_modules():
         if _is_own_layer(module) and name in output_shapes:
             module.forward = partial(_blank, output_shapes[name])

@@ -1,31 +1,44 @@
-"""The one profiler of inference: a network and a meter in, a plain result out."""
+"""The one measurement of inference: a network and a meter in, a plain result out."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
-from greenbench.execute.counts import count
 from greenbench.energy import Meter, total
-from greenbench.protocol import InferenceProtocol
-from greenbench.records.results import BatchProfile, InferenceResult, Progress, ProgressCallback
+from greenbench.execute.counts import count
+from greenbench.execute.progress import Progress, ProgressCallback, silent
+from greenbench.records.results import Batch, Inference
+from greenbench.spec.recipe import Size
 
 
-def profile(
+@dataclass(frozen=True)
+class Passes:
+    """How forward passes are measured; see `greenbench.spec.scale.InferenceScale`."""
+
+    image_size: Size
+    passes: int
+    large_batch: int
+    large_batch_passes: int
+    min_seconds: float
+    repeats: int
+    warmup_s: float
+
+
+def measure_inference(
     network: nn.Module,
-    input_size: tuple[int, int],
-    passes: Mapping[int, int],
-    protocol: InferenceProtocol,
+    plan: Passes,
     meter: Meter,
     *,
     seed: int,
     device: torch.device,
-    progress: ProgressCallback = lambda _: None,
-) -> InferenceResult:
+    progress: ProgressCallback = silent,
+) -> Inference:
     """Count a network's parameters and operations, and measure time and energy of its forward pass.
 
     Inputs are random, never zeros: what a GPU draws depends on the values that it works on.
@@ -34,12 +47,8 @@ def profile(
     ----------
     network
         Maps images (N, 3, H, W) to logits; it is moved to `device` and put into evaluation mode.
-    input_size
-        Height and width of the images in pixels.
-    passes
-        Timed passes of a repeat for each batch size.
-    protocol
-        Repeats, their least duration, and warm-up.
+    plan
+        What to measure.
     meter
         Measures the energy of each repeat.
     seed
@@ -49,38 +58,46 @@ def profile(
     progress
         Called after every repeat.
     """
-    counts = count(network, (1, 3, *input_size))
+    counts = count(network, (1, 3, *plan.image_size))
     network.to(device).eval()
-    steps = len(passes) * protocol.repeats
     generator = torch.Generator().manual_seed(seed)
-    batches = []
-    for index, (batch_size, batch_passes) in enumerate(passes.items()):
-        images = torch.randn((batch_size, 3, *input_size), generator=generator).to(device)
+    measured = []
+    for index, (batch_size, passes) in enumerate(
+        ((1, plan.passes), (plan.large_batch, plan.large_batch_passes))
+    ):
+        images = torch.randn((batch_size, 3, *plan.image_size), generator=generator).to(device)
 
         def after_repeat(repeat: int, index: int = index, batch_size: int = batch_size) -> None:
-            progress(Progress(index * protocol.repeats + repeat, steps, f"batch {batch_size}"))
+            progress(Progress(index * plan.repeats + repeat, 2 * plan.repeats, f"batch {batch_size}"))
 
-        batches.append(_profile_batch(network, images, batch_passes, protocol, meter, after_repeat))
-    return InferenceResult(input_size, counts.params, counts.conv_macs, counts.full_macs, tuple(batches))
+        measured.append(_measure_batch(network, images, passes, plan, meter, after_repeat))
+    return Inference(
+        input_size=plan.image_size,
+        params=counts.params,
+        conv_macs=counts.conv_macs,
+        full_macs=counts.full_macs,
+        single=measured[0],
+        large=measured[1],
+    )
 
 
 @torch.inference_mode()
-def _profile_batch(
+def _measure_batch(
     network: nn.Module,
     images: torch.Tensor,
     passes: int,
-    protocol: InferenceProtocol,
+    plan: Passes,
     meter: Meter,
     after_repeat: Callable[[int], None],
-) -> BatchProfile:
+) -> Batch:
     latencies_ms, medians_ms, readings = [], [], []
-    for repeat in range(protocol.repeats):
-        warm_until = time.monotonic() + protocol.warmup_s
+    for repeat in range(plan.repeats):
+        warm_until = time.monotonic() + plan.warmup_s
         while time.monotonic() < warm_until:
             _timed_pass_ms(network, images)
         passes_ms: list[float] = []
         with meter.window(f"inference repeat {repeat + 1}") as window:
-            until = time.monotonic() + protocol.min_seconds
+            until = time.monotonic() + plan.min_seconds
             while len(passes_ms) < passes or time.monotonic() < until:
                 passes_ms.append(_timed_pass_ms(network, images))
         latencies_ms += passes_ms
@@ -88,7 +105,7 @@ def _profile_batch(
         readings.append(window.reading)
         after_repeat(repeat + 1)
     low, median, high = np.percentile(latencies_ms, [25, 50, 75])
-    return BatchProfile(
+    return Batch(
         batch_size=len(images),
         passes=len(latencies_ms),
         latency_ms=float(median),

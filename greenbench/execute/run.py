@@ -3,153 +3,264 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from greenbench.case import Case
-from greenbench.datasets import Dataset
-from greenbench.energy import open_meter
+from greenbench.energy import Meter, open_meter
+from greenbench.errors import UserError
+from greenbench.execute.progress import ProgressCallback, silent
+from greenbench.records.conditions import engine_digest
 from greenbench.records.machine import suite_commit, this_machine
-from greenbench.paper.setups import SETUPS
-from greenbench.protocol import Inputs
-from greenbench.recipe import Technique
-from greenbench.records.record import SCHEMA, DataFacts, Record, TechniqueFacts
-from greenbench.records.results import InferenceResult, ProgressCallback, TrainingResult
-from greenbench.tasks import TaskData, baseline_recipe, open_data
-from greenbench.tasks.segmentation import backbone_weights
+from greenbench.records.record import Record, TechniqueFacts, WorkloadFacts
+from greenbench.records.results import Failure, Inference, Result, Training
+from greenbench.spec.case import Case, Kind
+from greenbench.spec.recipe import Recipe
+from greenbench.spec.technique import Technique
+from greenbench.spec.workload import Data, Workload
+
+if TYPE_CHECKING:
+    import torch
 
 
-def inference_input(dataset: Dataset, inputs: Inputs) -> tuple[int, int]:
-    """Return height and width of the images that a network is profiled on.
+@dataclass(frozen=True)
+class Bench:
+    """Where a case runs.
 
-    The stated inputs are those of training. Where the study's FLOPs fit another size, ``fitted`` is that.
+    Attributes
+    ----------
+    data_root
+        Folder of the data that do not come with the package, or None.
+    meter
+        Name of the energy source; see `greenbench.energy.open_meter`.
+    busy
+        What to do when other programs are on the measured GPU: ``fail``, ``wait`` or ``mark``.
+    session
+        Name of the whole run.
+    workers
+        Processes of the run that measure side by side.
+    disturbed
+        Says who else measures on this machine right now, or None.
     """
-    setup = SETUPS.get(dataset.name)
-    return dataset.image_size if setup is None or inputs == "stated" else setup.fitted_flops_input
+
+    data_root: Path | None = None
+    meter: str = "auto"
+    busy: str = "fail"
+    session: str = ""
+    workers: int = 1
+    disturbed: Callable[[], str | None] = lambda: None
+
+
+@dataclass
+class _Notes:
+    """What becomes known while a case runs."""
+
+    stage: str = "recipe"
+    meter: str = "none"
+    changed_fields: tuple[str, ...] = ()
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 def run_case(
-    case: Case,
-    technique: Technique,
-    dataset: Dataset,
-    *,
-    data_root: Path | None,
-    meter_source: str,
-    busy: str,
-    session: str,
-    workers: int = 1,
-    progress: ProgressCallback = lambda _: None,
+    case: Case, technique: Technique, workload: Workload, bench: Bench, progress: ProgressCallback = silent
 ) -> Record:
-    """Run a case on this machine and return its record.
+    """Run a case on this machine and return its record; a case that fails leaves one, too.
 
     Parameters
     ----------
     case
         What to run.
-    technique, dataset
-        The things that the case names.
-    data_root
-        Folder of the data sets that are not shipped.
-    meter_source
-        See `greenbench.energy.open_meter`.
-    busy
-        What to do when other programs are on the measured GPU; likewise.
-    session
-        Name of the whole run.
-    workers
-        Number of processes that measure side by side.
+    technique, workload
+        What the case names.
+    bench
+        Where it runs.
     progress
         Called now and then while it runs.
     """
-    import torch
-
-    from greenbench.profile import profile, synchronize
-    from greenbench.train import train
-
     started_at, start = datetime.now(UTC), time.monotonic()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    # Opens the device's context, so that idle power is that of a process at work.
-    torch.zeros(1, device=device)
-    if case.kind == "inference":
-        dataset = replace(dataset, image_size=inference_input(dataset, case.protocol.inference.inputs))
-    baseline = baseline_recipe(dataset, case.protocol, data_root)
-    recipe = technique(baseline)
-
-    weights = backbone_weights(case.protocol, data_root) if dataset.task == "segmentation" else None
-    training: TrainingResult | None = None
-    inference: InferenceResult | None = None
-    data: TaskData | None = None
-    if case.kind == "training":
-        data = open_data(dataset, data_root, device)
-    # Protocols say float32; cuDNN, left to itself, rounds the inputs of convolutions to TF32's ten bits.
-    float32 = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-    devices: str | list[str] = "none" if meter_source == "auto" else "first"
-    if device.type == "cuda":
-        devices = [f"GPU-{torch.cuda.get_device_properties(device).uuid}"]
-    with float32, open_meter(meter_source, partial(synchronize, device), devices=devices, busy=busy) as meter:
-        idle_s = case.protocol.idle_s
-        before = meter.idle(idle_s) if idle_s else None
-        if data is not None:
-            training = train(
-                recipe,
-                data,
-                meter,
-                seed=case.seed,
-                device=device,
-                training_energy=case.protocol.training_energy,
-                evaluate_every=case.protocol.evaluate_every[dataset.name],
-                progress=progress,
-            )
-        else:
-            torch.manual_seed(case.seed)
-            inference = profile(
-                recipe.network(),
-                recipe.image_size,
-                case.protocol.inference.passes_by_batch_size(dataset.name),
-                case.protocol.inference,
-                meter,
-                seed=case.seed,
-                device=device,
-                progress=progress,
-            )
-        if before is not None:
-            after = meter.idle(idle_s)
-            if training is not None:
-                training = replace(training, energy=training.energy.net_of(before, after))
-            if inference is not None:
-                batches = [
-                    replace(b, energy_per_image=b.energy_per_image.net_of(before, after))
-                    for b in inference.batches
-                ]
-                inference = replace(inference, batches=tuple(batches))
+    notes = _Notes()
+    disturbed = bench.disturbed()
+    try:
+        result = _RUN[case.kind](case, technique, workload, bench, notes, progress)
+    except (Exception, SystemExit) as error:
+        result = _failure(notes.stage, error)
     return Record(
-        schema=SCHEMA,
-        key=case.key,
         case=case,
-        machine=this_machine(workers),
-        session=session,
-        suite_commit=suite_commit(),
+        machine=this_machine(bench.workers),
+        engine=engine_digest(),
+        meter=notes.meter,
+        session=bench.session,
+        commit=suite_commit(),
         started_at=started_at.isoformat(timespec="seconds"),
         seconds=time.monotonic() - start,
         technique=TechniqueFacts(
             title=technique.title,
             category=technique.category,
             citation=technique.citation,
-            file=technique.source,
+            file=technique.source.name,
             card=technique.card,
-            code=technique.code,
-            changed_fields=baseline.changed_fields(recipe),
+            code=technique.source.code,
+            changed_fields=notes.changed_fields,
+            work_share=technique.work_share,
         ),
-        data=DataFacts(
-            title=dataset.title,
-            task=dataset.task,
-            train_images=data.size("train") if data is not None else None,
-            heldout_images=data.size("heldout") if data is not None else None,
-            version=data.version if data is not None else None,
-            backbone=weights.name if data is not None and weights is not None else None,
+        workload=WorkloadFacts(
+            title=workload.title,
+            task=workload.task,
+            metric=workload.metric,
+            num_classes=workload.num_classes,
+            image_size=workload.image_size,
+            card=workload.card,
+            best_known=dict(workload.best_known),
+            **notes.data,
         ),
-        training=training,
-        inference=inference,
+        result=result,
+        disturbed=disturbed or bench.disturbed(),
+    )
+
+
+def open_case_meter(bench: Bench) -> Meter:
+    """Open the meter that cases are measured with.
+
+    Raises
+    ------
+    UserError
+        If it cannot measure on this machine.
+    """
+    from greenbench.execute.inference import synchronize
+
+    device = training_device()
+    devices: str | list[str] = "none" if bench.meter == "auto" else "first"
+    if device.type == "cuda":
+        import torch
+
+        # Opens the device's context, so that idle power is that of a process at work.
+        torch.zeros(1, device=device)
+        devices = [f"GPU-{torch.cuda.get_device_properties(device).uuid}"]
+    return open_meter(bench.meter, partial(synchronize, device), devices=devices, busy=bench.busy)
+
+
+def training_device() -> torch.device:
+    """Return the device that cases run on: the first visible GPU, or else the CPU."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _train(
+    case: Case,
+    technique: Technique,
+    workload: Workload,
+    bench: Bench,
+    notes: _Notes,
+    progress: ProgressCallback,
+) -> Training:
+    from greenbench.execute.train import Trainer, train
+
+    recipe = _recipe(case, technique, workload, bench, notes)
+    device = training_device()
+    notes.stage = "data"
+    data = workload.data(bench.data_root, device)
+    notes.data = _data_facts(data, workload.weights(workload.setting(case.scale), bench.data_root))
+    with _measuring(case, bench, notes) as (meter, net_of_idle):
+        notes.stage = "training"
+        trainer = Trainer(recipe, data, seed=case.seed, device=device)
+        training = train(
+            trainer,
+            meter,
+            workload.metric,
+            training_energy=case.setting["training_energy"],
+            evaluate_every=case.setting["evaluate_every"],
+            progress=progress,
+        )
+        idle = net_of_idle()
+    return replace(training, energy=idle(training.energy))
+
+
+def _infer(
+    case: Case,
+    technique: Technique,
+    workload: Workload,
+    bench: Bench,
+    notes: _Notes,
+    progress: ProgressCallback,
+) -> Inference:
+    import torch
+
+    from greenbench.execute.inference import Passes, measure_inference
+
+    plan = Passes(**{f.name: case.setting[f.name] for f in fields(Passes)})
+    plan = replace(plan, image_size=(plan.image_size[0], plan.image_size[1]))
+    recipe = _recipe(case, technique, replace(workload, image_size=plan.image_size), bench, notes)
+    with _measuring(case, bench, notes) as (meter, net_of_idle):
+        notes.stage = "inference"
+        torch.manual_seed(case.seed)
+        inference = measure_inference(
+            recipe.network(), plan, meter, seed=case.seed, device=training_device(), progress=progress
+        )
+        idle = net_of_idle()
+    single, large = (
+        replace(batch, energy_per_image=idle(batch.energy_per_image))
+        for batch in (inference.single, inference.large)
+    )
+    return replace(inference, single=single, large=large)
+
+
+_RUN: dict[Kind, Callable[..., Result]] = {"training": _train, "inference": _infer}
+
+
+def _recipe(case: Case, technique: Technique, workload: Workload, bench: Bench, notes: _Notes) -> Recipe:
+    baseline = workload.recipe(case.scale, bench.data_root)
+    recipe = technique(baseline)
+    notes.changed_fields = baseline.changed_fields(recipe)
+    return recipe
+
+
+def _data_facts(data: Data, weights: Path | None) -> dict[str, Any]:
+    return {
+        "train_images": data.size("train"),
+        "validation_images": data.size("validation"),
+        "version": data.version,
+        "weights": None if weights is None else weights.name,
+    }
+
+
+@contextmanager
+def _measuring(
+    case: Case, bench: Bench, notes: _Notes
+) -> Iterator[tuple[Meter, Callable[[], Callable[..., Any]]]]:
+    """Run inside in the case's numerical mode, with a meter.
+
+    The second value measures idle power again, after the work, and returns what tells a reading's idle energy apart.
+    """
+    from greenbench.execute.modes import numerical_mode
+
+    notes.stage = "meter"
+    with numerical_mode(case.mode), open_case_meter(bench) as meter:
+        notes.meter = meter.name
+        idle_s = case.setting["idle_s"]
+        before = meter.idle(idle_s) if idle_s else None
+
+        def net_of_idle() -> Callable[..., Any]:
+            if before is None:
+                return lambda reading: reading
+            after = meter.idle(idle_s)
+            return lambda reading: reading.net_of(before, after)
+
+        yield meter, net_of_idle
+
+
+def _failure(stage: str, error: BaseException) -> Failure:
+    if isinstance(error, UserError):
+        return Failure(stage, error.problem, error.next_step)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return Failure(
+        stage=stage,
+        error=f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}",
+        next_step=f"look at {Path(last.filename).name}, line {last.lineno}",
+        traceback="".join(traceback.format_exception(error)),
     )

@@ -2,115 +2,200 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch import Tensor
 
 from greenbench.energy import Meter, Reading, total
-from greenbench.energy.extrapolate.steady import EpochEnergy, SteadyEnergy
-from greenbench.protocol import MEASURED_EPOCHS, TrainingEnergy
-from greenbench.recipe import BatchTransform, LossFunction, Recipe, scaled_size
-from greenbench.records.results import Epoch, Progress, ProgressCallback, TrainingResult
-from greenbench.tasks import Split, TaskData
+from greenbench.energy.extrapolate.epochs import EpochEnergy
+from greenbench.energy.extrapolate.steady import SteadyEnergy
+from greenbench.execute.progress import Progress, ProgressCallback, silent
+from greenbench.records.results import Epoch, Training
+from greenbench.spec.recipe import Recipe, Size, scaled_size
+from greenbench.spec.scale import MEASURED_EPOCHS, TrainingEnergy
+from greenbench.spec.workload import Data, Metric, Split
+
+TECHNIQUE_STREAM = 2**32
+"""Added to the seed: what a technique draws does not shift the order and augmentation of the data."""
 
 
-@contextmanager
-def evaluation_mode(network: nn.Module, optimizer: Optimizer) -> Iterator[None]:
-    """Evaluate inside: norms use running averages, no gradients, and the optimizer its final weights.
-
-    An optimizer that keeps a second set of weights has methods ``eval()`` and ``train()``, the convention of
-    schedule-free optimizers; they switch to the weights that are to be judged, and back.
-    """
-    network.eval()
-    if hasattr(optimizer, "eval"):
-        optimizer.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        network.train()
-        if hasattr(optimizer, "train"):
-            optimizer.train()
-
-
-def evaluate(network: nn.Module, data: TaskData, split: Split) -> dict[str, float]:
-    """Return the metrics of `network`, already in evaluation mode, on a split."""
-    score = data.score()
-    for images, targets in data.evaluation_batches(split):
-        score.update(network(images), targets)
-    return score.compute()
-
-
-def train(
-    recipe: Recipe,
-    data: TaskData,
-    meter: Meter,
-    *,
-    seed: int,
-    device: torch.device,
-    training_energy: TrainingEnergy = "all",
-    evaluate_every: int = 1,
-    progress: ProgressCallback = lambda _: None,
-) -> TrainingResult:
-    """Train the recipe's network and measure what it costs.
+class Trainer:
+    """One training under way, which can be saved between any two steps and gone on with elsewhere.
 
     Parameters
     ----------
     recipe
         What to train, and how.
     data
-        The data set's batches.
-    meter
-        Measures the training work of each epoch and, apart from it, the evaluations.
+        The workload's batches.
     seed
-        Of the network's initial weights, the order of the data, augmentation and techniques.
+        Of the initial weights, of the order and augmentation of the data, and of what techniques draw.
     device
         Where to train.
+    """
+
+    def __init__(self, recipe: Recipe, data: Data, *, seed: int, device: torch.device) -> None:
+        torch.manual_seed(seed)
+        self.recipe = recipe
+        self.data = data
+        self.epoch = 0
+        """Epochs that are over."""
+        self.network = recipe.network().to(device)
+        self.network.train()
+        self.steps_per_epoch = data.steps_per_epoch(recipe.batch_size)
+        self.optimizer = recipe.optimizer(self.network)
+        self.schedule = recipe.schedule(self.optimizer, self.steps_per_epoch, recipe.epochs)
+        self._loss = recipe.loss()
+        self._data_generator = torch.Generator().manual_seed(seed)
+        self._technique_generator = torch.Generator().manual_seed(seed + TECHNIQUE_STREAM)
+        self._epoch_start = self._data_generator.get_state()
+        self._step = 0
+
+    @property
+    def size_factor(self) -> float:
+        """Side of this epoch's images as a fraction of the recipe's."""
+        return self.recipe.size_factor(self.epoch, self.recipe.epochs)
+
+    def epoch_steps(self) -> Iterator[Tensor]:
+        """Take the steps that are left of this epoch; yield each one's loss, still on the device."""
+        recipe = self.recipe
+        self._data_generator.set_state(self._epoch_start)
+        batches = self.data.training_batches(recipe.batch_size, self.size_factor, self._data_generator)
+        for images, targets in islice(batches, self._step, None):
+            loss = self._take_step(images, targets)
+            self._step += 1
+            yield loss
+        self.epoch += 1
+        self._step = 0
+        self._epoch_start = self._data_generator.get_state()
+
+    def steps(self) -> Iterator[Tensor]:
+        """Take all steps that are left of the run; yield each one's loss."""
+        while self.epoch < self.recipe.epochs:
+            yield from self.epoch_steps()
+
+    def evaluate(self, split: Split) -> dict[str, float]:
+        """Return the metrics on a split, with the weights that are to be judged."""
+        score = self.data.score()
+        with self._evaluation():
+            for images, targets in self.data.evaluation_batches(split):
+                score.update(self.network(images), targets)
+        return score.compute()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a new trainer of the same recipe and data needs to go on, bit for bit on a CPU."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "epoch": self.epoch,
+            "step": self._step,
+            "epoch_start": self._epoch_start,
+            "technique_generator": self._technique_generator.get_state(),
+            "torch_rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state` was taken."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.epoch, self._step = state["epoch"], state["step"]
+        self._epoch_start = state["epoch_start"]
+        self._technique_generator.set_state(state["technique_generator"])
+        torch.set_rng_state(state["torch_rng"])
+        if state["cuda_rng"]:
+            torch.cuda.set_rng_state_all(state["cuda_rng"])
+
+    def _take_step(self, images: Tensor, targets: Tensor) -> Tensor:
+        images, weighted = self.recipe.batch_transform(images, targets, self._technique_generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        logits = self.network(images)
+        loss = torch.stack([weight * self._loss(logits, target) for weight, target in weighted]).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.schedule.step()
+        return loss.detach()
+
+    @contextmanager
+    def _evaluation(self) -> Iterator[None]:
+        """Evaluate inside: norms use running averages, and the optimizer its final weights.
+
+        An optimizer that keeps a second set of weights has methods ``eval()`` and ``train()``, the convention of
+        schedule-free optimizers. They switch to the weights that are to be judged, and back.
+        """
+        self.network.eval()
+        if hasattr(self.optimizer, "eval"):
+            self.optimizer.eval()
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            self.network.train()
+            if hasattr(self.optimizer, "train"):
+                self.optimizer.train()
+
+
+def train(
+    trainer: Trainer,
+    meter: Meter,
+    metric: Metric,
+    *,
+    training_energy: TrainingEnergy = "all",
+    evaluate_every: int = 1,
+    progress: ProgressCallback = silent,
+) -> Training:
+    """Train to the end and measure what it costs.
+
+    Parameters
+    ----------
+    trainer
+        What to train.
+    meter
+        Measures the training work of each epoch and, apart from it, the evaluations.
+    metric
+        By which the best epoch is chosen.
     training_energy
-        How the training's energy is measured; see `greenbench.protocol.Protocol`.
+        How the training's energy is measured; see `greenbench.spec.scale.Scale`.
     evaluate_every
         Epochs between evaluations; the last epoch is always evaluated.
     progress
         Called after every step.
     """
-    torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
-    network = recipe.network().to(device)
-    network.train()
-    steps_per_epoch = data.steps_per_epoch(recipe.batch_size)
-    steps = recipe.epochs * steps_per_epoch
-    optimizer = recipe.optimizer(network)
-    schedule = recipe.schedule(optimizer, steps_per_epoch, recipe.epochs)
-    step = _Step(network, optimizer, schedule, recipe.loss(), recipe.batch_transform, generator)
-
-    factors = [recipe.size_factor(epoch, recipe.epochs) for epoch in range(recipe.epochs)]
-    sizes = [scaled_size(recipe.image_size, factor) for factor in factors]
-    stages = [f"training at {height}x{width} px" for height, width in sizes]
+    recipe, steps_per_epoch = trainer.recipe, trainer.steps_per_epoch
+    sizes = [
+        scaled_size(recipe.image_size, recipe.size_factor(epoch, recipe.epochs))
+        for epoch in range(recipe.epochs)
+    ]
+    stages = [_stage(size) for size in sizes]
     energy = _energy_meter(meter, training_energy, stages, steps_per_epoch)
     curve: list[Epoch] = []
     evaluation: list[Reading] = []
     train_metrics: dict[str, float] | None = None
     diverged_at_step: int | None = None
 
-    for epoch, factor in enumerate(factors):
+    for epoch, stage in enumerate(stages):
         text = f"epoch {epoch + 1}/{recipe.epochs}"
-        if curve and curve[-1].heldout:
-            text += f", held-out {data.metric} {curve[-1].heldout[data.metric]:.3f}"
-        learning_rate = schedule.get_last_lr()[0]
+        if curve and curve[-1].validation:
+            text += f", {metric.title} {curve[-1].validation[metric.name]:.3f}"
+        learning_rate = float(trainer.schedule.get_last_lr()[0])
         losses: list[Tensor] = []
         start = time.monotonic()
-        with energy.stage(stages[epoch]) as step_done:
-            for images, targets in data.training_batches(recipe.batch_size, factor, generator):
-                losses.append(step(images, targets))
+        with energy.stage(stage) as step_done:
+            for loss in trainer.epoch_steps():
+                losses.append(loss)
                 step_done()
-                progress(Progress(epoch * steps_per_epoch + len(losses), steps, text))
+                progress(
+                    Progress(epoch * steps_per_epoch + len(losses), recipe.epochs * steps_per_epoch, text)
+                )
         # One look per epoch: asking for every step's loss would make a GPU wait at every step.
         epoch_losses = torch.stack(losses).double().cpu()
         seconds = time.monotonic() - start
@@ -119,44 +204,54 @@ def train(
             diverged_at_step = epoch * steps_per_epoch + int(not_finite[0]) + 1
 
         last = epoch == recipe.epochs - 1
-        heldout = None
+        validation = None
         if diverged_at_step is None and (last or (epoch + 1) % evaluate_every == 0):
-            with meter.window(f"evaluation {epoch + 1}") as window, evaluation_mode(network, optimizer):
-                heldout = evaluate(network, data, "heldout")
+            with meter.window(f"evaluation {epoch + 1}") as window:
+                validation = trainer.evaluate("validation")
                 if last:
-                    train_metrics = evaluate(network, data, "train")
+                    train_metrics = trainer.evaluate("train")
             evaluation.append(window.reading)
         curve.append(
             Epoch(
                 epoch=epoch + 1,
                 image_size=sizes[epoch],
-                learning_rate=float(learning_rate),
+                learning_rate=learning_rate,
                 train_loss=float(epoch_losses.mean()) if diverged_at_step is None else None,
                 seconds=seconds,
-                heldout=heldout,
+                energy=energy.latest,
+                validation=validation,
             )
         )
         if diverged_at_step is not None:
             break
 
-    evaluated = [(entry.heldout[data.metric], entry.epoch) for entry in curve if entry.heldout]
-    best = max(evaluated, key=lambda pair: (pair[0], -pair[1]), default=(None, None))
-    return TrainingResult(
+    best = _best(curve, metric)
+    return Training(
         status="finished" if diverged_at_step is None else "diverged",
-        metric=data.metric,
         steps=len(curve) * steps_per_epoch,
         diverged_at_step=diverged_at_step,
         train=train_metrics,
-        heldout=curve[-1].heldout,
-        best_heldout=best[0],
-        best_epoch=best[1],
-        train_seconds=sum(entry.seconds for entry in curve),
-        evaluation_seconds=sum(reading.seconds for reading in evaluation),
+        validation=curve[-1].validation,
+        best=best[0] if best else None,
+        best_epoch=best[1] if best else None,
+        train_seconds=math.fsum(entry.seconds for entry in curve),
+        evaluation_seconds=math.fsum(reading.seconds for reading in evaluation),
         # What a diverged run would have cost in full is not known: its figure is what was spent.
         energy=energy.reading if diverged_at_step is None else energy.spent,
         evaluation_energy=total(evaluation),
         curve=tuple(curve),
     )
+
+
+def _best(curve: list[Epoch], metric: Metric) -> tuple[float, int] | None:
+    """Return the best value and its epoch, the first of equals."""
+    evaluated = [(entry.validation[metric.name], entry.epoch) for entry in curve if entry.validation]
+    sign = 1 if metric.better == "higher" else -1
+    return max(evaluated, key=lambda pair: (sign * pair[0], -pair[1]), default=None)
+
+
+def _stage(size: Size) -> str:
+    return f"training at {size[0]}x{size[1]} px"
 
 
 def _energy_meter(
@@ -167,26 +262,3 @@ def _energy_meter(
         return SteadyEnergy(meter, {name: count * steps_per_epoch for name, count in Counter(stages).items()})
     same_work = len(set(stages)) == 1
     return EpochEnergy(meter, len(stages), MEASURED_EPOCHS if method == "epochs" and same_work else None)
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One optimizer step; returns its loss, left on the device."""
-
-    network: nn.Module
-    optimizer: Optimizer
-    schedule: LRScheduler
-    loss_function: LossFunction
-    batch_transform: BatchTransform
-    generator: torch.Generator
-
-    def __call__(self, images: Tensor, targets: Tensor) -> Tensor:
-        images, weighted = self.batch_transform(images, targets, self.generator)
-        self.optimizer.zero_grad(set_to_none=True)
-        logits = self.network(images)
-        losses = [weight * self.loss_function(logits, target) for weight, target in weighted]
-        loss = torch.stack(losses).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        self.schedule.step()
-        return loss.detach()

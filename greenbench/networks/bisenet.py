@@ -1,8 +1,8 @@
 """BiSeNet with a ResNet-18 context path (Yu et al. 2018, arXiv:1808.00897), as the study counts it.
 
-The modules and channel counts are those that reproduce Table 3 of the study: 14,007,777 parameters
-for 19 classes, among them the backbone's unused ImageNet classifier and two auxiliary heads. The
-study computes no gradient for either; here they are registered but never run.
+Modules and channels are those that give Table 3 of the study: 14,007,777 parameters for 19 classes, among
+them the backbone's ImageNet classifier and two auxiliary heads. The study computes no gradient for either;
+here they are registered and never run.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from greenbench.networks.resnet import initialize, resnet18_backbone, scale_width
+from greenbench.networks.resnet import initialize, resnet18_backbone, scale_width, set_norm_momentum
 
 SMALLEST_SIDE = 32
 """The backbone halves the image five times; a smaller side would vanish."""
 
 
 def resize(features: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
-    """Interpolate bilinearly to (height, width), corners aligned, as every upsampling of this network."""
+    """Interpolate bilinearly to (height, width), corners aligned, as everywhere in this network."""
     return F.interpolate(features, size=tuple(size), mode="bilinear", align_corners=True)
 
 
@@ -89,8 +89,8 @@ class FeatureFusion(nn.Module):
 class Head(nn.Sequential):
     """A 3x3 layer and the classifier."""
 
-    def __init__(self, in_channels: int, channels: int, classes: int) -> None:
-        super().__init__(ConvNormRelu(in_channels, channels, 3), nn.Conv2d(channels, classes, 1))
+    def __init__(self, in_channels: int, channels: int, num_classes: int) -> None:
+        super().__init__(ConvNormRelu(in_channels, channels, 3), nn.Conv2d(channels, num_classes, 1))
 
 
 class BiSeNet(nn.Module):
@@ -98,13 +98,15 @@ class BiSeNet(nn.Module):
 
     Parameters
     ----------
-    classes
+    num_classes
         Number of classes.
     width
         Factor on every channel count.
+    norm_momentum
+        Of all batch norms' running averages.
     """
 
-    def __init__(self, classes: int, width: float = 1.0) -> None:
+    def __init__(self, num_classes: int, width: float = 1.0, norm_momentum: float = 0.1) -> None:
         super().__init__()
         narrow, path, wide = (scale_width(channels, width) for channels in (64, 128, 256))
         self.backbone = resnet18_backbone(width)
@@ -116,13 +118,14 @@ class BiSeNet(nn.Module):
         self.refine16 = ConvNormRelu(path, path, 3)
         self.refine8 = ConvNormRelu(path, path, 3)
         self.fusion = FeatureFusion(2 * path, wide)
-        self.head = Head(wide, narrow, classes)
-        self.aux_head16 = Head(path, wide, classes)
-        self.aux_head8 = Head(path, wide, classes)
+        self.head = Head(wide, narrow, num_classes)
+        self.aux_head16 = Head(path, wide, num_classes)
+        self.aux_head8 = Head(path, wide, num_classes)
         initialize(self)
+        set_norm_momentum(self, norm_momentum)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images (N, 3, H, W) to logits (N, classes, H, W).
+        """Map images (N, 3, H, W) to logits (N, num_classes, H, W).
 
         Raises
         ------

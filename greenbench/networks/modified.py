@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from greenbench.errors import UserError
-from greenbench.recipe import NetworkFactory, Recipe
+from greenbench.spec.recipe import NetworkFactory, Recipe
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,6 +42,8 @@ def modify_network(recipe: Recipe, technique: str, change: Change) -> Recipe:
     factory: NetworkFactory = recipe.network
     while isinstance(factory, ModifiedNetwork):
         if factory.technique == technique:
-            raise UserError(f"technique {technique!r} has been applied to this recipe before; apply it once")
+            raise UserError(
+                f"technique {technique!r} has been applied to this recipe before", "apply it once"
+            )
         factory = factory.base
     return replace(recipe, network=ModifiedNetwork(recipe.network, technique, change))

@@ -1,8 +1,8 @@
 """ResNet (He et al. 2015, arXiv:1512.03385), assembled from torchvision's blocks.
 
-Modules carry torchvision's names (``conv1``, ``bn1``, ``layer1`` ... ``layer4``, ``fc``), so that its
-published weights load. What torchvision's own class does not offer, and the study needs, is here: the
-3x3 stem without max-pooling for small images, and a width factor.
+Modules have torchvision's names (``conv1``, ``bn1``, ``layer1`` ... ``layer4``, ``fc``), so that its
+published weights load. Beyond torchvision's class it offers what the study needs: the 3x3 stem without
+max-pooling for small images, and a width factor.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 STAGE_WIDTHS = (64, 128, 256, 512)
@@ -33,7 +34,7 @@ class ResNet(nn.Module):
         torchvision's ``BasicBlock`` (expansion 1) or ``Bottleneck`` (expansion 4, stride on its 3x3).
     blocks_per_stage
         Four numbers: ResNet-18 is (2, 2, 2, 2), ResNet-50 is (3, 4, 6, 3).
-    classes
+    num_classes
         Outputs of the final linear layer.
     width
         Factor on every channel count.
@@ -45,7 +46,7 @@ class ResNet(nn.Module):
         self,
         block: type[BasicBlock] | type[Bottleneck],
         blocks_per_stage: Sequence[int],
-        classes: int,
+        num_classes: int,
         width: float = 1.0,
         stem: Stem = "3x3",
     ) -> None:
@@ -71,7 +72,7 @@ class ResNet(nn.Module):
             channels = planes * block.expansion
             self.stage_channels.append(channels)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(channels, classes)
+        self.fc = nn.Linear(channels, num_classes)
         initialize(self)
 
     def stages(self, images: Tensor) -> list[Tensor]:
@@ -96,7 +97,7 @@ class ResNet(nn.Module):
         return outputs
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images (N, 3, H, W) to logits (N, classes)."""
+        """Map images (N, 3, H, W) to logits (N, num_classes)."""
         pooled: Tensor = self.avgpool(self.stages(images)[-1])
         logits: Tensor = self.fc(torch.flatten(pooled, 1))
         return logits
@@ -118,20 +119,34 @@ def _stage(
 def initialize(network: nn.Module) -> None:
     """Draw the weights of convolutions before a norm as He et al. 2015 (arXiv:1502.01852), with fan-out.
 
-    Classifiers, which alone have a bias, keep torch's default: fan-out over a few classes would start
-    them with logits far from zero.
+    Classifiers, the only convolutions with a bias, keep torch's default: fan-out over a few classes would
+    start them with logits far from zero.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.bias is None:
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
-def resnet50(classes: int, width: float = 1.0, blocks_per_stage: Sequence[int] = (3, 4, 6, 3)) -> ResNet:
+def set_norm_momentum(network: nn.Module, momentum: float) -> None:
+    """Set the momentum of all batch norms' running averages; a run of few steps needs a larger one."""
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            module.momentum = momentum
+
+
+def resnet50(
+    num_classes: int,
+    width: float = 1.0,
+    blocks_per_stage: Sequence[int] = (3, 4, 6, 3),
+    norm_momentum: float = 0.1,
+) -> ResNet:
     """Build the study's classification network: ResNet-50 with the 3x3 stem.
 
     At width 1 it has 23,705,252 parameters for 100 classes and 23,910,152 for 200.
     """
-    return ResNet(Bottleneck, blocks_per_stage, classes, width, stem="3x3")
+    network = ResNet(Bottleneck, blocks_per_stage, num_classes, width, stem="3x3")
+    set_norm_momentum(network, norm_momentum)
+    return network
 
 
 def resnet18_backbone(width: float = 1.0) -> ResNet:

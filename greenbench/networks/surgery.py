@@ -30,7 +30,8 @@ def backbone_of(network: nn.Module) -> ResNet:
         return network
     raise UserError(
         f"this technique knows where its layers go in greenbench's ResNet and BiSeNet, not in a "
-        f"{type(network).__name__}; apply it to a recipe with one of the two"
+        f"{type(network).__name__}",
+        "apply it to a recipe with one of the two",
     )
 
 
@@ -57,11 +58,10 @@ def stage_map_sizes(resnet: ResNet, image_size: tuple[int, int]) -> list[tuple[i
 
 
 def refuse_no_change(places: int, technique: str, network: nn.Module) -> None:
-    """Raise `UserError` if a technique found no place in the network: it has been there before."""
+    """Raise `UserError` if a technique found no place in the network, as when it is applied twice."""
     if places == 0:
         raise UserError(
-            f"technique {technique!r} found no place in this {type(network).__name__}; has it been applied "
-            "to it before?"
+            f"technique {technique!r} found no place in this {type(network).__name__}", "apply it once"
         )
 
 

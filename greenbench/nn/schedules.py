@@ -1,6 +1,7 @@
-"""Learning-rate schedules of the baselines: factories (optimizer, steps per epoch, epochs) -> schedule.
+"""Learning-rate schedules of the baselines, built from (optimizer, steps per epoch, epochs).
 
-Each is given as fractions of the run, so that a short run is the same experiment made smaller.
+Their times are fractions of the run, so that a short run is the same experiment made smaller. Import no
+torch.
 """
 
 from __future__ import annotations

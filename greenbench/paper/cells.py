@@ -10,15 +10,15 @@ from functools import cache
 from importlib import resources
 
 SI_FACTOR = {"%": 0.01, "MJ": 1e6, "M": 1e6, "G": 1e9, "ms": 1e-3, "J": 1.0, "kg/wk": 1.0}
-"""What turns a printed figure into a fraction, joules, a number, seconds or kilograms a week."""
+"""What turns a printed number into a fraction, joules, a count, seconds or kilograms a week."""
 
 
 class Interpretation(StrEnum):
     """How a printed cell is to be read.
 
-    ``corrected``: what is printed is not what its column says, and what is meant is known: another
-    value, or the same value of another setting. ``suspect``: it cannot be right, or not together with
-    other cells, and what is meant is not known.
+    ``corrected``: what is printed is not what its column says, and what is meant is known: another value, or the same
+    value of another setting. ``suspect``: it cannot be right, or not together with other cells, and what is meant is
+    not known.
     """
 
     AS_PRINTED = "as_printed"
@@ -43,7 +43,7 @@ class Cell:
     reading
         How to read it.
     value
-        The figure as read; differs from `printed` in some cells with the reading ``corrected``.
+        The value as read; differs from `printed` in some cells with the reading ``corrected``.
     why
         Reason for the reading; empty for ``as_printed``.
     """
@@ -96,7 +96,7 @@ def find_cell(cells: Iterable[Cell], dataset: str, technique: str, metric: str) 
 
 
 def verdict_against(printed: str, value: float) -> str:
-    """Say how a counted figure, in the printed unit, agrees with the printed digits.
+    """Say how a count, in the printed unit, agrees with the printed digits.
 
     Returns
     -------

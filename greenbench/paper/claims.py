@@ -1,8 +1,8 @@
-"""What the study's text says in figures about its own tables, and whether the tables have it.
+"""What the study's text says in numbers about its own tables, and whether the tables have it.
 
-Each claim names the section, the cells and the value as the text gives it. The tables' digits stand for
-intervals: a claim inside the interval that the cells allow, but not equal to their difference, may be
-the rounding of unrounded figures.
+Each claim names the section, the cells and the value as the text gives it. The tables' digits stand for intervals. A
+claim inside the interval that the cells allow, but not equal to their difference, may be rounded from what was
+measured.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from greenbench.audit.findings import Finding, Severity
 from greenbench.paper.cells import Cell, find_cell, published_cells, verdict_against
-from greenbench.audit.entries import printed_figure
-from greenbench.audit.findings import Finding, Verdict
+from greenbench.paper.entries import printed_number
 
 RULE = "text_against_tables"
 
@@ -36,7 +36,7 @@ class Difference:
         chosen = [find_cell(cells, self.dataset, name, self.metric) for name in (self.technique, "baseline")]
         if chosen[0] is None or chosen[1] is None:
             return None
-        ours, baseline = (printed_figure(cell) for cell in chosen if cell)
+        ours, baseline = (printed_number(cell) for cell in chosen if cell)
         scale = ours.value / float(chosen[0].printed)
         decimals = len(self.printed.partition(".")[2])
         difference = (ours.value - baseline.value) / scale
@@ -47,7 +47,7 @@ class Difference:
         explained = low - slack <= float(self.printed) <= high + slack
         return Finding(
             rule=RULE,
-            verdict=Verdict.ROUNDING if explained else Verdict.INCONSISTENT,
+            severity=Severity.ROUNDING if explained else Severity.INCONSISTENT,
             cells=(ours.where, baseline.where),
             arithmetic=(f"{ours.text} - {baseline.text} = {difference:+.{decimals + 1}f}",),
             bound=f"section {self.section} of the text: {float(self.printed):+.{decimals}f}",
@@ -78,7 +78,7 @@ class Best:
             return None
         return Finding(
             rule=RULE,
-            verdict=Verdict.INCONSISTENT,
+            severity=Severity.INCONSISTENT,
             cells=(claimed.name, best.name),
             arithmetic=(f"{best.technique} has {best.printed}, {self.technique} {claimed.printed}",),
             bound=f"section {self.section} of the text: {self.technique} is the {self.direction}",
@@ -107,7 +107,7 @@ class EveryOtherAbove:
             return None
         return Finding(
             rule=RULE,
-            verdict=Verdict.INCONSISTENT,
+            severity=Severity.INCONSISTENT,
             cells=(baseline.name, *(c.name for c in others)),
             arithmetic=tuple(f"{c.technique}: {c.printed}, baseline {baseline.printed}" for c in others),
             bound=f"section {self.section} of the text: all are above the baseline",
@@ -119,8 +119,8 @@ class EveryOtherAbove:
 class Implied:
     """The text says how a network is built, from which a cell follows.
 
-    `value` is what a network built like that counts, in the unit of the cell; `words` is what the text
-    says, in ours.
+    `value` is what a network built like that counts, in the unit of the cell. `words` is what the text says, in our
+    words.
     """
 
     section: str
@@ -137,7 +137,7 @@ class Implied:
             return None
         return Finding(
             rule=RULE,
-            verdict=Verdict.INCONSISTENT,
+            severity=Severity.INCONSISTENT,
             cells=(cell.name,),
             arithmetic=(f"the text's network: {self.value:.{cell.decimals}f}; the table: {cell.printed}",),
             bound=f"section {self.section} of the text: {self.words}",

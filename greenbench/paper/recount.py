@@ -1,7 +1,7 @@
-"""Counts the networks of Tables 3 and 4 again and holds the figures against the printed ones.
+"""Counts the networks of Tables 3 and 4 again and holds the counts against the printed numbers.
 
-Counting imports torch, inside functions; the counts of the default counter are kept in
-``counted.csv``, so that auditing does not.
+Counting imports torch, inside functions. The counts of the default counter are kept in ``counted.csv``, so that
+auditing needs none.
 """
 
 from __future__ import annotations
@@ -11,21 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from greenbench import datasets, techniques
+from greenbench.audit.entries import size_text
 from greenbench.errors import UserError
 from greenbench.paper.cells import find_cell, published_cells, verdict_against
-from greenbench.paper.setups import ARCHITECTURES, SETUPS, Setup, Size, as_text
-from greenbench.protocol import find_protocol
-from greenbench.tasks import baseline_recipe
+from greenbench.paper.setups import ARCHITECTURES, SETUPS, catalog
+from greenbench.spec.recipe import Size
+from greenbench.spec.scale import INPUTS, Inputs
 
 if TYPE_CHECKING:
     from torch import nn
-
-Basis = Literal["fitted", "stated"]
-BASES: tuple[Basis, ...] = ("fitted", "stated")
-"""Count at the inputs that the printed figures fit, or at those that the study states."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ class Row:
 
     dataset: str
     technique: str
-    basis: Basis
+    basis: Inputs
     classes: int
     input: str
     flops_input: str
@@ -66,7 +62,7 @@ class Row:
     flops_verdict: str
 
 
-def recount(basis: Basis = "fitted", counter: str = "torch") -> Iterator[Row]:
+def recount(basis: Inputs = "fitted", counter: str = "torch") -> Iterator[Row]:
     """Count all 30 networks of Tables 3 and 4, in the order of the tables.
 
     Raises
@@ -74,23 +70,22 @@ def recount(basis: Basis = "fitted", counter: str = "torch") -> Iterator[Row]:
     UserError
         If basis or counter is unknown.
     """
-    if basis not in BASES:
-        raise UserError(f"inputs {basis!r} are unknown; choose one of {', '.join(BASES)}")
-    for setup in SETUPS.values():
+    if basis not in INPUTS:
+        raise UserError(f"inputs {basis!r} are unknown", f"choose one of {', '.join(INPUTS)}")
+    for dataset in SETUPS:
         for technique in ARCHITECTURES:
-            row = _printed_row(setup, technique, basis)
+            row = _printed_row(dataset, technique, basis)
             if row is not None:
-                yield _judged(_count(row, setup, counter))
+                yield _judged(_count(row, counter))
 
 
 @cache
-def counted(basis: Basis = "fitted") -> dict[tuple[str, str], Row]:
+def counted(basis: Inputs = "fitted") -> dict[tuple[str, str], Row]:
     """Return the shipped counts by (dataset, technique), without counting."""
     text = resources.files(__package__).joinpath("counted.csv").read_text(encoding="utf-8")
     found = {}
     for line in csv.DictReader(text.splitlines()):
-        setup = SETUPS[line["dataset"]]
-        row = _printed_row(setup, line["technique"], basis)
+        row = _printed_row(line["dataset"], line["technique"], basis)
         if line["basis"] == basis and row is not None:
             row = replace(
                 row,
@@ -102,20 +97,22 @@ def counted(basis: Basis = "fitted") -> dict[tuple[str, str], Row]:
     return found
 
 
-def _printed_row(setup: Setup, technique: str, basis: Basis) -> Row | None:
+def _printed_row(dataset: str, technique: str, basis: Inputs) -> Row | None:
     """Return the row with nothing counted yet, or None where the tables have none."""
-    params = find_cell(published_cells(), setup.dataset, technique, "params")
-    flops = find_cell(published_cells(), setup.dataset, technique, "flops")
+    params = find_cell(published_cells(), dataset, technique, "params")
+    flops = find_cell(published_cells(), dataset, technique, "flops")
     if params is None or flops is None:
         return None
+    setup, workload = SETUPS[dataset], catalog().workloads[dataset]
+    flops_input = workload.inference_size(basis)
     fitted = basis == "fitted"
     return Row(
-        dataset=setup.dataset,
+        dataset=dataset,
         technique=technique,
         basis=basis,
-        classes=setup.counted_classes if fitted else setup.classes,
-        input=as_text(setup.fitted_input if fitted else setup.stated_input),
-        flops_input=as_text(setup.fitted_flops_input if fitted else setup.stated_input),
+        classes=setup.params_classes if fitted and setup.params_classes else workload.num_classes,
+        input=size_text(setup.params_input if fitted and setup.params_input else flops_input),
+        flops_input=size_text(flops_input),
         params=0,
         conv_macs=0,
         full_macs=0,
@@ -127,14 +124,14 @@ def _printed_row(setup: Setup, technique: str, basis: Basis) -> Row | None:
     )
 
 
-def _count(row: Row, setup: Setup, counter: str) -> Row:
+def _count(row: Row, counter: str) -> Row:
     from greenbench.execute.counts import count
 
     size, flops_size = _as_size(row.input), _as_size(row.flops_input)
-    network = _network(row, setup, size)
+    network = _network(row, size)
     params = sum(parameter.numel() for parameter in network.parameters())
     if flops_size != size:
-        network = _network(row, setup, flops_size)
+        network = _network(row, flops_size)
     counts = count(network, (1, 3, *flops_size), counter)
     return replace(row, params=params, conv_macs=counts.conv_macs, full_macs=counts.full_macs)
 
@@ -152,12 +149,11 @@ def _as_size(text: str) -> Size:
     return int(height), int(width)
 
 
-def _network(row: Row, setup: Setup, size: Size) -> nn.Module:
+def _network(row: Row, size: Size) -> nn.Module:
     """Build the row's network on the meta device, where it takes neither time nor memory."""
     import torch
 
-    dataset = replace(datasets.discover()[setup.dataset], classes=row.classes, image_size=size)
-    recipe = baseline_recipe(dataset, find_protocol("paper"))
-    technique = techniques.find(techniques.discover(), row.technique)
+    workload = replace(catalog().workloads[row.dataset], num_classes=row.classes, image_size=size)
+    recipe = catalog().techniques[row.technique](workload.recipe("paper"))
     with torch.device("meta"):
-        return technique(recipe).network()
+        return recipe.network()

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-import greenbench
+from greenbench.version import VERSION
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def this_machine(workers: int = 1) -> Machine:
         torch=torch.__version__,
         torchvision=torchvision.__version__,
         python=platform.python_version(),
-        greenbench=greenbench.__version__,
+        greenbench=VERSION,
         workers=workers,
     )
 
@@ -75,7 +75,7 @@ def this_machine(workers: int = 1) -> Machine:
 @cache
 def suite_commit() -> str | None:
     """Return the git commit of the suite's own checkout, with ``+changes`` if it was edited, or None."""
-    folder = Path(greenbench.__file__).parent
+    folder = Path(__file__).parents[1]
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(folder), *arguments]

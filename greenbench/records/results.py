@@ -1,27 +1,12 @@
-"""What measuring gives, as plain data: the results of a training run and of an inference profile.
-
-Imports no torch, so that reports are made from records without it.
-"""
+"""What a case can end in: a training, an inference, or a failure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from greenbench.energy import Reading
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a long run stands: `done` of `steps` steps, and what was last found out."""
-
-    done: int
-    steps: int
-    text: str
-
-
-ProgressCallback = Callable[[Progress], None]
+from greenbench.energy.reading import Reading
+from greenbench.spec.recipe import Size
 
 
 @dataclass(frozen=True)
@@ -33,45 +18,46 @@ class Epoch:
     epoch
         Counted from 1.
     image_size
-        Height and width of its training images in pixels.
+        Of its training images.
     learning_rate
         At its first step.
     train_loss
         Mean over its steps; None where one was not finite.
     seconds
         Time of its training work, without evaluation.
-    heldout
-        Metrics on held-out images after it, or None where it was not evaluated.
+    energy
+        Of its training work.
+    validation
+        Metrics on validation images after it, or None where it was not evaluated.
     """
 
     epoch: int
-    image_size: tuple[int, int]
+    image_size: Size
     learning_rate: float
     train_loss: float | None
     seconds: float
-    heldout: dict[str, float] | None
+    energy: Reading
+    validation: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
-class TrainingResult:
+class Training:
     """What one training run gave and cost.
 
     Attributes
     ----------
     status
-        ``finished``, or ``diverged`` where a loss was not finite; then no metric is given.
-    metric
-        Name of the metric that the tables show.
+        ``finished``, or ``diverged`` where a loss was not finite; then there is no final metric.
     steps
         Optimizer steps taken.
     diverged_at_step
         The first step (from 1) whose loss was not finite.
-    train, heldout
-        Metrics in 0..1 after the last epoch. ``train`` is measured on evenly spaced training images, as
-        many as there are held-out ones, without augmentation.
-    best_heldout, best_epoch
-        The best value of `metric` on held-out images and its epoch. Picked with knowledge of these images,
-        so it flatters; the tables show the last epoch.
+    train, validation
+        Metrics after the last epoch. ``train`` is measured on evenly spaced training images, as many as there are
+        validation images, without augmentation. The tables show these.
+    best, best_epoch
+        Best value of the workload's metric on validation images, and its epoch. Picked with knowledge of these
+        images, so it flatters.
     train_seconds, evaluation_seconds
         Time of training and of evaluation.
     energy
@@ -79,26 +65,25 @@ class TrainingResult:
     evaluation_energy
         Of all evaluations.
     curve
-        One entry per epoch.
+        One entry for each epoch.
     """
 
     status: Literal["finished", "diverged"]
-    metric: str
     steps: int
-    diverged_at_step: int | None
-    train: dict[str, float] | None
-    heldout: dict[str, float] | None
-    best_heldout: float | None
-    best_epoch: int | None
     train_seconds: float
     evaluation_seconds: float
     energy: Reading
     evaluation_energy: Reading
     curve: tuple[Epoch, ...]
+    diverged_at_step: int | None = None
+    train: dict[str, float] | None = None
+    validation: dict[str, float] | None = None
+    best: float | None = None
+    best_epoch: int | None = None
 
 
 @dataclass(frozen=True)
-class BatchProfile:
+class Batch:
     """Forward passes of one batch size.
 
     Attributes
@@ -114,7 +99,7 @@ class BatchProfile:
     repeat_medians_ms
         The median of each repeat.
     energy_per_image
-        Energy of one image, and how it was measured.
+        Energy of one image.
     """
 
     batch_size: int
@@ -127,23 +112,49 @@ class BatchProfile:
 
 
 @dataclass(frozen=True)
-class InferenceResult:
+class Inference:
     """What a network costs at inference.
 
     Attributes
     ----------
     input_size
-        Height and width in pixels of the random images.
+        Of the random images.
     params
         Registered parameters.
     conv_macs, full_macs
         Multiply-adds of one image, in the study's convention and in full (see `greenbench.execute.counts`).
-    batches
-        One profile for each batch size, that of single images first.
+    single, large
+        Passes of a single image, and of a batch that fills the device.
     """
 
-    input_size: tuple[int, int]
+    input_size: Size
     params: int
     conv_macs: int
     full_macs: int
-    batches: tuple[BatchProfile, ...]
+    single: Batch
+    large: Batch
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a case gave no result.
+
+    Attributes
+    ----------
+    stage
+        What was being done: ``recipe``, ``data``, ``meter``, ``training`` or ``inference``.
+    error
+        Type and message, in one line.
+    next_step
+        What to do about it.
+    traceback
+        Python's, for whoever mends it.
+    """
+
+    stage: str
+    error: str
+    next_step: str
+    traceback: str = ""
+
+
+Result = Training | Inference | Failure

@@ -1,123 +1,100 @@
-"""The report as Markdown, and its short form for a terminal."""
+"""The report as Markdown. Every text from a record is escaped here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from greenbench.energy.carbon import CarbonIntensity
-from greenbench.case import Kind
-from greenbench.records.machine import Machine
 from greenbench.audit.findings import Finding
-from greenbench.records.record import Unreadable
-from greenbench.report.columns import Column, cell, inference_columns, training_columns
-from greenbench.report.group import Group
-from greenbench.report.notes import notes_on
+from greenbench.records.machine import Machine
+from greenbench.report.cards import method_cards, workload_cards
+from greenbench.report.content import Content, Part
+from greenbench.report.escape import link, markdown, shortened
+from greenbench.report.sections import Section
+from greenbench.report.table import FIXED_COLUMNS, Cell, Row, Table
+from greenbench.verdict.verdict import COST_MARGIN, SCORE_MARGIN
 
-SHORT_INFERENCE_COLUMNS = 5
-"""The paper's own columns; a terminal is narrow."""
+FAILURE_WIDTH = 80
+"""Characters of an error in a table; the list of failed cases has all of it."""
 
-METRIC_TITLES = {"classification": "Accuracy", "segmentation": "mIoU"}
+LEGEND = f"""\
+Scores are those after the last epoch, on validation images and on as many training images. n is the number of runs, \
+each with its own seed. ± is half of a 95 % interval: of the mean over the runs, or, with one run, of its repeated \
+measurements or its energy reading. – was not measured.
 
-READING_GUIDE = (
-    "**Bold**: same as or better than the baseline. ★: best of its column. –: not measured. Metrics are those "
-    "after the last epoch, on held-out images and on as many training images. Techniques that leave the network "
-    "alone have no inference of their own and are absent there. FLOPs are counted as the paper does: one per "
-    "multiply-add of the convolutions."
+A verdict compares runs with those of the baseline that have the same seeds. A value is better or worse if the 95 % \
+interval of the difference leaves out zero, the same if the interval lies within {100 * SCORE_MARGIN:g} point of score \
+or {100 * COST_MARGIN:g} % of cost, and otherwise undecided. One run gives no verdict, except on what is counted. \
+**Bold**: better than the baseline, or the same. ★: the best of the values in a column that are better. CO₂ has no \
+verdict of its own.
+
+A technique that leaves the network alone has no inference of its own."""
+
+FIGURE_LEGEND = (
+    "Blue is better than the baseline, orange worse, gray the same or undecided. Lines are 95 % intervals. A bar "
+    "that is cut off has its value printed on it; – was not measured."
 )
 
 
-def render(
-    groups: Sequence[Group],
-    figures: Sequence[str | None],
-    unreadable: Sequence[Unreadable],
-    findings: Sequence[Finding],
-    intensity: CarbonIntensity,
-) -> str:
-    """Return the whole report."""
-    parts = ["# greenbench report", READING_GUIDE]
-    for group, figure in zip(groups, figures, strict=True):
-        parts += _section(group, figure, intensity)
-    parts += ["## Audit", _audit(findings)]
-    if unreadable:
-        parts.append("## Files left out")
-        parts.append("\n".join(f"- `{bad.path.name}`: {_escape(bad.reason)}" for bad in unreadable))
-    parts += _cards(groups)
-    return "\n\n".join(parts) + "\n"
+def render(content: Content, figures: Sequence[str | None]) -> str:
+    """Return the whole report; `figures` are the file names of the sections' figures."""
+    blocks = ["# greenbench report", LEGEND]
+    for part, figure in zip(content.parts, figures, strict=True):
+        blocks += _part(part, figure)
+    if content.failures:
+        blocks += ["## Failed cases", _list(content.failures)]
+    blocks += ["## Audit", _audit(content.findings)]
+    if content.left_out:
+        blocks += ["## Files left out", _list(f"{file.path.name}: {file.reason}" for file in content.left_out)]
+    sections = [part.section for part in content.parts]
+    blocks += ["## Method cards", *method_cards(sections), "## Workload cards", *workload_cards(sections)]
+    return "\n\n".join(blocks) + "\n"
 
 
-def summarize(
-    groups: Sequence[Group],
-    unreadable: Sequence[Unreadable],
-    findings: Sequence[Finding],
-    intensity: CarbonIntensity,
-) -> list[str]:
-    """Return lines for a terminal: gain and cost of every pair, what does not fit, and what was left out."""
-    lines = []
-    for group in groups:
-        for task, title in METRIC_TITLES.items():
-            tables: tuple[tuple[Kind, list[Column]], ...] = (
-                ("training", training_columns(title)),
-                ("inference", inference_columns(intensity)[:SHORT_INFERENCE_COLUMNS]),
-            )
-            for kind, columns in tables:
-                for dataset in group.datasets(kind, task):
-                    rows = _rows(group, kind, [dataset], columns)
-                    headers = [_dataset_title(group, kind, dataset), *(column.title for column in columns)]
-                    lines.append(tabulate(_plain(rows), headers, tablefmt="simple", disable_numparse=True))
-                    lines.append("")
-    lines += [f"audit: {finding.rule}: {finding.conclusion}" for finding in findings]
-    lines += [f"left out: {bad.path.name}: {bad.reason}" for bad in unreadable]
-    return lines
-
-
-def _audit(findings: Sequence[Finding]) -> str:
-    """Return what the rules that were made for the published tables find in these records."""
-    if not findings:
-        return "The rules of `greenbench audit` find nothing in these records that cannot be."
-    return "\n".join(
-        f"- **{finding.rule}** ({finding.verdict}): {_escape(finding.conclusion)} "
-        f"{_escape('; '.join(finding.arithmetic))}; bound: {_escape(finding.bound)}."
-        for finding in findings
+def render_table(table: Table, footnotes: Sequence[str] = ()) -> list[str]:
+    """Return the blocks of one table: heading, rows, and footnotes."""
+    headings = [FIXED_COLUMNS[0], FIXED_COLUMNS[1], *table.columns, FIXED_COLUMNS[2]]
+    rows = [_row(row, len(table.columns)) for row in table.rows]
+    align = ["left", *["right"] * (len(table.columns) + 1), "left"]
+    text = tabulate(
+        rows, [markdown(text) for text in headings], tablefmt="pipe", colalign=align, disable_numparse=True
     )
+    return [f"### {markdown(table.title)}", text, *([_list(footnotes)] if footnotes else [])]
 
 
-def _section(group: Group, figure: str | None, intensity: CarbonIntensity) -> list[str]:
-    parts = [f"## {group.protocol.name}, on {group.machine.gpu or group.machine.cpu}", _conditions(group)]
-    for task, metric_title in METRIC_TITLES.items():
-        if datasets := group.datasets("training", task):
-            parts.append(f"### Training: {task}")
-            parts.append(_table(group, "training", datasets, training_columns(metric_title)))
+def _part(part: Part, figure: str | None) -> list[str]:
+    """Return a section; a footnote that several of its tables have stands once, at its end."""
+    blocks = [f"## {markdown(part.section.heading)}", _list(_conditions(part.section))]
+    uses = Counter(note for table in part.tables for note in table.footnotes)
+    for table in part.tables:
+        blocks += render_table(table, [note for note in table.footnotes if uses[note] == 1])
+    if common := [note for note, count in uses.items() if count > 1]:
+        blocks += ["### Notes on several of these tables", _list(common)]
     if figure:
-        parts.append(f"![Held-out metric against the cost of training]({figure})")
-    for task in METRIC_TITLES:
-        if datasets := group.datasets("inference", task):
-            parts.append(f"### Inference: {task}")
-            parts.append(_table(group, "inference", datasets, inference_columns(intensity)))
-    parts.append("\n".join(f"- {_escape(note)}" for note in notes_on(group, intensity)))
-    return parts
+        blocks += [
+            "### Gain and cost against the baseline",
+            f"![Gain and cost of each technique against the baseline]({figure})",
+            FIGURE_LEGEND,
+        ]
+    return blocks
 
 
-def _conditions(group: Group) -> str:
-    machine, protocol = group.machine, group.protocol
-    epochs = ", ".join(f"{name} {count}" for name, count in protocol.epochs.items())
-    seeds = sorted({record.case.seed for records in group.records.values() for record in records})
-    commits = sorted(
-        {r.suite_commit or "installed package" for records in group.records.values() for r in records}
-    )
-    rows = [
-        ("Machine", _describe(machine)),
-        ("Software", f"torch {machine.torch}, torchvision {machine.torchvision}, Python {machine.python}"),
-        ("Suite", f"greenbench {machine.greenbench}, {', '.join(commits)}"),
-        ("Protocol", f"{protocol.name}, mode {protocol.mode}; epochs: {epochs}; width {protocol.width:g}"),
-        ("Seeds", ", ".join(map(str, seeds))),
+def _conditions(section: Section) -> list[str]:
+    machine, records = section.machine, section.records
+    seeds = sorted({record.case.seed for record in records})
+    modes = sorted({record.case.mode for record in records})
+    commits = sorted({record.commit or "installed package" for record in records})
+    lines = [
+        f"Machine: {_describe(machine)}",
+        f"Software: torch {machine.torch}, torchvision {machine.torchvision}, Python {machine.python}",
+        f"Suite: greenbench {machine.greenbench}, {', '.join(commits)}",
+        f"Scale: {section.scale}; numerical mode: {', '.join(modes)}; seeds: {', '.join(map(str, seeds))}",
     ]
     if machine.workers > 1:
-        rows.append(
-            ("Disturbed", f"{machine.workers} processes measured side by side: times are not comparable")
-        )
-    return tabulate([(f"**{key}**", _escape(value)) for key, value in rows], ("", ""), tablefmt="pipe")
+        lines.append(f"Disturbed: {machine.workers} processes measured side by side, so times are not comparable")
+    return lines
 
 
 def _describe(machine: Machine) -> str:
@@ -127,61 +104,30 @@ def _describe(machine: Machine) -> str:
     return f"{machine.gpu} ({machine.gpu_uuid}, driver {machine.driver or 'unknown'}), {cpu}"
 
 
-def _table(group: Group, kind: Kind, datasets: Sequence[str], columns: Sequence[Column]) -> str:
-    headers = ["Method"]
-    for dataset in datasets:
-        headers += [f"{_dataset_title(group, kind, dataset)}<br>{column.title}" for column in columns]
-    align = ["left", *["right"] * (len(headers) - 1)]
-    rows = _rows(group, kind, datasets, columns)
-    return tabulate(rows, headers, tablefmt="pipe", colalign=align, disable_numparse=True)
+def _row(row: Row, columns: int) -> list[str]:
+    if row.failure:
+        texts = [markdown(shortened(row.failure, FAILURE_WIDTH)), *[""] * (columns - 1)]
+    else:
+        texts = [_cell(cell) for cell in row.cells]
+    links = " ".join(link(str(record.case.seed), record.file_name) for record in row.records)
+    return [markdown(row.label), str(row.n), *texts, links]
 
 
-def _rows(group: Group, kind: Kind, datasets: Sequence[str], columns: Sequence[Column]) -> list[list[str]]:
-    techniques = group.techniques(kind, datasets)
-    rows = {name: [_escape(_technique_title(group, kind, name, datasets))] for name in techniques}
-    for dataset in datasets:
-        for column in columns:
-            baseline = column.estimate(group.baseline(kind, dataset))
-            values = {name: column.estimate(group.of(kind, name, dataset)) for name in techniques}
-            means = [value.mean for value in values.values() if value is not None]
-            best = (max if column.more_is_better else min)(means, default=None)
-            for name in techniques:
-                rows[name].append(cell(column, group.of(kind, name, dataset), baseline, best))
-    return list(rows.values())
+def _cell(cell: Cell) -> str:
+    text = markdown(cell.text())
+    text = f"**{text}**" if cell.bold else text
+    return f"{text} ★" if cell.star else text
 
 
-def _cards(groups: Sequence[Group]) -> list[str]:
-    """Return the method cards of all techniques in the report, folded."""
-    cards = {}
-    for group in groups:
-        for records in group.records.values():
-            facts = records[0].technique
-            cards[facts.title] = facts
-    parts = ["## Method cards"]
-    for title, facts in sorted(cards.items()):
-        changed = ", ".join(facts.changed_fields) or "nothing"
-        lines = [
-            f"<details><summary>{_escape(title)}</summary>",
-            facts.card,
-            f"*{facts.category}. {_escape(facts.citation)}. Changes: {changed}. File: {facts.file}.*",
-            "</details>",
-        ]
-        parts.append("\n\n".join(lines))
-    return parts
+def _audit(findings: Sequence[Finding]) -> str:
+    if not findings:
+        return "The audit found no impossible values."
+    return _list(
+        f"{finding.rule} ({finding.severity}): {finding.conclusion} {'; '.join(finding.arithmetic)}; bound: "
+        f"{finding.bound}. Cells: {', '.join(finding.cells)}."
+        for finding in findings
+    )
 
 
-def _technique_title(group: Group, kind: Kind, name: str, datasets: Sequence[str]) -> str:
-    return next(r[0].technique.title for d in datasets if (r := group.of(kind, name, d)))
-
-
-def _dataset_title(group: Group, kind: Kind, dataset: str) -> str:
-    return next(r[0].data.title for (k, _, d), r in group.records.items() if (k, d) == (kind, dataset))
-
-
-def _plain(rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Take Markdown's emphasis off: a terminal shows the star alone."""
-    return [[text.replace("**", "").replace("\\|", "|") for text in row] for row in rows]
-
-
-def _escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {markdown(line)}" for line in lines)

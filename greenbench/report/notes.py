@@ -1,101 +1,157 @@
-"""What a reader must know about the figures of a table, each remark once."""
+"""What a reader must know about the values of a table, as plain text; each remark once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
-from greenbench.energy.carbon import PAPER_KG_PER_WEEK_PER_MS, CarbonIntensity
-from greenbench.energy import Reading
+from greenbench.energy.reading import Reading, Status
 from greenbench.records.record import Record
-from greenbench.report.columns import MARKS
-from greenbench.report.group import Group
-from greenbench.tasks.segmentation import BACKBONE_WEIGHTS
+from greenbench.records.results import Failure, Inference, Training
+from greenbench.report.layout import Column
+from greenbench.report.sections import ComparableSet
+from greenbench.report.values import MARKS, readings, shown, written
+from greenbench.spec.technique import BASELINE
+from greenbench.verdict.quantities import SCORE, Quantity
+from greenbench.verdict.statistics import Estimate
+from greenbench.verdict.verdict import SCORE_MARGIN
 
-WORTH_TELLING = 0.01
-"""By how much an earlier epoch must be better than the last one."""
-
-
-def notes_on(group: Group, intensity: CarbonIntensity) -> list[str]:
-    """Return the remarks below a group's tables."""
-    records = [record for pair in group.records.values() for record in pair]
-    notes = [*_energy_notes(records)]
-    if any(record.inference for record in records):
-        notes.append(f"CO₂ of a week of video at 30 images a second, at {intensity}.")
-        notes.append(
-            f"CO₂ by the study's formula is latency times {PAPER_KG_PER_WEEK_PER_MS} kg/wk per ms, whatever the "
-            "energy (reconstructed from its tables, comparable with them alone)."
-        )
-        notes.append(_inference_inputs(group, records))
-    notes += _backbones(group, records)
-    for record in records:
-        training, case = record.training, record.case
-        if training is not None and training.status == "diverged":
-            step = training.diverged_at_step
-            notes.append(f"{case.id}, seed {case.seed}: diverged, the loss of step {step} was not finite.")
-    if better := [*_better_epochs(records)]:
-        notes.append(f"Better in an earlier epoch by more than a point: {', '.join(better)}.")
-    if group.superseded:
-        notes.append(f"{group.superseded} older records of cases that were measured again are left out.")
-    return notes
+REASONS_SHOWN = 3
 
 
-def _readings(record: Record) -> list[Reading]:
-    if record.training is not None:
-        return [record.training.energy]
-    return [batch.energy_per_image for batch in record.inference.batches] if record.inference else []
+def why_missing(quantity: Quantity, records: Sequence[Record]) -> str:
+    """Return why no record has a value of a quantity."""
+    return _joined(_reasons(quantity, records)) or "no run gave a value"
 
 
-def _energy_notes(records: list[Record]) -> Iterator[str]:
-    readings = [(record, reading) for record in records for reading in _readings(record)]
-    for reason in sorted({reading.reason or "" for _, reading in readings if reading.energy_j is None}):
-        yield f"–: energy was not measured: {reason}."
-    for status, (mark, meaning) in MARKS.items():
-        marked = [(record, reading) for record, reading in readings if reading.status == status]
-        if marked:
-            record, reading = marked[0]
-            yield f"{mark.strip()}: {meaning}; {record.case.id}, for one: {reading.reason or reading.method}."
-    scaled = [(record, reading) for record, reading in readings if record.training and reading.scaled_by != 1]
-    if scaled:
-        record, reading = scaled[0]
-        yield f"Training energy is scaled from a part of the run; {record.case.id}, for one: {reading.reason}."
-    gains = [r.uncertainty.gain_j / r.energy_j for _, r in readings if r.uncertainty and r.energy_j]
+def why_no_verdict(found: ComparableSet) -> str:
+    """Return why there are no verdicts on a set."""
+    names = {record.case.technique for record in found.records}
+    if BASELINE not in names:
+        return "no baseline was measured under these conditions"
+    return "only the baseline was measured" if len(names) == 1 else "no run has the seed of a baseline's run"
+
+
+def left_out(reasons: Mapping[str, str]) -> Iterator[str]:
+    """Name the columns that nothing fills, by their reason; `reasons` holds it by heading."""
+    for reason in dict.fromkeys(reasons.values()):
+        headings = [heading for heading, other in reasons.items() if other == reason]
+        yield f"{_listed(headings)} {'is' if len(headings) == 1 else 'are'} left out: {reason}."
+
+
+def on_columns(columns: Sequence[Column], records: Sequence[Record]) -> Iterator[str]:
+    """Return the remarks on the columns that are shown."""
+    for column in columns:
+        if column.note:
+            yield column.note
+    quantities = [column.quantity for column in columns]
+    if reasons := _joined(sorted({reason for one in quantities for reason in _reasons(one, records)})):
+        yield f"–: energy was not measured: {reasons}."
+    found = [
+        (record, reading)
+        for quantity in quantities
+        for record in records
+        for reading in readings(quantity, [record])
+    ]
+    for status, (sign, meaning) in MARKS.items():
+        for record, reading in [pair for pair in found if pair[1].status == status][:1]:
+            yield f"{sign.strip()}: {meaning}; {record.case.id}, for one: {reading.reason or reading.method}."
+    whole = [pair for pair in found if isinstance(pair[0].result, Training) and pair[1].scaled_by != 1]
+    for record, reading in whole[:1]:
+        why = f"; {record.case.id}, for one: {reading.reason}" if reading.reason else ""
+        yield f"The energy of training was measured over a part of the run and scaled to the whole{why}."
+    gains = [share for _, reading in found if (share := _gain_share(reading))]
     if gains:
         yield (
-            "Intervals of energy are for comparisons on this machine; as absolute figures they carry another "
+            "Intervals of energy are for comparisons on this machine. As absolute values they carry another "
             f"{200 * max(gains):.0f}% (95 %) for the calibration of the sensor."
         )
 
 
-def _inference_inputs(group: Group, records: list[Record]) -> str:
-    """Return one sentence on the images that networks were profiled on."""
-    seen = {record.data.title: record.inference for record in records if record.inference is not None}
-    sizes = [
-        f"{title} {result.input_size[0]}x{result.input_size[1]}, large batch {result.batches[-1].batch_size}"
-        for title, result in seen.items()
-    ]
-    return f"Inference on random images, inputs as {group.protocol.inference.inputs}: {'; '.join(sizes)}."
-
-
-def _backbones(group: Group, records: list[Record]) -> Iterator[str]:
-    """Say what full-size segmentation networks started from: the study's started from ImageNet weights."""
-    if group.protocol.width != 1:
-        return
-    for weights in sorted(
-        {r.data.backbone or "" for r in records if r.training and r.data.task == "segmentation"}
-    ):
-        origin = (
-            f"from {weights}"
-            if weights
-            else f"from random weights, {BACKBONE_WEIGHTS} was not in the data root"
+def on_records(found: ComparableSet, titles: Mapping[str, str]) -> Iterator[str]:
+    """Return the remarks on runs: where they started, how they went, and which were left out."""
+    yield from _started(found.records)
+    for record in found.records:
+        result = record.result
+        if isinstance(result, Training) and result.status == "diverged":
+            step = result.diverged_at_step
+            yield f"{_run(record, titles)} diverged: the loss of step {step} was not finite."
+    if better := list(_better_epochs(found.records, titles)):
+        yield f"Better in an earlier epoch by more than a point: {'; '.join(better)}."
+    for text in dict.fromkeys(record.disturbed for record in found.records if record.disturbed):
+        yield f"Disturbed: {text}."
+    yield from _few_pairs(found, titles)
+    for name in dict.fromkeys(record.case.technique for record in found.versions):
+        older = [record for record in found.versions if record.case.technique == name]
+        yield (
+            f"{titles[name]} was changed since: {_count(len(older), 'record')} of an older version of its file "
+            f"{'is' if len(older) == 1 else 'are'} left out."
         )
-        yield f"The backbones for segmentation started {origin}."
+    if found.older:
+        yield f"{_count(found.older, 'older record')} of cases that were measured again: left out."
 
 
-def _better_epochs(records: list[Record]) -> Iterator[str]:
-    """Name the runs whose best epoch beats the last: the tables show the last."""
+def failure_lines(records: Sequence[Record]) -> Iterator[str]:
+    """Say which cases failed, how, and what to do."""
     for record in records:
-        training = record.training
-        if training is None or training.heldout is None or training.best_heldout is None:
+        case, failure = record.case, record.result
+        if isinstance(failure, Failure):
+            yield (
+                f"{record.technique.title} on {record.workload.title}, {case.kind}, seed {case.seed}: "
+                f"{failure.stage}: {failure.error}. Next step: {failure.next_step}."
+            )
+
+
+def _reasons(quantity: Quantity, records: Sequence[Record]) -> list[str]:
+    found = {reading.reason or "" for reading in readings(quantity, records) if reading.energy_j is None}
+    return sorted(found - {""})
+
+
+def _joined(reasons: Sequence[str]) -> str:
+    rest = len(reasons) - REASONS_SHOWN
+    return "; ".join([*reasons[:REASONS_SHOWN], *([f"and {_count(rest, 'other reason')}"] if rest > 0 else [])])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _run(record: Record, titles: Mapping[str, str]) -> str:
+    return f"{titles[record.case.technique]}, seed {record.case.seed},"
+
+
+def _gain_share(reading: Reading) -> float:
+    return reading.uncertainty.gain_j / reading.energy_j if reading.uncertainty and reading.energy_j else 0.0
+
+
+def _started(records: Sequence[Record]) -> Iterator[str]:
+    for weights in sorted({record.workload.weights for record in records if record.workload.weights}):
+        yield f"The networks started from the weights {weights}."
+    for size in sorted({record.result.input_size for record in records if isinstance(record.result, Inference)}):
+        yield f"Inference was measured on random images of {size[0]} x {size[1]} pixels."
+
+
+def _better_epochs(records: Sequence[Record], titles: Mapping[str, str]) -> Iterator[str]:
+    for record in records:
+        result, last = record.result, SCORE.take(record)
+        if not isinstance(result, Training) or result.best is None or last is None:
             continue
-        if training.best_heldout - training.heldout[training.metric] > WORTH_TELLING:
-            yield f"{record.case.id} {100 * training.best_heldout:.1f}% in epoch {training.best_epoch}"
+        score = SCORE.of(record.workload.metric)
+        gain = result.best - last if score.better == "higher" else last - result.best
+        if gain > SCORE_MARGIN:
+            best = shown(written(score, Estimate(result.best, 1, None)))
+            yield f"{_run(record, titles)} {best} in epoch {result.best_epoch}"
+
+
+def _few_pairs(found: ComparableSet, titles: Mapping[str, str]) -> Iterator[str]:
+    """Name the techniques that have fewer pairs with the baseline than runs."""
+    for verdict in found.verdicts:
+        runs = sum(record.case.technique == verdict.technique for record in found.records)
+        if verdict.quantity == SCORE.name and verdict.n < runs:
+            yield (
+                f"{titles[verdict.technique]} has {_count(verdict.n, 'seed')} in common with the baseline, of {runs}: "
+                "its verdicts rest on these alone."
+            )

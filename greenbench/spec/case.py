@@ -1,21 +1,22 @@
-"""One case of the study: technique x data set x protocol x seed. Imports no torch."""
+"""A case: one run of the study, as a row that says everything. Imports no torch."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
-from greenbench.datasets import Dataset
-from greenbench.protocol import Protocol
-from greenbench.recipe import Technique
-from greenbench.tasks import baseline_recipe
+from greenbench.spec.scale import Scale
+from greenbench.spec.technique import Technique
+from greenbench.spec.workload import Workload
 
 Kind = Literal["training", "inference"]
-
+KINDS: tuple[Kind, ...] = ("training", "inference")
 KEY_LENGTH = 12
+MODE = "paper"
 
 
 @dataclass(frozen=True)
@@ -26,77 +27,81 @@ class Case:
     ----------
     kind
         ``training`` or ``inference``.
-    technique
-        Its name; ``a+b`` for a composition.
-    technique_sha256
-        Digest of its source file, so that an edited technique is another case.
-    dataset
-        Its name.
-    protocol
-        The whole protocol.
+    workload, technique
+        Their names; ``a+b`` for a composition.
+    workload_digest, technique_digest
+        Of their files, so that an edited one makes another case.
+    scale
+        Name of the scale.
+    setting
+        What the workload and the scale set for this kind of case, and nothing that it does not depend on.
+    mode
+        Numerical mode of the run; see `greenbench.execute.modes`.
     seed
         Seed of the run.
     """
 
     kind: Kind
+    workload: str
+    workload_digest: str
+    scale: str
+    setting: Mapping[str, Any]
     technique: str
-    technique_sha256: str
-    dataset: str
-    protocol: Protocol
+    technique_digest: str
+    mode: str
     seed: int
 
     @property
     def id(self) -> str:
-        """The pair's name, as in test ids: ``mixup-digits``."""
-        return f"{self.technique}-{self.dataset}"
+        """Technique and workload, as in test ids: ``mixup-digits``."""
+        return f"{self.technique}-{self.workload}"
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Hash of everything above."""
         text = json.dumps(asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A technique on a data set, with one case for each seed."""
+def case_of(
+    kind: Kind, technique: Technique, workload: Workload, scale: Scale, seed: int, mode: str = MODE
+) -> Case:
+    """Return the case of a technique on a workload at a scale."""
+    return Case(
+        kind=kind,
+        workload=workload.name,
+        workload_digest=workload.source.digest,
+        scale=scale.name,
+        setting=json.loads(json.dumps(_SETTINGS[kind](workload, scale))),  # as a record gives it back
+        technique=technique.name,
+        technique_digest=technique.source.digest,
+        mode=mode,
+        seed=seed,
+    )
 
-    technique: Technique
-    dataset: Dataset
-    cases: tuple[Case, ...]
 
-    @property
-    def id(self) -> str:
-        """As in test ids: ``mixup-digits``."""
-        return self.cases[0].id
+def _training_setting(workload: Workload, scale: Scale) -> dict[str, Any]:
+    setting = workload.setting(scale.name)
+    return {
+        "epochs": setting.epochs,
+        "batch_size": setting.batch_size,
+        "learning_rate": setting.learning_rate,
+        "network": setting.network,
+        "evaluate_every": setting.evaluate_every,
+        "training_energy": scale.training_energy,
+        "idle_s": scale.idle_s,
+    }
 
 
-def pairs(
-    kind: Kind, techniques: Iterable[Technique], datasets: Iterable[Dataset], protocol: Protocol, seeds: int
-) -> list[Pair]:
-    """Return the study's matrix, data set by data set.
+def _inference_setting(workload: Workload, scale: Scale) -> dict[str, Any]:
+    setting = workload.setting(scale.name)
+    return {
+        "network": setting.network,
+        "large_batch": setting.large_batch,
+        "image_size": workload.inference_size(scale.inference.inputs),
+        **asdict(scale.inference),
+        "idle_s": scale.idle_s,
+    }
 
-    Training has every technique that applies to the data set's task. Inference has those that change the
-    network; for the others it would measure the baseline again.
 
-    Raises
-    ------
-    UserError
-        If a technique leaves a recipe unchanged that it claims to change.
-    """
-    chosen = list(techniques)
-    matrix = []
-    for dataset in datasets:
-        baseline = baseline_recipe(dataset, protocol)
-        for technique in chosen:
-            if dataset.task not in technique.tasks:
-                continue
-            changed = baseline.changed_fields(technique(baseline))
-            if kind == "inference" and not technique.is_baseline and "network" not in changed:
-                continue
-            cases = tuple(
-                Case(kind, technique.name, technique.source_sha256, dataset.name, protocol, seed)
-                for seed in range(seeds)
-            )
-            matrix.append(Pair(technique, dataset, cases))
-    return matrix
+_SETTINGS = {"training": _training_setting, "inference": _inference_setting}

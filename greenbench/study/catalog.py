@@ -1,121 +1,194 @@
-"""The techniques: this folder, the entry-point group of the same name, and files given by the user.
+"""The one discovery of techniques and workloads: folders, entry points, and files of the user's.
 
-A technique is one Python file that defines ``TECHNIQUE``; its docstring is the method card. Nothing
-lists the files: putting one here is all there is to adding one.
+Any module-level `Technique` or `Workload` counts, also in a tuple or list. Putting a file into ``greenbench/techniques``
+or ``greenbench/workloads`` is all there is to adding one to the package.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
-import inspect
 import pkgutil
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
+import greenbench.techniques
+import greenbench.workloads
 from greenbench.errors import UserError
-from greenbench.recipe import Technique, compose
+from greenbench.spec.source import Source, read_source
+from greenbench.spec.technique import BASELINE, Technique, compose
+from greenbench.spec.workload import Workload
 
-ENTRY_POINT_GROUP = "greenbench.techniques"
-BASELINE = "baseline"
+ENTRY_POINT_GROUPS = ("greenbench.techniques", "greenbench.workloads")
 
-Techniques = Mapping[str, Technique]
+_Found = TypeVar("_Found", Technique, Workload)
+_Loaded = TypeVar("_Loaded")
 
 
-def discover(files: Iterable[Path] = ()) -> dict[str, Technique]:
-    """Return all techniques by name, the baseline first.
+@dataclass(frozen=True)
+class Catalog:
+    """What can be run.
+
+    Attributes
+    ----------
+    techniques
+        By name, the baseline first.
+    workloads
+        By name, task by task.
+    given
+        Names of those that the user's files define.
+    """
+
+    techniques: Mapping[str, Technique]
+    workloads: Mapping[str, Workload]
+    given: frozenset[str] = frozenset()
+
+    @property
+    def baseline(self) -> Technique:
+        """What all techniques are compared with."""
+        return self.techniques[BASELINE]
+
+    def technique(self, name: str) -> Technique:
+        """Return the technique of that name; ``a+b`` is composed of its parts.
+
+        Raises
+        ------
+        UserError
+            For an unknown name, with all the known ones.
+        """
+        parts = name.split("+")
+        for part in parts:
+            if part not in self.techniques:
+                raise UserError(f"technique {part!r} is unknown", f"choose from {', '.join(self.techniques)}")
+        if len(parts) == 1:
+            return self.techniques[name]
+        if BASELINE in parts or len(set(parts)) < len(parts):
+            raise UserError(
+                f"technique {name!r} names the baseline, or one part twice", "compose different techniques"
+            )
+        return compose([self.techniques[part] for part in parts])
+
+
+def discover(files: Iterable[Path] = ()) -> Catalog:
+    """Return all techniques and workloads.
 
     Parameters
     ----------
     files
-        Python files of the user's, each with a ``TECHNIQUE``.
+        Python files of the user's.
 
     Raises
     ------
     UserError
-        For a file that cannot be imported, one without a technique, or two techniques of one name; it
-        names the file and the cause.
+        For a file that cannot be imported, one that defines nothing, or two things of one name.
     """
-    found: dict[str, Technique] = {}
-    for technique in (*_built_in(), *_installed(), *(_from_file(file) for file in files)):
-        if technique.name in found:
-            raise UserError(
-                f"two techniques are named {technique.name!r}: {found[technique.name].source} and "
-                f"{technique.source}; rename one of them"
-            )
-        found[technique.name] = technique
-    return dict(sorted(found.items(), key=lambda item: (item[0] != BASELINE, item[0])))
-
-
-def find(techniques: Techniques, name: str) -> Technique:
-    """Return the technique of that name; ``a+b`` is composed of its parts.
-
-    Raises
-    ------
-    UserError
-        For an unknown name, with all the known ones.
-    """
-    parts = name.split("+")
-    for part in parts:
-        if part not in techniques:
-            raise UserError(f"technique {part!r} is unknown; there are {', '.join(techniques)}")
-    if len(parts) == 1:
-        return techniques[name]
-    if BASELINE in parts or len(set(parts)) < len(parts):
-        raise UserError(f"technique {name!r}: compose different techniques, without the baseline")
-    return compose([techniques[part] for part in parts])
-
-
-def _built_in() -> Iterable[Technique]:
-    for module in pkgutil.iter_modules(__path__):
-        yield _technique_of(importlib.import_module(f"{__name__}.{module.name}"), f"{module.name}.py")
-
-
-def _installed() -> Iterable[Technique]:
-    for point in entry_points(group=ENTRY_POINT_GROUP):
-        origin = f"{point.value} of package {point.dist.name if point.dist else '?'}"
-        try:
-            module = importlib.import_module(point.module)
-        except Exception as error:
-            raise UserError(f"the technique {origin} cannot be imported: {_cause(error)}") from error
-        yield _technique_of(module, origin)
-
-
-def _from_file(file: Path) -> Technique:
-    if not file.is_file():
-        raise UserError(f"the technique file {file} does not exist; give the path of a Python file")
-    # A name of its own, so that a user's mixup.py and this package's do not meet in sys.modules.
-    spec = importlib.util.spec_from_file_location(f"greenbench_technique_{file.stem}", file)
-    if spec is None or spec.loader is None:
-        raise UserError(f"the technique file {file} is not a Python file; its name must end in .py")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise UserError(f"the technique file {file} cannot be imported: {_cause(error)}") from error
-    return _technique_of(module, str(file))
-
-
-def _technique_of(module: ModuleType, origin: str) -> Technique:
-    technique = getattr(module, "TECHNIQUE", None)
-    if not isinstance(technique, Technique):
-        what = (
-            "defines no TECHNIQUE"
-            if technique is None
-            else f"defines TECHNIQUE as {type(technique).__name__}"
-        )
-        raise UserError(f"the technique file {origin} {what}; it needs TECHNIQUE = Technique(...)")
-    return replace(
-        technique,
-        card=inspect.cleandoc(module.__doc__ or ""),
-        source=origin,
-        code=Path(module.__file__ or "").read_text(encoding="utf-8"),
+    paths = dict.fromkeys(Path(file).resolve() for file in files)
+    given = [item for path in paths for item in _of_file(path)]
+    found = [
+        *_of_folder(greenbench.techniques),
+        *_of_folder(greenbench.workloads),
+        *_installed(),
+        *given,
+    ]
+    techniques = _by_name(item for item in found if isinstance(item, Technique))
+    workloads = _by_name(item for item in found if isinstance(item, Workload))
+    return Catalog(
+        dict(sorted(techniques.items(), key=lambda item: (item[0] != BASELINE, item[0]))),
+        dict(sorted(workloads.items(), key=lambda item: (item[1].task, item[0]))),
+        frozenset(item.name for item in given),
     )
 
 
-def _cause(error: Exception) -> str:
+def _by_name(items: Iterable[_Found]) -> dict[str, _Found]:
+    found: dict[str, _Found] = {}
+    for item in items:
+        if item.name in found:
+            raise UserError(
+                f"two {type(item).__name__.lower()}s are named {item.name!r}: {found[item.name].source.name} and "
+                f"{item.source.name}",
+                "rename one of them",
+            )
+        found[item.name] = item
+    return found
+
+
+def _of_folder(package: ModuleType) -> Iterator[Technique | Workload]:
+    for info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{package.__name__}.{info.name}")
+        file = Path(module.__file__ or "")
+        yield from _defined_in(module, read_source(file, file.name, file.parent))
+
+
+def _installed() -> Iterator[Technique | Workload]:
+    for name in sorted({point.value for group in ENTRY_POINT_GROUPS for point in entry_points(group=group)}):
+        point = next(p for group in ENTRY_POINT_GROUPS for p in entry_points(group=group) if p.value == name)
+        origin = f"{point.value} of package {point.dist.name if point.dist else '?'}"
+        module = _attempt(partial(importlib.import_module, point.module), origin)
+        package = sys.modules[point.module.partition(".")[0]]
+        folder = Path(package.__file__).parent if hasattr(package, "__path__") and package.__file__ else None
+        yield from _required(module, read_source(Path(module.__file__ or ""), origin, folder))
+
+
+def _of_file(file: Path) -> Iterator[Technique | Workload]:
+    if not file.is_file():
+        what = "is a folder" if file.is_dir() else "does not exist"
+        raise UserError(f"the file {file} {what}", "give the path of a Python file")
+    # A name of its own, so that a user's mixup.py and this package's do not meet in sys.modules.
+    name = f"greenbench_file_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise UserError(f"the file {file} is not a Python file", "give one whose name ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look their module up
+    if str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))  # helpers beside it, as for a script
+    _attempt(partial(spec.loader.exec_module, module), str(file))
+    yield from _required(module, read_source(file, str(file)))
+
+
+def _attempt(load: Callable[[], _Loaded], origin: str) -> _Loaded:
+    """Run somebody else's module; whatever it raises becomes a sentence."""
+    try:
+        return load()
+    except (Exception, SystemExit) as error:
+        raise UserError(
+            f"the file {origin} cannot be imported: {_cause(error, origin)}", "mend it"
+        ) from error
+
+
+def _required(module: ModuleType, source: Source) -> list[Technique | Workload]:
+    found = list(_defined_in(module, source))
+    if not found:
+        raise UserError(
+            f"the file {source.name} defines no technique and no workload",
+            "decorate a function with @greenbench.technique(category, citation)",
+        )
+    return found
+
+
+def _defined_in(module: ModuleType, source: Source) -> Iterator[Technique | Workload]:
+    seen: set[int] = set()
+    for value in vars(module).values():
+        for item in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(item, Technique | Workload) and not item.source.digest and id(item) not in seen:
+                seen.add(id(item))
+                yield replace(item, source=source)
+
+
+def _cause(error: BaseException, origin: str) -> str:
     if isinstance(error, SyntaxError):
         return f"line {error.lineno}: {type(error).__name__}: {error.msg}"
-    return f"{type(error).__name__}: {error}"
+    lines = []
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == origin:
+            lines.append(trace.tb_lineno)
+        trace = trace.tb_next
+    where = f"line {lines[-1]}: " if lines else ""
+    return f"{where}{type(error).__name__}: {error}"

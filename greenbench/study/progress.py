@@ -10,8 +10,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from greenbench.case import Case
-from greenbench.records.results import Progress, ProgressCallback
+from greenbench.execute.progress import Progress, ProgressCallback
+from greenbench.spec.case import Case
 
 BAR_EVERY_S = 0.2
 LINE_EVERY_S = 30.0

@@ -6,19 +6,27 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
-from greenbench import datasets, techniques
 from greenbench.energy.carbon import CarbonIntensity
-from greenbench.case import Case, Kind, Pair, pairs
-from greenbench.checks import Finding, check, load_tolerances
+from greenbench.energy.neighbors import Neighbors
+from greenbench.errors import UserError
+from greenbench.execute.progress import ProgressCallback, silent
+from greenbench.execute.run import Bench, open_case_meter, run_case
+from greenbench.records.conditions import still_valid
+from greenbench.records.folder import RecordFolder
 from greenbench.records.machine import this_machine
-from greenbench.protocol import Protocol
-from greenbench.recipe import Technique
-from greenbench.records.record import Record, RecordFolder
-from greenbench.records.results import ProgressCallback
-from greenbench.run import run_case
+from greenbench.records.record import Record
+from greenbench.records.results import Failure
+from greenbench.spec.case import Case, Kind, case_of
+from greenbench.spec.scale import Scale
+from greenbench.spec.technique import Technique
+from greenbench.spec.workload import Workload
+from greenbench.study.catalog import Catalog
+from greenbench.study.plan import Pair, plan
+from greenbench.verdict.tolerances import Miss, below_floor, load_tolerances, misses
 
 ProgressFactory = Callable[[Case], ProgressCallback]
 
@@ -29,143 +37,182 @@ class Settings:
 
     Attributes
     ----------
-    protocol
-        The scale.
-    techniques
-        All that were found, by name.
+    catalog
+        What there is to run.
     selected
-        Names of those to run, ``a+b`` for compositions; empty for all.
-    data_root
-        Folder of the data sets that are not shipped, or None.
+        Names of the techniques to run, ``a+b`` for compositions; empty for all, or for what the user's files define.
+    scale
+        How long and how it is measured.
     out
         Folder for records and report.
     seeds
         Runs of each case.
     carbon
-        Carbon intensity of the report's CO2 figures.
-    meter
-        Name of the energy source.
-    busy
-        What to do when other programs are on the measured GPU: ``fail``, ``wait`` or ``mark``.
+        Carbon intensity of the report's CO2 values.
     resume
         Whether records of an earlier run count.
-    session
-        Name of this run.
-    workers
-        Processes that measure side by side.
+    bench
+        Where cases run.
     """
 
-    protocol: Protocol
-    techniques: techniques.Techniques
+    catalog: Catalog
     selected: tuple[str, ...]
-    data_root: Path | None
+    scale: Scale
     out: Path
     seeds: int
     carbon: CarbonIntensity
-    meter: str
-    busy: str
     resume: bool
-    session: str
-    workers: int = 1
+    bench: Bench
 
 
-@dataclass
-class Study:
+class Session:
     """Runs pairs on demand and keeps their records.
 
-    A baseline is run when the first pair needs it, whoever comes first, and only once in a session.
+    A baseline is run when the first pair needs it, whoever comes first, and only once.
     """
 
-    settings: Settings
-    progress: ProgressFactory = lambda _case: lambda _progress: None
-    resumed: set[str] = field(default_factory=set)
-    """Keys of the cases that were taken from an earlier run."""
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.progress: ProgressFactory = lambda _case: silent
+        self.resumed: set[str] = set()
+        """Keys of the cases that were taken from an earlier run."""
+        self._neighbors: Neighbors | None = None
+        self._pairs: dict[Kind, list[Pair]] = {}
 
     @property
     def folder(self) -> RecordFolder:
         """Where the records are."""
         return RecordFolder(self.settings.out)
 
+    @cached_property
+    def meter(self) -> str:
+        """Name of the meter that cases are measured with.
+
+        Raises
+        ------
+        UserError
+            If it cannot measure on this machine.
+        """
+        with open_case_meter(self.settings.bench) as meter:
+            return meter.name
+
     def pairs(self, kind: Kind) -> list[Pair]:
         """Return the pairs of the study's matrix."""
-        settings = self.settings
-        found = datasets.discover()
-        return pairs(
-            kind,
-            self._selected_techniques(),
-            [found[name] for name in settings.protocol.datasets],
-            settings.protocol,
-            settings.seeds,
-        )
+        if kind not in self._pairs:
+            settings = self.settings
+            self._pairs[kind] = plan(
+                kind, self._techniques(), self._workloads(), settings.scale, settings.seeds
+            )
+        return self._pairs[kind]
 
     def missing_data(self, pair: Pair) -> str | None:
         """Return why a pair's data cannot be read, or None; inference needs no data."""
-        if pair.cases[0].kind == "inference":
+        if pair[0].kind == "inference":
             return None
-        return pair.dataset.missing(self.settings.data_root)
+        return self.settings.catalog.workloads[pair[0].workload].missing(self.settings.bench.data_root)
+
+    def check(self) -> None:
+        """Refuse, before the first case, what can be known: an output folder or a meter that does not work.
+
+        Raises
+        ------
+        UserError
+            Naming it.
+        """
+        self.folder.check()
+        assert self.meter
 
     def records(self, pair: Pair) -> list[Record]:
-        """Return the records of a pair, one for each seed; run what is not there yet."""
-        return [self._record(pair, case) for case in pair.cases]
+        """Return the records of a pair; run what is not there yet."""
+        return [self._record(case) for case in pair]
 
-    def check(self, pair: Pair) -> list[Finding]:
-        """Run a pair and its baseline where needed and return what is outside its tolerance."""
-        baseline = self.settings.techniques[techniques.BASELINE]
-        reference = Pair(
-            baseline,
-            pair.dataset,
-            tuple(
-                replace(case, technique=baseline.name, technique_sha256=baseline.source_sha256)
-                for case in pair.cases
-            ),
+    def misses(self, pair: Pair) -> list[Miss]:
+        """Run a pair, and its baseline where needed, and return what is outside its tolerance."""
+        catalog = self.settings.catalog
+        workload = catalog.workloads[pair[0].workload]
+        baseline = catalog.baseline
+        reference = tuple(
+            case_of(case.kind, baseline, workload, self.settings.scale, case.seed, case.mode) for case in pair
         )
-        return check(self.records(pair), self.records(reference), load_tolerances())
+        records, theirs = self.records(pair), self.records(reference)
+        found = misses(records, theirs, load_tolerances())
+        if pair == reference:
+            found += below_floor(records, workload.setting(pair[0].scale))
+        return found
 
-    def explain(self, findings: list[Finding], pair: Pair) -> str:
-        """Return the findings in words, with the records they come from."""
-        paths = [str(self.settings.out / record.file_name) for record in self.records(pair)]
-        return "\n".join([finding.message for finding in findings] + [f"record: {path}" for path in paths])
+    def explain(self, found: list[Miss], pair: Pair) -> str:
+        """Return misses in words, with the records that they come from."""
+        lines = [miss.message for miss in found]
+        for record in self.records(pair):
+            lines.append(f"record: {self.settings.out / record.file_name}")
+            if isinstance(record.result, Failure) and record.result.traceback:
+                lines.append(record.result.traceback)
+        return "\n".join(lines)
 
-    def _selected_techniques(self) -> list[Technique]:
-        found = self.settings.techniques
-        names = self.settings.selected or tuple(found)
-        return [techniques.find(found, name) for name in names]
+    def _techniques(self) -> list[Technique]:
+        catalog = self.settings.catalog
+        given = [name for name in catalog.techniques if name in catalog.given]
+        names = self.settings.selected or given
+        if catalog.given and not self.settings.selected:
+            names = [catalog.baseline.name, *given]
+        return [catalog.technique(name) for name in names or catalog.techniques]
 
-    def _record(self, pair: Pair, case: Case) -> Record:
+    def _workloads(self) -> list[Workload]:
+        catalog = self.settings.catalog
+        given = [workload for name, workload in catalog.workloads.items() if name in catalog.given]
+        return given or list(catalog.workloads.values())
+
+    def _record(self, case: Case) -> Record:
         settings = self.settings
-        if settings.workers > 1:
+        workers = settings.bench.workers
+        if workers > 1:
             import torch
 
-            torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings.workers))
+            torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
         with self._lock(case):
-            known = self.folder.find(case, this_machine(settings.workers))
-            if known is not None and known.session == settings.session:
+            machine = this_machine(workers)
+            known = self.folder.find(case, machine)
+            if known is not None and known.session == settings.bench.session:
                 return known
-            if known is not None and settings.resume:
+            if known is not None and settings.resume and still_valid(known, case, machine, self.meter):
                 self.resumed.add(case.key)
                 return known
             record = run_case(
                 case,
-                pair.technique,
-                pair.dataset,
-                data_root=settings.data_root,
-                meter_source=settings.meter,
-                busy=settings.busy,
-                session=settings.session,
-                workers=settings.workers,
-                progress=self.progress(case),
+                settings.catalog.technique(case.technique),
+                settings.catalog.workloads[case.workload],
+                replace(settings.bench, disturbed=self._others),
+                self.progress(case),
             )
             self.folder.write(record)
             return record
 
+    def _others(self) -> str | None:
+        """Say which other runs measure on this machine right now."""
+        if self._neighbors is None:
+            self._neighbors = Neighbors(self.settings.bench.session)
+            self._neighbors.__enter__()
+        others = self._neighbors.others()
+        if not others:
+            return None
+        return (
+            f"another run measured on this machine at the same time (process {', '.join(map(str, others))})"
+        )
+
     @contextmanager
     def _lock(self, case: Case) -> Iterator[None]:
         """Keep two workers from running one case; the system frees the lock of a killed process."""
-        if self.settings.workers == 1:
+        if self.settings.bench.workers == 1:
             yield
             return
         folder = self.settings.out / ".locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / case.key).open("w") as file:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = (folder / case.key).open("w")
+        except OSError as error:
+            raise UserError(
+                f"{folder} cannot be written ({error.strerror})", "choose another folder with --green-out"
+            ) from error
+        with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield

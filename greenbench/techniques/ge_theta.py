@@ -1,26 +1,4 @@
-"""Gather-excite with parameters (GE-theta): a learned summary of each whole map gates its channel.
-
-``g = sigmoid(BN(sum_hw w_chw x_chw))``, a depthwise convolution whose kernel is the whole map; then the
-channel is multiplied by its ``g``.
-
-**Source.** Hu et al. 2018, Gather-Excite: Exploiting Feature Context in Convolutional Neural Networks,
-arXiv:1810.12348, the variant of global extent.
-
-**Where.** ResNet-50: one gather after each of the four stages, ``out = x + x * g``. BiSeNet's backbone: one
-in each of the eight basic blocks, on the residual branch after its second norm and before the addition,
-``out = x * g``.
-
-**Settings.** The kernels are as large as the maps, so the parameters depend on the size of the images, and
-a network works for that size alone.
-
-**Deviations.** The original gathers with a chain of strided depthwise convolutions; one kernel over the whole
-map is what gives the tables' parameters. The text attaches the gathers to the outputs of the blocks;
-Table 4's parameters fit stages. At 512x1024 we count 25.939 GMAC, which Table 3 truncates to 25.93.
-
-**Not reproducible.** Table 3's 25.05 M parameters for COCO-Stuff: 25.01 M at the 640x1144 that all FLOPs of
-that column fit, 20.16 M at the stated 640x640. Sizes other than that of training, so Cityscapes at full
-resolution, cannot be evaluated by construction.
-"""
+"""Gather-excite with parameters."""
 
 from __future__ import annotations
 
@@ -28,34 +6,50 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from greenbench.networks.modified import modify_network
-from greenbench.recipe import Recipe, Technique
+from greenbench.spec.recipe import Recipe, Size
+from greenbench.spec.technique import technique
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def add_gathers(network: nn.Module, image_size: tuple[int, int]) -> None:
+@technique("Custom Nodes and Layer", "Hu et al. 2018, arXiv:1810.12348", title="GE-θ")
+def ge_theta(recipe: Recipe) -> Recipe:
+    """Gather-excite with parameters (GE-theta): a learned summary of each whole map gates its channel.
+
+    ``g = sigmoid(BN(sum_hw w_chw x_chw))``, a depthwise convolution whose kernel is the whole map; then the
+    channel is multiplied by its ``g``.
+
+    **Source.** Hu et al. 2018, Gather-Excite: Exploiting Feature Context in Convolutional Neural Networks,
+    arXiv:1810.12348, the variant of global extent.
+
+    **Where.** ResNet-50: one gather after each of the four stages, ``out = x + x * g``. BiSeNet's backbone:
+    one in each of the eight basic blocks, on the residual branch after its second norm and before the
+    addition, ``out = x * g``.
+
+    **Settings.** The kernels are as large as the maps, so the parameters depend on the size of the images,
+    and a network works for that size alone.
+
+    **Deviations.** The original gathers with a chain of strided depthwise convolutions; one kernel over the
+    whole map is what gives the tables' parameters. The text attaches the gathers to the outputs of the
+    blocks; Table 4's parameters fit stages. At 512x1024 we count 25.939 GMAC, which Table 3 truncates to
+    25.93.
+
+    **Not reproducible.** Table 3's 25.05 M parameters for COCO-Stuff: 25.01 M at the 640x1144 that all FLOPs
+    of that column fit, 20.16 M at the stated 640x640. Sizes other than that of training, so Cityscapes at
+    full resolution, cannot be evaluated by construction.
+    """
+    return modify_network(recipe, ge_theta.name, partial(add_gathers, image_size=recipe.image_size))
+
+
+def add_gathers(network: nn.Module, image_size: Size) -> None:
     """Add learned gathers to a ResNet or BiSeNet for images of `image_size`, in place."""
-    from greenbench.nn.layers.gather_excite import GatherExciteTheta
     from greenbench.networks.surgery import add_excitation, backbone_of, stage_map_sizes
+    from greenbench.nn.layers.gather_excite import GatherExciteTheta
 
     sizes = stage_map_sizes(backbone_of(network), image_size)
 
     def gather(stage: int, channels: int, residual: bool) -> nn.Module:
         return GatherExciteTheta(channels, sizes[stage], residual)
 
-    add_excitation(network, gather, TECHNIQUE.name)
-
-
-def ge_theta(recipe: Recipe) -> Recipe:
-    """Add learned gathers to the network."""
-    return modify_network(recipe, TECHNIQUE.name, partial(add_gathers, image_size=recipe.image_size))
-
-
-TECHNIQUE = Technique(
-    name="ge_theta",
-    title="GE-θ",
-    category="Custom Nodes and Layer",
-    citation="Hu et al. 2018, arXiv:1810.12348",
-    apply=ge_theta,
-)
+    add_excitation(network, gather, ge_theta.name)

@@ -1,52 +1,45 @@
-"""Gather-excite without parameters (GE-theta-minus): the average of each whole map gates its channel.
-
-``g = sigmoid(mean_hw x_chw)``; then the channel is multiplied by its ``g``.
-
-**Source.** Hu et al. 2018, Gather-Excite: Exploiting Feature Context in Convolutional Neural Networks,
-arXiv:1810.12348, the variant of global extent.
-
-**Where.** As GE-theta. ResNet-50: after each of the four stages, ``out = x + x * g``. BiSeNet's backbone: in
-each of the eight basic blocks, on the residual branch before the addition, ``out = x * g``.
-
-**Settings.** None, and no parameters.
-
-**Deviations.** The text attaches the gathers to the outputs of the blocks. Parameters and FLOPs cannot tell
-where they are; we keep them where GE-theta's figures put them.
-
-**Not reproducible.** Nothing: parameters and FLOPs are the baseline's, as printed.
-"""
+"""Gather-excite without parameters."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from greenbench.networks.modified import modify_network
-from greenbench.recipe import Recipe, Technique
+from greenbench.spec.recipe import Recipe
+from greenbench.spec.technique import technique
 
 if TYPE_CHECKING:
     from torch import nn
 
 
+@technique("Custom Nodes and Layer", "Hu et al. 2018, arXiv:1810.12348", title="GE-θ⁻")
+def ge_theta_minus(recipe: Recipe) -> Recipe:
+    """Gather-excite without parameters (GE-theta-minus): the average of each whole map gates its channel.
+
+    ``g = sigmoid(mean_hw x_chw)``; then the channel is multiplied by its ``g``.
+
+    **Source.** Hu et al. 2018, Gather-Excite: Exploiting Feature Context in Convolutional Neural Networks,
+    arXiv:1810.12348, the variant of global extent.
+
+    **Where.** As GE-theta. ResNet-50: after each of the four stages, ``out = x + x * g``. BiSeNet's backbone:
+    in each of the eight basic blocks, on the residual branch before the addition, ``out = x * g``.
+
+    **Settings.** None, and no parameters.
+
+    **Deviations.** The text attaches the gathers to the outputs of the blocks. Parameters and FLOPs cannot
+    tell where they are; we keep them where GE-theta's numbers put them.
+
+    **Not reproducible.** Nothing: parameters and FLOPs are the baseline's, as printed.
+    """
+    return modify_network(recipe, ge_theta_minus.name, add_averages)
+
+
 def add_averages(network: nn.Module) -> None:
     """Add parameter-free gathers to a ResNet or BiSeNet, in place."""
-    from greenbench.nn.layers.gather_excite import GatherExciteThetaMinus
     from greenbench.networks.surgery import add_excitation
+    from greenbench.nn.layers.gather_excite import GatherExciteThetaMinus
 
     def gather(_stage: int, _channels: int, residual: bool) -> nn.Module:
         return GatherExciteThetaMinus(residual)
 
-    add_excitation(network, gather, TECHNIQUE.name)
-
-
-def ge_theta_minus(recipe: Recipe) -> Recipe:
-    """Add parameter-free gathers to the network."""
-    return modify_network(recipe, TECHNIQUE.name, add_averages)
-
-
-TECHNIQUE = Technique(
-    name="ge_theta_minus",
-    title="GE-θ⁻",
-    category="Custom Nodes and Layer",
-    citation="Hu et al. 2018, arXiv:1810.12348",
-    apply=ge_theta_minus,
-)
+    add_excitation(network, gather, ge_theta_minus.name)

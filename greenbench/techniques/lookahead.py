@@ -1,25 +1,12 @@
-"""LookAhead: fast weights run k steps ahead, slow weights follow part of the way.
-
-Every k steps: slow <- slow + alpha (fast - slow), fast <- slow. In between, the inner optimizer moves the
-fast weights; its own state (momentum) is left alone.
-
-**Source.** Zhang et al. 2019, arXiv:1907.08610, algorithm 1.
-
-**Settings.** k = 5, alpha = 0.5, inner optimizer and schedule of the baseline, as in the study. The slow
-weights start at the initial weights.
-
-**Deviations.** None known. The slow weights are saved with the optimizer's state, which the authors'
-code drops, so that an interrupted run resumes exactly. Results are evaluated on the slow weights.
-
-**Unknown.** Whether the study evaluated slow or fast weights.
-"""
+"""LookAhead."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from greenbench.recipe import Recipe, Technique
+from greenbench.spec.recipe import Recipe
+from greenbench.spec.technique import technique
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,8 +14,23 @@ if TYPE_CHECKING:
     from greenbench.nn.optimizers.lookahead import Lookahead
 
 
+@technique("Optimizer", "Zhang et al. 2019, arXiv:1907.08610", title="LookAhead", work_share=1.0)
 def lookahead(recipe: Recipe) -> Recipe:
-    """Wrap the recipe's optimizer."""
+    """LookAhead: fast weights run k steps ahead, slow weights follow part of the way.
+
+    Every k steps ``slow <- slow + alpha (fast - slow)``, then ``fast <- slow``. In between, the inner
+    optimizer moves the fast weights. Its own state (momentum) is left alone.
+
+    **Source.** Zhang et al. 2019, arXiv:1907.08610, algorithm 1.
+
+    **Settings.** k = 5, alpha = 0.5, inner optimizer and schedule of the baseline, as in the study. The slow
+    weights start at the initial weights. They are the ones that are evaluated.
+
+    **Deviations.** None known. The slow weights are saved with the optimizer's state, which the authors' code
+    drops, so that an interrupted run resumes exactly.
+
+    **Unknown.** Whether the study evaluated slow or fast weights.
+    """
 
     def optimizer(network: nn.Module) -> Lookahead:
         from greenbench.nn.optimizers.lookahead import Lookahead
@@ -36,12 +38,3 @@ def lookahead(recipe: Recipe) -> Recipe:
         return Lookahead(recipe.optimizer(network), k=5, alpha=0.5)
 
     return replace(recipe, optimizer=optimizer)
-
-
-TECHNIQUE = Technique(
-    name="lookahead",
-    title="LookAhead",
-    category="Optimizer",
-    citation="Zhang et al. 2019, arXiv:1907.08610",
-    apply=lookahead,
-)

@@ -1,29 +1,41 @@
-"""One-branch BiSeNet: the spatial path is taken out.
-
-BiSeNet fuses two paths, ``FFM(cat(spatial(x), context(x)))``. Without the spatial path the fusion sees
-the context alone: ``FFM(context(x))``. The question is what the second path is worth.
-
-**Source.** The ablation of Yu et al. 2018, BiSeNet, arXiv:1808.00897; section 4.1 of the study.
-
-**Where.** BiSeNet: the four layers of the spatial path go; the fusion's 1x1 convolution takes 128 channels
-instead of 256. Everything else stays, under the same names. It has no meaning for ResNet-50.
-
-**Settings.** None.
-
-**Deviations.** None known: 13,883,041 parameters and 22.85 GMAC at 512x1024 are Table 3's.
-
-**Not reproducible.** Nothing.
-"""
+"""One-branch BiSeNet."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from greenbench.networks.modified import modify_network
-from greenbench.recipe import Recipe, Technique
+from greenbench.spec.recipe import Recipe
+from greenbench.spec.technique import technique
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+@technique(
+    "Architecture Modification",
+    "Yu et al. 2018, arXiv:1808.00897",
+    title="One-Branch",
+    tasks=("segmentation",),
+)
+def one_branch(recipe: Recipe) -> Recipe:
+    """One-branch BiSeNet: the spatial path is taken out.
+
+    BiSeNet fuses two paths, ``FFM(cat(spatial(x), context(x)))``. Without the spatial path the fusion sees
+    the context alone: ``FFM(context(x))``. The question is what the second path is worth.
+
+    **Source.** The ablation of Yu et al. 2018, BiSeNet, arXiv:1808.00897; section 4.1 of the study.
+
+    **Where.** BiSeNet: the four layers of the spatial path go; the fusion's 1x1 convolution takes 128
+    channels instead of 256. Everything else stays, under the same names. It has no meaning for ResNet-50.
+
+    **Settings.** None.
+
+    **Deviations.** None known: 13,883,041 parameters and 22.85 GMAC at 512x1024 are Table 3's.
+
+    **Not reproducible.** Nothing.
+    """
+    return modify_network(recipe, one_branch.name, remove_spatial_path)
 
 
 def remove_spatial_path(network: nn.Module) -> None:
@@ -36,7 +48,7 @@ def remove_spatial_path(network: nn.Module) -> None:
 
     backbone_of(network)
     places = isinstance(network, BiSeNet) and network.spatial_path is not None
-    refuse_no_change(int(places), TECHNIQUE.name, network)
+    refuse_no_change(int(places), one_branch.name, network)
     assert isinstance(network, BiSeNet)
     network.spatial_path = None
     old = network.fusion.conv[0]
@@ -44,18 +56,3 @@ def remove_spatial_path(network: nn.Module) -> None:
     fusion = ConvNormRelu(old.in_channels // 2, old.out_channels, 1)
     initialize(fusion)
     network.fusion.conv[0] = fusion[0]
-
-
-def one_branch(recipe: Recipe) -> Recipe:
-    """Take the spatial path out of the network."""
-    return modify_network(recipe, TECHNIQUE.name, remove_spatial_path)
-
-
-TECHNIQUE = Technique(
-    name="one_branch",
-    title="One-Branch",
-    category="Architecture Modification",
-    citation="Yu et al. 2018, arXiv:1808.00897",
-    apply=one_branch,
-    tasks=("segmentation",),
-)

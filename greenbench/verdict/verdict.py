@@ -1,210 +1,137 @@
-"""Compare a technique's records with its baseline's, within the tolerances of a data file.
+"""Verdicts: whether a technique is better than the baseline, the same, or worse, as far as the runs can tell.
 
-Pure: records in, findings out. A finding is a miss.
+A verdict is about one technique on one workload in one quantity. Runs are paired by seed. Counted quantities are compared
+as they are. Measured ones need two pairs at least: the 95 % interval of the paired difference (of logarithms for costs)
+decides. ``same`` needs the whole interval inside a margin.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
 
-from greenbench.errors import UserError
+from greenbench.records.conditions import same_conditions
 from greenbench.records.record import Record
-from greenbench.verdict.statistics import estimate, paired_difference
+from greenbench.spec.technique import BASELINE
+from greenbench.verdict.quantities import QUANTITIES, Quantity
+from greenbench.verdict.statistics import Estimate, paired_difference
+
+Word = Literal["better", "same", "worse", "undecided"]
+
+SCORE_MARGIN = 0.01
+"""Differences of a score below a point do not matter here."""
+
+COST_MARGIN = 0.05
+"""Nor do costs that differ by less than 5 %."""
+
+FILE = "verdicts.json"
 
 
 @dataclass(frozen=True)
-class Tolerance:
-    """One row of tolerances.toml; see there."""
-
-    scale: str
-    metric: str
-    source: str
-    technique: str | None = None
-    dataset: str | None = None
-    allowed_drop: float | None = None
-    allowed_ratio: float | None = None
-    minimum: float | None = None
-
-    def matches(self, scale: str, metric: str, technique: str, dataset: str) -> bool:
-        """Whether the row applies."""
-        return (
-            (self.scale, self.metric) == (scale, metric)
-            and self.technique in (None, technique)
-            and self.dataset in (None, dataset)
-        )
-
-    @property
-    def specificity(self) -> tuple[bool, bool]:
-        """Orders rows that apply alike: a technique's own row counts more than a data set's."""
-        return self.technique is not None, self.dataset is not None
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A value outside its tolerance.
+class Verdict:
+    """What the runs say of a technique against its baseline.
 
     Attributes
     ----------
-    pair
-        Technique and data set: ``mixup-digits``.
-    metric
+    technique, workload, scale, quantity
         What was compared.
-    value, baseline
-        Means over seeds; None where a run has no such value.
-    message
-        The whole finding in a sentence.
-    """
-
-    pair: str
-    metric: str
-    value: float | None
-    baseline: float | None
-    message: str
-
-
-@cache
-def load_tolerances() -> tuple[Tolerance, ...]:
-    """Return the rows of tolerances.toml."""
-    text = resources.files("greenbench").joinpath("tolerances.toml").read_text(encoding="utf-8")
-    tables = tomllib.loads(text)
-    return tuple(Tolerance(**row) for kind in ("floor", "change") for row in tables.get(kind, []))
-
-
-def check(
-    records: Sequence[Record], baseline: Sequence[Record], tolerances: Sequence[Tolerance]
-) -> list[Finding]:
-    """Return what is outside its tolerance; nothing if all is well.
-
-    Parameters
-    ----------
+    word
+        The verdict.
+    n
+        Pairs of runs.
+    difference
+        Mean of technique - baseline for scores, of log(technique / baseline) for costs.
+    half_width
+        Of its 95 % interval; None for a single pair, and for counted quantities.
+    reason
+        Why it is not decided.
     records
-        Of one technique on one data set: its seeds.
-    baseline
-        Of the baseline on the same data set. Equal to `records` when the baseline itself is checked; then it is
-        held against its floors.
-    tolerances
-        From `load_tolerances`.
-
-    Raises
-    ------
-    UserError
-        If the records were made on different machines, protocols or data.
+        Names of the technique's record files.
     """
-    require_comparable([*records, *baseline])
-    case = records[0].case
-    is_baseline = case.technique == baseline[0].case.technique
-    findings = []
-    diverged = [r for r in records if r.training is not None and r.training.status == "diverged"]
-    for record in diverged:
-        assert record.training is not None
-        step = record.training.diverged_at_step
-        message = f"{case.id}, seed {record.case.seed}: diverged, the loss of step {step} is not finite"
-        findings.append(Finding(case.id, "status", None, None, message))
 
-    ours, theirs = values_by_metric(records), values_by_metric(baseline)
-    for metric, values in ours.items():
-        matching = [
-            t for t in tolerances if t.matches(case.protocol.name, metric, case.technique, case.dataset)
-        ]
-        kind = [t for t in matching if (t.minimum is not None) == is_baseline]
-        if not kind:
+    technique: str
+    workload: str
+    scale: str
+    quantity: str
+    word: Word
+    n: int
+    difference: float
+    half_width: float | None
+    reason: str = ""
+    records: tuple[str, ...] = ()
+
+
+def verdicts(records: Sequence[Record]) -> list[Verdict]:
+    """Return all verdicts that the records allow: each technique against the baseline of the same conditions."""
+    found: list[Verdict] = []
+    for comparable in same_conditions([record for record in records if not record.failed]):
+        baseline = [record for record in comparable if record.case.technique == BASELINE]
+        for name in dict.fromkeys(record.case.technique for record in comparable):
+            ours = [record for record in comparable if record.case.technique == name]
+            if name != BASELINE and baseline:
+                found += judge(ours, baseline)
+    return found
+
+
+def judge(records: Sequence[Record], baseline: Sequence[Record]) -> Iterator[Verdict]:
+    """Return the verdicts on one technique's comparable records, one for each quantity that both have."""
+    first = records[0]
+    names = tuple(record.file_name for record in records)
+    for quantity in QUANTITIES.values():
+        quantity = quantity.of(first.workload.metric)
+        found = _compare(quantity, records, baseline)
+        if found is None:
             continue
-        tolerance = max(kind, key=lambda t: t.specificity)
-        mean = estimate(list(values.values())).mean
-        if is_baseline:
-            finding = _below_floor(case.id, metric, mean, tolerance)
-        else:
-            difference = paired_difference(values, theirs.get(metric, {}))
-            if difference is None:
-                continue
-            finding = _behind_baseline(case.id, metric, mean, mean - difference.mean, tolerance)
-        if finding:
-            findings.append(finding)
-    return findings
+        word, reason = _word(quantity, found)
+        yield Verdict(
+            first.case.technique,
+            first.case.workload,
+            first.case.scale,
+            quantity.name,
+            word,
+            found.runs,
+            found.mean,
+            found.half_width,
+            reason,
+            names,
+        )
 
 
-def values_by_metric(records: Sequence[Record]) -> dict[str, dict[int, float]]:
-    """Return the compared values by metric and seed; what was not measured is absent."""
-    values: dict[str, dict[int, float]] = {}
-
-    def add(metric: str, record: Record, value: float | None) -> None:
-        if value is not None:
-            values.setdefault(metric, {})[record.case.seed] = value
-
-    for record in records:
-        if (training := record.training) is not None and training.heldout is not None:
-            add(training.metric, record, training.heldout[training.metric])
-            add("energy_j", record, training.energy.energy_j)
-        if (inference := record.inference) is not None:
-            add("params", record, inference.params)
-            add("conv_macs", record, inference.conv_macs)
-            add("latency_ms", record, inference.batches[0].latency_ms)
-            add("energy_j", record, inference.batches[0].energy_per_image.energy_j)
-    return values
+def write_verdicts(found: Sequence[Verdict], folder: Path) -> Path:
+    """Write verdicts beside the records they are made from."""
+    path = folder / FILE
+    path.write_text(json.dumps([asdict(verdict) for verdict in found], indent=1) + "\n", encoding="utf-8")
+    return path
 
 
-def require_comparable(records: Sequence[Record]) -> None:
-    """Refuse to compare records that differ in more than technique and seed.
-
-    Raises
-    ------
-    UserError
-        Naming the first key that differs, and both values.
-    """
-    first = _conditions(records[0])
-    for record in records[1:]:
-        for key, value in _conditions(record).items():
-            if key in first and value != first[key]:
-                raise UserError(
-                    f"{records[0].case.id} and {record.case.id} cannot be compared: {key} is {first[key]!r} in one "
-                    f"and {value!r} in the other; measure both again under the same conditions"
-                )
+def _compare(quantity: Quantity, records: Sequence[Record], baseline: Sequence[Record]) -> Estimate | None:
+    ours, theirs = quantity.by_seed(records), quantity.by_seed(baseline)
+    if _is_cost(quantity):
+        if min((*ours.values(), *theirs.values()), default=0.0) <= 0:
+            return None
+        ours, theirs = ({s: math.log(v) for s, v in values.items()} for values in (ours, theirs))
+    return paired_difference(ours, theirs)
 
 
-def _conditions(record: Record) -> Mapping[str, object]:
-    """Return what must agree; how energy was measured is among it where it was."""
-    reading = record.training.energy if record.training is not None else None
-    if record.inference is not None:
-        reading = record.inference.batches[0].energy_per_image
-    machine = {f"machine.{key}": value for key, value in vars(record.machine).items()}
-    protocol = {f"protocol.{key}": value for key, value in vars(record.case.protocol).items()}
-    return {
-        "kind": record.case.kind,
-        "dataset": record.case.dataset,
-        "data.version": record.data.version,
-        "data.backbone": record.data.backbone,
-        **protocol,
-        **machine,
-        **({"energy.method": reading.method} if reading is not None and reading.energy_j is not None else {}),
-    }
+def _is_cost(quantity: Quantity) -> bool:
+    return quantity.name not in ("score", "train_score")
 
 
-def _below_floor(pair: str, metric: str, value: float, tolerance: Tolerance) -> Finding | None:
-    minimum = tolerance.minimum
-    assert minimum is not None
-    if value >= minimum:
-        return None
-    message = f"{pair}: {metric} is {value:.4g}, below the floor of {minimum:.4g} ({tolerance.source})"
-    return Finding(pair, metric, value, None, message)
-
-
-def _behind_baseline(
-    pair: str, metric: str, value: float, baseline: float, tolerance: Tolerance
-) -> Finding | None:
-    if tolerance.allowed_ratio is not None:
-        allowed = baseline * tolerance.allowed_ratio
-        missed = value > allowed
-        bound = f"allowed is {allowed:.4g}, {tolerance.allowed_ratio:g} times the baseline"
-    else:
-        assert tolerance.allowed_drop is not None
-        allowed = baseline - tolerance.allowed_drop
-        missed = value < allowed
-        bound = f"allowed is {allowed:.4g}, {tolerance.allowed_drop:g} below the baseline"
-    if not missed:
-        return None
-    message = f"{pair}: {metric} is {value:.4g}, the baseline's {baseline:.4g}; {bound} ({tolerance.source})"
-    return Finding(pair, metric, value, baseline, message)
+def _word(quantity: Quantity, found: Estimate) -> tuple[Word, str]:
+    gain = found.mean if quantity.better == "higher" else -found.mean
+    if quantity.exact:
+        return ("same" if gain == 0 else "better" if gain > 0 else "worse"), ""
+    if found.half_width is None:
+        return "undecided", "one run"
+    margin = math.log1p(COST_MARGIN) if _is_cost(quantity) else SCORE_MARGIN
+    if abs(found.mean) + found.half_width <= margin:
+        return "same", ""
+    if gain > found.half_width:
+        return "better", ""
+    if -gain > found.half_width:
+        return "worse", ""
+    return "undecided", "the runs scatter more than they differ"

@@ -1,53 +1,110 @@
-"""Cityscapes (Cordts et al. 2016, arXiv:1604.01685): 2,975 + 500 street scenes of 1024x2048, 19 classes.
+"""Cityscapes: 2,975 + 500 street scenes of 1024x2048, 19 classes, with BiSeNet-ResNet18.
 
-Reads the label files as published (``*_gtFine_labelIds.png``) and maps their ids to the 19 classes that
-are evaluated.
+**Source.** Cordts et al. 2016, arXiv:1604.01685. Label files are read as published
+(``*_gtFine_labelIds.png``), their ids mapped to the 19 classes that are evaluated.
+
+**Augmentation.** Rescale by 0.5 to 2, random crop of 512x512, horizontal flip, color jitter.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from greenbench.datasets import IGNORE_INDEX, Dataset, Splits
+from greenbench.nn.baselines import cross_entropy, sgd_sparing_vectors
+from greenbench.nn.schedules import poly
+from greenbench.spec.workload import MIOU, Setting, Workload
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from greenbench.data.masks import MaskData
+
+IGNORE_INDEX = 255
 
 FOLDER = "cityscapes"
+CROP = (512, 512)
 TRAIN_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 """Label ids of the classes 0 to 18, in that order."""
 
 
-def _load(root: Path) -> Splits:
+def _data(root: Path | None, device: torch.device) -> MaskData:
     import numpy as np
 
-    from greenbench.data.images import SegmentationFiles, pair_files
+    from greenbench.data.images import MaskFiles, pair_files
+    from greenbench.data.masks import MaskData
+    from greenbench.data.normalization import Normalization
+    from greenbench.data.views import View
 
+    folder = (root or Path()) / FOLDER
     class_of_id = np.full(256, IGNORE_INDEX, np.uint8)
     class_of_id[list(TRAIN_IDS)] = np.arange(len(TRAIN_IDS))
 
-    def read(split: str) -> SegmentationFiles:
-        masks = root / FOLDER / "gtFine" / split
+    def read(split: str) -> MaskFiles:
+        masks = folder / "gtFine" / split
 
         def mask_of(image: Path) -> Path:
             return masks / image.parent.name / image.name.replace("leftImg8bit", "gtFine_labelIds")
 
-        pairs = pair_files(root / FOLDER / "leftImg8bit" / split, "*/*_leftImg8bit.png", mask_of)
-        return SegmentationFiles(pairs, class_of_id)
+        return MaskFiles(
+            pair_files(folder / "leftImg8bit" / split, "*/*_leftImg8bit.png", mask_of), class_of_id
+        )
 
-    train, heldout = read("train"), read("val")
-    return Splits(train, heldout, f"{len(train)}+{len(heldout)} files")
+    train, validation = read("train"), read("val")
+    return MaskData(
+        train,
+        validation,
+        crop=CROP,
+        view=View(base_size=1024, scale_range=(0.5, 2.0), color_jitter=0.3, ignore_index=IGNORE_INDEX),
+        num_classes=len(TRAIN_IDS),
+        normalization=Normalization(),
+        version=f"{len(train)}+{len(validation)} files",
+        device=device,
+    )
 
 
-DATASETS = (
-    Dataset(
-        name="cityscapes",
-        title="Cityscapes",
-        task="segmentation",
-        classes=len(TRAIN_IDS),
-        image_size=(512, 512),
-        load=_load,
-        folder=FOLDER,
-        how_to_get=(
-            "Register at www.cityscapes-dataset.com and unpack leftImg8bit_trainvaltest.zip and "
-            "gtFine_trainvaltest.zip into its folder cityscapes."
-        ),
+def _weights(setting: Setting, root: Path | None) -> Path | None:
+    from greenbench.networks.weights import backbone_weights
+
+    return backbone_weights(root, setting.network.get("width", 1))
+
+
+def _network(num_classes: int, setting: Setting, root: Path | None) -> nn.Module:
+    from greenbench.networks.bisenet import BiSeNet
+    from greenbench.networks.weights import read_weights
+
+    network = BiSeNet(num_classes, **setting.network)
+    if weights := _weights(setting, root):
+        network.backbone.load_state_dict(read_weights(weights))
+    return network
+
+
+WORKLOAD = Workload(
+    name="cityscapes",
+    title="Cityscapes",
+    card=__doc__,
+    task="segmentation",
+    metric=MIOU,
+    num_classes=len(TRAIN_IDS),
+    image_size=CROP,
+    ignore_index=IGNORE_INDEX,
+    train_images=2975,
+    folder=FOLDER,
+    how_to_get=(
+        "Register at www.cityscapes-dataset.com and unpack leftImg8bit_trainvaltest.zip and "
+        "gtFine_trainvaltest.zip into its folder cityscapes."
     ),
+    data=_data,
+    network=_network,
+    weights=_weights,
+    optimizer=sgd_sparing_vectors,
+    schedule=poly,
+    loss=partial(cross_entropy, IGNORE_INDEX),
+    settings={
+        "short": Setting(epochs=20, batch_size=16, learning_rate=0.025, large_batch=32),
+        "paper": Setting(epochs=1000, batch_size=16, learning_rate=0.025, evaluate_every=10, large_batch=32),
+    },
+    fitted_size=(512, 1024),
 )

@@ -1,53 +1,106 @@
-"""COCO-Stuff 164k (Caesar et al. 2018, arXiv:1612.03716): 118,287 + 5,000 photographs, 171 classes.
+"""COCO-Stuff 164k: 118,287 + 5,000 photographs, 171 classes, with BiSeNet-ResNet18.
 
-The stuff-thing maps store raw ids 0 to 181, of which 171 are used and 255 is unlabeled; used ids are
-numbered in their order.
+**Source.** Caesar et al. 2018, arXiv:1612.03716. The stuff-thing maps store raw ids 0 to 181, of which 171
+are used and 255 is unlabeled. Used ids are numbered in their order.
+
+**Augmentation.** Rescale by 0.5 to 2 of a short side of 640, random crop of 640x640, horizontal flip.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from greenbench.datasets import IGNORE_INDEX, Dataset, Splits
+from greenbench.nn.baselines import cross_entropy, sgd_sparing_vectors
+from greenbench.nn.schedules import poly
+from greenbench.spec.workload import MIOU, Setting, Workload
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from greenbench.data.masks import MaskData
+
+IGNORE_INDEX = 255
 
 FOLDER = "coco_stuff164k"
+CROP = (640, 640)
 UNUSED_IDS = (11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90)
 CLASSES = 182 - len(UNUSED_IDS)
 
 
-def _load(root: Path) -> Splits:
+def _data(root: Path | None, device: torch.device) -> MaskData:
     import numpy as np
 
-    from greenbench.data.images import SegmentationFiles, pair_files
+    from greenbench.data.images import MaskFiles, pair_files
+    from greenbench.data.masks import MaskData
+    from greenbench.data.normalization import Normalization
+    from greenbench.data.views import View
 
+    folder = (root or Path()) / FOLDER
     class_of_id = np.full(256, IGNORE_INDEX, np.uint8)
-    used = [raw for raw in range(182) if raw not in UNUSED_IDS]
-    class_of_id[used] = np.arange(CLASSES)
+    class_of_id[[raw for raw in range(182) if raw not in UNUSED_IDS]] = np.arange(CLASSES)
 
-    def read(split: str) -> SegmentationFiles:
-        masks = root / FOLDER / "annotations" / split
+    def read(split: str) -> MaskFiles:
+        masks = folder / "annotations" / split
         pairs = pair_files(
-            root / FOLDER / "images" / split, "*.jpg", lambda image: masks / image.with_suffix(".png").name
+            folder / "images" / split, "*.jpg", lambda image: masks / image.with_suffix(".png").name
         )
-        return SegmentationFiles(pairs, class_of_id)
+        return MaskFiles(pairs, class_of_id)
 
-    train, heldout = read("train2017"), read("val2017")
-    return Splits(train, heldout, f"{len(train)}+{len(heldout)} files")
+    train, validation = read("train2017"), read("val2017")
+    return MaskData(
+        train,
+        validation,
+        crop=CROP,
+        view=View(base_size=640, scale_range=(0.5, 2.0), ignore_index=IGNORE_INDEX),
+        num_classes=CLASSES,
+        normalization=Normalization(),
+        version=f"{len(train)}+{len(validation)} files",
+        device=device,
+    )
 
 
-DATASETS = (
-    Dataset(
-        name="coco_stuff",
-        title="COCO-Stuff",
-        task="segmentation",
-        classes=CLASSES,
-        image_size=(640, 640),
-        load=_load,
-        folder=FOLDER,
-        how_to_get=(
-            "Unpack train2017.zip and val2017.zip into its folder coco_stuff164k/images and "
-            "stuffthingmaps_trainval2017.zip into coco_stuff164k/annotations "
-            "(github.com/nightrome/cocostuff)."
-        ),
+def _weights(setting: Setting, root: Path | None) -> Path | None:
+    from greenbench.networks.weights import backbone_weights
+
+    return backbone_weights(root, setting.network.get("width", 1))
+
+
+def _network(num_classes: int, setting: Setting, root: Path | None) -> nn.Module:
+    from greenbench.networks.bisenet import BiSeNet
+    from greenbench.networks.weights import read_weights
+
+    network = BiSeNet(num_classes, **setting.network)
+    if weights := _weights(setting, root):
+        network.backbone.load_state_dict(read_weights(weights))
+    return network
+
+
+WORKLOAD = Workload(
+    name="coco_stuff",
+    title="COCO-Stuff",
+    card=__doc__,
+    task="segmentation",
+    metric=MIOU,
+    num_classes=CLASSES,
+    image_size=CROP,
+    ignore_index=IGNORE_INDEX,
+    folder=FOLDER,
+    how_to_get=(
+        "Unpack train2017.zip and val2017.zip into its folder coco_stuff164k/images and "
+        "stuffthingmaps_trainval2017.zip into coco_stuff164k/annotations (github.com/nightrome/cocostuff)."
     ),
+    data=_data,
+    network=_network,
+    weights=_weights,
+    optimizer=sgd_sparing_vectors,
+    schedule=poly,
+    loss=partial(cross_entropy, IGNORE_INDEX),
+    settings={
+        "short": Setting(epochs=4, batch_size=12, learning_rate=0.01, large_batch=32),
+        "paper": Setting(epochs=60, batch_size=12, learning_rate=0.01, evaluate_every=5, large_batch=32),
+    },
+    fitted_size=(640, 1144),
 )

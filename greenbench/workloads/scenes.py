@@ -1,13 +1,17 @@
-"""Segmentation scenes composed from the shipped digits on textured backgrounds, made from a seed.
+"""Scenes made of the digits that come with the package on textured backgrounds, with a narrow BiSeNet-ResNet18.
 
-A scene holds a few digits, each of a random size and place, on a background of smooth noise and stripes.
-Each digit class prefers a hue, from which single digits stray so far that color alone does not tell the
-classes apart. A pixel's class is that of the digit whose thickened stroke covers it, or background (0). The
-soft rim, where digit and background mix, carries the ignore label. ``scenes4`` has three digit classes and the
+A scene holds a few digits, each of a random size and place, on a background of smooth noise and stripes. Each
+digit class prefers a hue, from which single digits stray so far that color alone does not tell the classes
+apart. A pixel's class is that of the digit whose thickened stroke covers it, or background (0). The soft rim,
+where digit and background mix, carries the ignore label. ``scenes4`` has three digit classes and the
 background, ``scenes6`` five.
 
 Everything is drawn with NumPy's legacy generator, whose streams are frozen, so the scenes are the same on
-every machine; the version is a digest of the pixels themselves.
+every machine. The version is a digest of the pixels themselves.
+
+**Source.** Made for this suite; the digits are those of the workload ``digits``.
+
+**Augmentation.** Horizontal flip.
 """
 
 from __future__ import annotations
@@ -18,15 +22,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from greenbench.datasets import IGNORE_INDEX, Dataset, Splits
-from greenbench.datasets.digits import HELD_OUT_EVERY, LEVELS, read_scans
+from greenbench.nn.baselines import cross_entropy, sgd_sparing_vectors
+from greenbench.nn.schedules import poly
+from greenbench.spec.workload import MIOU, Setting, Workload
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
+    from torch import nn
 
+    from greenbench.data.masks import MaskData
+
+IGNORE_INDEX = 255
 SIDE = 64
 TRAIN_SCENES = 256
-HELD_OUT_SCENES = 64
+VALIDATION_SCENES = 64
 DIGITS_PER_SCENE = (2, 3)
 ENLARGEMENT = (3.0, 5.0)
 """The 8 px scans become 24 to 40 px."""
@@ -110,19 +120,25 @@ def _scene(
     return (image.clip(0, 1) * 255).round().astype(np.uint8), mask
 
 
-def _load(_root: Path, name: str) -> Splits:
+def _data(digits: tuple[int, ...], _root: Path | None, device: torch.device) -> MaskData:
     import numpy as np
     import torch
 
     from greenbench.data.images import ResidentImages
+    from greenbench.data.masks import MaskData
+    from greenbench.data.normalization import Normalization
+    from greenbench.data.scans import LEVELS, VALIDATION_EVERY, read_scans
+    from greenbench.data.views import View
 
     scans, labels = read_scans()
-    digits = DIGIT_CLASSES[name]
     digest = hashlib.sha256()
     splits = []
     # Scenes of one split use the digits of that split alone: no stroke is seen in both.
-    heldout_scan = np.arange(len(labels)) % HELD_OUT_EVERY == 0
-    for seed, scenes, in_split in ((1, TRAIN_SCENES, ~heldout_scan), (2, HELD_OUT_SCENES, heldout_scan)):
+    for_validation = np.arange(len(labels)) % VALIDATION_EVERY == 0
+    for seed, scenes, in_split in (
+        (1, TRAIN_SCENES, ~for_validation),
+        (2, VALIDATION_SCENES, for_validation),
+    ):
         random = np.random.RandomState(seed)
         usable = in_split & np.isin(labels, digits)
         coverage = _thicken(scans[usable] / LEVELS)
@@ -131,19 +147,54 @@ def _load(_root: Path, name: str) -> Splits:
         pixels, mask = np.stack(images).transpose(0, 3, 1, 2).copy(), np.stack(masks)
         digest.update(pixels.tobytes() + mask.tobytes())
         splits.append(ResidentImages(torch.from_numpy(pixels), torch.from_numpy(mask)))
-    return Splits(splits[0], splits[1], digest.hexdigest()[:12])
+    return MaskData(
+        splits[0],
+        splits[1],
+        crop=(SIDE, SIDE),
+        view=View(base_size=SIDE, ignore_index=IGNORE_INDEX),
+        num_classes=len(digits) + 1,
+        normalization=Normalization((0.4, 0.4, 0.4), (0.25, 0.25, 0.25)),
+        version=digest.hexdigest()[:12],
+        device=device,
+    )
 
 
-DATASETS = tuple(
-    Dataset(
+def _network(num_classes: int, setting: Setting, _root: Path | None) -> nn.Module:
+    from greenbench.networks.bisenet import BiSeNet
+
+    return BiSeNet(num_classes, **setting.network)
+
+
+def _scenes(name: str, floor: float, floor_source: str) -> Workload:
+    digits = DIGIT_CLASSES[name]
+    return Workload(
         name=name,
         title=f"Scenes-{len(digits) + 1}",
+        card=__doc__ or "",
         task="segmentation",
-        classes=len(digits) + 1,
+        metric=MIOU,
+        num_classes=len(digits) + 1,
         image_size=(SIDE, SIDE),
-        load=partial(_load, name=name),
-        mean=(0.4, 0.4, 0.4),
-        std=(0.25, 0.25, 0.25),
+        ignore_index=IGNORE_INDEX,
+        data=partial(_data, digits),
+        network=_network,
+        optimizer=sgd_sparing_vectors,
+        schedule=poly,
+        loss=partial(cross_entropy, IGNORE_INDEX),
+        settings={
+            "smoke": Setting(
+                epochs=4,
+                batch_size=16,
+                learning_rate=0.1,
+                network={"width": 0.25, "norm_momentum": 0.3},
+                floor=floor,
+                floor_source=floor_source,
+            )
+        },
     )
-    for name, digits in DIGIT_CLASSES.items()
+
+
+WORKLOADS = (
+    _scenes("scenes4", 0.55, "0.72 to 0.74 over 5 seeds; background alone scores 0.17"),
+    _scenes("scenes6", 0.25, "0.33 to 0.47 over 5 seeds; background alone scores 0.11"),
 )

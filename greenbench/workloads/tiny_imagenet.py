@@ -1,16 +1,28 @@
-"""Tiny-ImageNet (Pouransari and Ghili 2014): 64x64 images in 200 classes, 500 + 50 of each."""
+"""Tiny-ImageNet: 64x64 images in 200 classes, 500 + 50 of each, with ResNet-50.
+
+**Source.** Pouransari and Ghili 2014, Tiny ImageNet Visual Recognition Challenge.
+
+**Augmentation.** Random crop of 64 after padding by 8, horizontal flip.
+"""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from greenbench.datasets import Dataset, Splits
 from greenbench.errors import UserError
+from greenbench.nn.baselines import cross_entropy, sgd
+from greenbench.nn.schedules import step_decay
+from greenbench.spec.workload import ACCURACY, Setting, Workload
 
 if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
     from greenbench.data.images import ResidentImages
+    from greenbench.data.labels import LabelData
 
 FOLDER = "tiny-imagenet-200"
 CLASSES = 200
@@ -27,13 +39,18 @@ def _read(files: list[Path], labels: list[int]) -> ResidentImages:
     return ResidentImages(torch.stack(images), torch.tensor(labels))
 
 
-def _load(root: Path) -> Splits:
-    folder = root / FOLDER
+def _data(root: Path | None, device: torch.device) -> LabelData:
+    from greenbench.data.augmentation import Augmentation
+    from greenbench.data.labels import LabelData
+    from greenbench.data.normalization import Normalization
+
+    folder = (root or Path()) / FOLDER
     class_folders = sorted(path for path in folder.glob("train/*") if path.is_dir())
     if len(class_folders) != CLASSES:
         raise UserError(
             f"tiny_imagenet: {folder / 'train'} holds {len(class_folders)} class folders instead of "
-            f"{CLASSES}; {CURE}"
+            f"{CLASSES}",
+            CURE,
         )
     train = [
         (file, label)
@@ -44,37 +61,56 @@ def _load(root: Path) -> Splits:
     annotations = folder / "val" / "val_annotations.txt"
     try:
         lines = [line.split("\t") for line in annotations.read_text().splitlines()]
-        heldout = [(folder / "val" / "images" / name, label_of[wnid]) for name, wnid, *_ in lines]
+        validation = [(folder / "val" / "images" / name, label_of[wnid]) for name, wnid, *_ in lines]
     except FileNotFoundError as error:
-        raise UserError(f"tiny_imagenet: {annotations} is missing; {CURE}") from error
+        raise UserError(f"tiny_imagenet: {annotations} is missing", CURE) from error
     except (KeyError, ValueError) as error:
         raise UserError(
             f"tiny_imagenet: {annotations} has a line that does not name an image and one of the classes "
-            f"({error}); {CURE}"
+            f"({error})",
+            CURE,
         ) from error
     # Parts of the data set are in circulation: their files count, not the list.
-    heldout = [(file, label) for file, label in heldout if file.is_file()]
-    for split, files in (("train", train), ("val", heldout)):
+    validation = [(file, label) for file, label in validation if file.is_file()]
+    for split, files in (("train", train), ("val", validation)):
         if not files:
-            raise UserError(f"tiny_imagenet: {folder / split} holds no images; {CURE}")
-    return Splits(
+            raise UserError(f"tiny_imagenet: {folder / split} holds no images", CURE)
+    return LabelData(
         _read([file for file, _ in train], [label for _, label in train]),
-        _read([file for file, _ in heldout], [label for _, label in heldout]),
-        f"{len(train)}+{len(heldout)} files",
+        _read([file for file, _ in validation], [label for _, label in validation]),
+        augmentation=Augmentation(padding=8, flip=True, rotation_degrees=0),
+        normalization=Normalization((0.4802, 0.4481, 0.3975), (0.2770, 0.2691, 0.2821)),
+        version=f"{len(train)}+{len(validation)} files",
+        device=device,
     )
 
 
-DATASETS = (
-    Dataset(
-        name="tiny_imagenet",
-        title="Tiny-ImageNet",
-        task="classification",
-        classes=CLASSES,
-        image_size=(64, 64),
-        load=_load,
-        folder=FOLDER,
-        how_to_get="Unpack tiny-imagenet-200.zip (from cs231n.stanford.edu) into the data root.",
-        mean=(0.4802, 0.4481, 0.3975),
-        std=(0.2770, 0.2691, 0.2821),
-    ),
+def _network(num_classes: int, setting: Setting, _root: Path | None) -> nn.Module:
+    from greenbench.networks.resnet import resnet50
+
+    return resnet50(num_classes, **setting.network)
+
+
+WORKLOAD = Workload(
+    name="tiny_imagenet",
+    title="Tiny-ImageNet",
+    card=__doc__,
+    task="classification",
+    metric=ACCURACY,
+    num_classes=CLASSES,
+    image_size=(64, 64),
+    train_images=100_000,
+    folder=FOLDER,
+    how_to_get="Unpack tiny-imagenet-200.zip (from cs231n.stanford.edu) into the data root.",
+    data=_data,
+    network=_network,
+    optimizer=sgd,
+    schedule=partial(step_decay, warmup_fraction=1 / 200),
+    loss=cross_entropy,
+    settings={
+        "short": Setting(epochs=10, batch_size=128, learning_rate=0.1, large_batch=256),
+        "paper": Setting(epochs=200, batch_size=128, learning_rate=0.1, large_batch=256),
+    },
+    fitted_size=(32, 32),
+    best_known={"accuracy": 0.650, "top5_accuracy": 0.860},
 )

@@ -10,7 +10,7 @@ import pynvml
 import pytest
 
 from bench_tests.nvml_stub import FOREVER, Stub
-from greenbench.energy import NoMeter, Status, open_meter
+from greenbench.energy import NoMeter, Reading, Status, open_meter
 from greenbench.energy.sources.nvml import open_nvml
 from greenbench.errors import UserError
 
@@ -29,6 +29,7 @@ class Fault:
     arrange: Callable[[Stub], None]
     status: Status
     reason: str
+    next_step: str | None = None
 
 
 def fault(call: str, code: int, start: float = 0.0, end: float = FOREVER, value: float = 0.0):
@@ -66,16 +67,18 @@ FIELDS = "nvmlDeviceGetFieldValues"
 UNMEASURED, VOID = Status.NOT_MEASURED, Status.INVALID
 
 UNAVAILABLE = [
-    Fault("driver not loaded", fault("nvmlInitWithFlags", 9), UNMEASURED, "load the NVIDIA driver"),
-    Fault("version mismatch", fault("nvmlInitWithFlags", 18), UNMEASURED, "versions: reboot"),
-    Fault("library not found", fault("nvmlInitWithFlags", 12), UNMEASURED, "install the NVIDIA driver"),
-    Fault("no permission", fault("nvmlInitWithFlags", 4), UNMEASURED, "ask the administrator"),
+    Fault(
+        "driver not loaded", fault("nvmlInitWithFlags", 9), UNMEASURED, "Loaded (9)", "load the NVIDIA driver"
+    ),
+    Fault("version mismatch", fault("nvmlInitWithFlags", 18), UNMEASURED, "(18)", "reboot"),
+    Fault("library not found", fault("nvmlInitWithFlags", 12), UNMEASURED, "(12)", "install the NVIDIA"),
+    Fault("no permission", fault("nvmlInitWithFlags", 4), UNMEASURED, "Permissions (4)", "ask the admin"),
     Fault("unknown error", fault("nvmlInitWithFlags", 999), UNMEASURED, "Unknown Error (999)"),
     Fault("no GPU", command("gpus 0"), UNMEASURED, "no GPU in this machine"),
     Fault("count fails", fault("nvmlDeviceGetCount", 999), UNMEASURED, "Unknown Error"),
     Fault("handle refused", fault("nvmlDeviceGetHandleByIndex", 4), UNMEASURED, "Permissions (4)"),
-    Fault("GPU lost before", fault("nvmlDeviceGetName", 15), UNMEASURED, "GPU is lost (15)"),
-    Fault("MIG on", command("set 0 mig 1"), UNMEASURED, "split by MIG"),
+    Fault("GPU lost before", fault("nvmlDeviceGetName", 15), UNMEASURED, "GPU is lost (15)", "reboot"),
+    Fault("MIG on", command("set 0 mig 1"), UNMEASURED, "split by MIG", "turn MIG off"),
     Fault("no counter, no power", several(no_counter, no_power), UNMEASURED, "neither energy nor power"),
     Fault("fields not ready", several(fault(FIELDS, 27), no_counter, no_power), UNMEASURED, "neither"),
     Fault(
@@ -87,7 +90,7 @@ UNAVAILABLE = [
 ]
 
 IN_THE_WINDOW = [
-    Fault("GPU lost", fault(FIELDS, 15, MIDDLE), VOID, "GPU is lost (15)"),
+    Fault("GPU lost", fault(FIELDS, 15, MIDDLE), VOID, "GPU is lost (15)", "reboot"),
     Fault("GPU lost for a poll", fault(FIELDS, 15, MIDDLE, MIDDLE + 0.05), VOID, "GPU is lost"),
     Fault("unknown error in a poll", fault(FIELDS, 999, MIDDLE, MIDDLE + 0.05), VOID, "(999)"),
     Fault("counter refused", fault("field:83", 4, MIDDLE), VOID, "Insufficient Permissions (4)"),
@@ -102,12 +105,12 @@ IN_THE_WINDOW = [
     Fault("reset required", fault(FIELDS, 16, MIDDLE), VOID, "requires restart (16)"),
     Fault("temperature: lost", fault("nvmlDeviceGetTemperature", 15, MIDDLE), VOID, "GPU is lost"),
     Fault("counter stops", fault("field:83", 0, OPENED, value=5e6), VOID, "stood still"),
-    Fault("counter stops later", command("wave 0 0 0 100 8 0"), VOID, "in the last 4.0 s"),
+    Fault("counter stops later", command("wave 0 0 0 100 8 0"), VOID, "in the last 4.0 s", "update"),
     Fault("counter leaps", fault("field:83", 0, 11.8, value=9e12), VOID, "above what the device"),
     Fault("power says 0 W", fault("field:186", 0, OPENED, value=0.0), VOID, "the integrated power 0 J"),
-    Fault("power says 4 MW", fault("field:186", 0, OPENED, value=4e9), VOID, "more than 25% apart"),
+    Fault("power says 4 MW", fault("field:186", 0, OPENED, value=4e9), VOID, "more than 25% apart", "do not trust"),
     Fault("above the limit", power_of(500.0), VOID, "above what the device can draw (300 W)"),
-    Fault("throttled by heat", command("set 0 thermal_share 0.4"), VOID, "heat for 40% of the window"),
+    Fault("throttled by heat", command("set 0 thermal_share 0.4"), VOID, "heat for 40% of the window", "cool"),
     Fault("no power: 0 W", several(no_counter, fault("field:186", 3), fault("field:185", 3),
           fault("nvmlDeviceGetPowerUsage", 0, value=0.0)), VOID, "a mean power of 0.0 W"),
     Fault("no counter: 4 MW", several(no_counter, fault("field:186", 0, value=4e9)), VOID, "4e+06 W"),
@@ -124,6 +127,13 @@ def measure(stub: Stub, seconds: float = WINDOW_S):
         return window.reading
 
 
+def check_next_step(fault: Fault, reading: Reading) -> None:
+    """The next step is a field of the reading, and no part of its reason."""
+    if fault.next_step is not None:
+        assert fault.next_step in reading.next_step
+    assert reading.next_step is None or reading.next_step not in reading.reason
+
+
 def test_without_a_fault_there_is_a_number(stub):
     reading = measure(stub)
     assert reading.status is Status.MEASURED
@@ -133,7 +143,7 @@ def test_without_a_fault_there_is_a_number(stub):
 
 @pytest.mark.parametrize("fault", UNAVAILABLE, ids=lambda fault: fault.name)
 def test_what_cannot_be_measured_at_all_says_why(stub, monkeypatch, fault):
-    monkeypatch.setattr("greenbench.energy.sources.nvml.SystemClock", stub.clock)
+    monkeypatch.setattr("greenbench.energy.sources.nvml.opening.SystemClock", stub.clock)
     fault.arrange(stub)
     meter = open_meter("auto")
     assert isinstance(meter, NoMeter)
@@ -142,8 +152,10 @@ def test_what_cannot_be_measured_at_all_says_why(stub, monkeypatch, fault):
     assert window.reading.status is fault.status
     assert window.reading.energy_j is None
     assert fault.reason in window.reading.reason
-    with pytest.raises(UserError, match="greenbench doctor"):
+    check_next_step(fault, window.reading)
+    with pytest.raises(UserError, match="greenbench doctor") as caught:
         open_meter("nvml")
+    assert (fault.next_step or "") in caught.value.next_step
 
 
 @pytest.mark.parametrize("fault", IN_THE_WINDOW, ids=lambda fault: fault.name)
@@ -152,6 +164,7 @@ def test_a_fault_in_the_window_leaves_no_number(stub, fault):
     reading = measure(stub)
     assert reading.status is fault.status
     assert fault.reason in reading.reason
+    check_next_step(fault, reading)
     assert reading.energy_j is None
     assert reading.net_energy_j is None
     assert reading.uncertainty_j is None
@@ -171,6 +184,7 @@ def test_a_window_of_less_than_two_ticks_is_refused(stub, seconds):
     assert reading.status is Status.NOT_MEASURED
     assert reading.energy_j is None
     assert "updates every 100 ms" in reading.reason
+    assert reading.next_step == "measure more work at once"
 
 
 def test_a_short_window_is_marked(stub):
@@ -195,6 +209,7 @@ def test_a_foreign_process_that_comes_in_the_window_is_seen(stub, policy):
     reading = window.reading
     assert f"shared with process {os.getppid()} (" in reading.reason
     assert reading.status is (Status.INVALID if policy == "fail" else Status.ESTIMATED)
+    assert reading.next_step.startswith("stop the other program")
     assert (reading.energy_j is None) == (policy == "fail")
 
 

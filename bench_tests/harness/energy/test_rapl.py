@@ -48,6 +48,7 @@ def powercap(tmp_path: Path) -> Powercap:
 def measure(powercap: Powercap, seconds: float = 10.0):
     with powercap.open() as meter, meter.window("work") as window:
         powercap.clock.sleep(seconds)
+    assert meter.name == "rapl"
     return window
 
 
@@ -123,6 +124,8 @@ def test_refused_permission_is_said_with_the_command_that_grants_it(powercap, mo
     with pytest.raises(SourceUnavailable, match=r"sudo chmod a\+r /sys/class/powercap") as caught:
         powercap.open()
     assert not caught.value.absent
+    assert "chmod" in caught.value.next_step
+    assert "chmod" not in caught.value.reason
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")

@@ -9,10 +9,10 @@ import pytest
 
 from greenbench.energy import NoMeter, Reading, Status, Uncertainty, check_source, open_meter, total
 from greenbench.energy.clock import VirtualClock
-from greenbench.energy.sources.estimate import EstimateMeter
 from greenbench.energy.idle import Idle
+from greenbench.energy.sources.estimate import EstimateMeter
 from greenbench.energy.sources.nvml import open_nvml
-from greenbench.energy.reading import together
+from greenbench.energy.sums import together
 from greenbench.errors import UserError
 
 
@@ -25,7 +25,7 @@ def measured(energy_j: float = 1000.0, seconds: float = 10.0, **more) -> Reading
     return Reading(energy_j, Status.MEASURED, "nvml-counter", seconds, **fields)
 
 
-LOST = Reading(None, Status.INVALID, "nvml-counter", 10.0, "GPU is lost")
+LOST = Reading(None, Status.INVALID, "nvml-counter", 10.0, "GPU is lost", "reboot")
 
 
 @pytest.mark.parametrize("status", [Status.NOT_MEASURED, Status.INVALID])
@@ -40,7 +40,7 @@ def test_a_status_with_a_value_has_one(status):
         Reading(None, status, "nvml-counter", 1.0, "a reason")
 
 
-def test_no_figure_without_a_reason():
+def test_no_number_without_a_reason():
     with pytest.raises(ValueError, match="needs the reason"):
         Reading(None, Status.INVALID, "nvml-counter", 1.0)
 
@@ -79,13 +79,19 @@ def test_a_sum_with_a_void_part_is_void_and_keeps_its_reason():
     whole = total([measured(), LOST, measured()])
     assert whole.energy_j is None
     assert whole.status is Status.INVALID
-    assert whole.reason == "GPU is lost"
+    assert (whole.reason, whole.next_step) == ("GPU is lost", "reboot")
     assert whole.seconds == 30.0
 
 
 def test_a_sum_is_as_good_as_its_worst_part():
     guess = Reading(5.0, Status.ESTIMATED, "estimate", 1.0, "as given")
     assert total([measured(), guess]).status is Status.ESTIMATED
+
+
+def test_the_next_step_stays_beside_its_reason():
+    assert LOST.scaled(3.0).next_step == "reboot"
+    assert LOST.net_of(Idle(20.0, 1.0, 5.0)).next_step == "reboot"
+    assert together([measured(), LOST]).next_step == "reboot"
 
 
 def test_a_sum_of_nothing_was_not_measured():
@@ -154,6 +160,7 @@ def test_an_estimate_is_called_one():
     assert window.reading.status is Status.ESTIMATED
     assert window.reading.reason == "estimated: 65 W, as given, times 10.00 s"
     assert meter.idle(5.0).power_w is None
+    assert meter.name == "estimate 65 W"
 
 
 @pytest.mark.parametrize("source", ["auto", "none", "nvml", "nvml:module", "paper", "rapl", "estimate:65"])
@@ -174,5 +181,6 @@ def test_a_source_that_does_not_exist_is_the_users_error(source):
 def test_none_measures_time_alone():
     with open_meter("none") as meter, meter.window("work") as window:
         pass
+    assert meter.name == "none"
     assert window.reading.status is Status.NOT_MEASURED
     assert window.reading.seconds >= 0

@@ -64,13 +64,15 @@ def test_a_recorded_fault_is_replayed(record, stub):
     for (_, (ours,)), (_, (theirs,)) in zip(replay_windows(path), live, strict=True):
         assert ours.status is theirs.status
         assert ours.energy_j is None
-        assert ours.reason == theirs.reason
+        assert (ours.reason, ours.next_step) == (theirs.reason, theirs.next_step)
+        assert ours.next_step.startswith("reboot")
 
 
 def test_a_live_program_can_be_measured_by_a_trace(record):
     path, _ = record()
     with open_meter(f"replay:{path}") as meter, meter.window("work") as window:
         meter.clock.sleep(0.6)
+    assert meter.name == "replay trace.jsonl"
     assert window.reading.status is Status.MEASURED_SHORT
     assert window.reading.method == "replay-nvml-counter"
     assert any("played back" in note for note in window.reading.notes)

@@ -43,7 +43,7 @@ def test_beside_a_busy_interpreter_the_time_is_still_right(real):
 
 
 def test_sampling_takes_little_of_a_core(real):
-    """A loose bound for shared machines; ``python -m bench_tests.speed`` gives the figure."""
+    """A loose bound for shared machines; ``python -m bench_tests.speed`` gives the number."""
     with open_nvml(lambda: None) as meter, meter.window("work"):
         before = time.process_time()
         time.sleep(2.0)

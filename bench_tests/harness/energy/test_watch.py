@@ -160,6 +160,7 @@ def test_a_fault_in_the_window_leaves_null_and_the_commands_exit_code(with_gpu):
     assert done.returncode == 5
     assert (reading["status"], reading["energy_j"]) == ("invalid", None)
     assert "GPU is lost" in reading["reason"]
+    assert reading["next_step"].startswith("reboot")
 
 
 def test_a_foreign_process_makes_the_reading_an_estimate_or_refuses(with_gpu):

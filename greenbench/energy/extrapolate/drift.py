@@ -1,14 +1,14 @@
 """The energy per step of a long training, from blocks of steps at its beginning.
 
-A card that has just begun to work is not yet as warm as it will be, and its power creeps for a minute.
-Waiting for that to end would cost more than the measurement. So the blocks are explained by what lasts and
-what decays, with time constants that coolers have::
+A GPU warms up in the first minute of work, and its power drifts. Waiting for that to end would cost more
+than the measurement. So the blocks are fitted by a lasting and a decaying part, with the time constants of
+usual coolers::
 
     energy per step at time t  =  lasting + transient * exp(-t / tau)
 
-and the line is continued to the planned number of steps. How large a transient can be is known beforehand
-(`PRIOR`), which keeps a short series from being taken for a trend. This is Bayesian linear regression, for
-each tau, with the taus weighted by their evidence (Bishop, Pattern Recognition and Machine Learning, 3.3-4).
+and the fit is continued to the planned number of steps. The usual size of a transient is given (`PRIOR`), so
+that a short series is not taken for a trend. This is Bayesian linear regression for each tau, with the taus
+weighted by their evidence (Bishop, Pattern Recognition and Machine Learning, 3.3-4).
 """
 
 from __future__ import annotations

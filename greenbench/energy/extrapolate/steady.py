@@ -1,9 +1,9 @@
-"""The energy of a whole training from a part of it: the paper's way, and a cheaper one with an interval.
+"""The energy of a training from blocks of its steps, with an interval.
 
-The study measures 10 epochs and scales (section 3.3): `from_epochs`. But steps of one training are alike,
-so that seconds tell as much as minutes, once the card is warm: `SteadyEnergy` measures blocks of steps,
-stops when the 95 % interval of the energy per step is within a target, and scales by the planned steps.
-Stages with different work, as in progressive resizing, are measured each and added::
+Steps of one training are alike, so that seconds tell as much as minutes once the GPU is warm. `SteadyEnergy`
+measures blocks of steps. It stops when the 95 % interval of the energy per step is within a target, and
+scales to the planned steps. Stages of different work, as in progressive resizing, are measured one by one;
+the training's energy is their sum::
 
     energy = SteadyEnergy(meter, {"32 px": 78_200})
     for size in sizes_by_epoch:
@@ -13,8 +13,8 @@ Stages with different work, as in progressive resizing, are measured each and ad
                 step_done()
     reading = energy.reading
 
-Once a stage is known well enough, its further steps cost nothing (`step_done` returns at once), and
-`SteadyEnergy.known` tells a run that is after the energy alone that it may stop.
+Once a stage is known well enough, its further steps cost nothing: `step_done` returns at once. A run that
+is there for the energy alone may then stop; `SteadyEnergy.known` says so.
 """
 
 from __future__ import annotations
@@ -23,13 +23,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from statistics import stdev
-
-from scipy.special import stdtrit
 
 from greenbench.energy.extrapolate.drift import MIN_BLOCKS, Block, PerStep, per_step
 from greenbench.energy.gates import MIN_SECONDS, MIN_TICKS
-from greenbench.energy.reading import COVERAGE, Reading, Status, Uncertainty, total
+from greenbench.energy.reading import COVERAGE, Reading, Status, Uncertainty
+from greenbench.energy.sums import total
 from greenbench.energy.window import Meter, Window
 
 
@@ -56,7 +54,7 @@ class SteadySettings:
 
 
 class SteadyStage:
-    """The blocks of one stage, and when they are enough. Pure: takes readings, returns a reading."""
+    """The blocks of one stage, and when they are enough."""
 
     def __init__(self, settings: SteadySettings) -> None:
         self._settings = settings
@@ -72,10 +70,10 @@ class SteadyStage:
         self._blocks.append((Block(steps, reading.energy_j or 0.0, start_s, self.seconds), reading))
 
     def calibrate(self, run: Reading) -> None:
-        """Make the last blocks add up to the window that was open around all of them.
+        """Scale the last blocks so that they add up to the window that was open around all of them.
 
-        A block ends where a step does, so that what the interpolation gets wrong at its edges is the same in
-        every block. The window around them has these edges only once.
+        Every block ends where a step ends, so that the interpolation errs there in the same way each time.
+        The window around them has only two edges.
         """
         if run.energy_j is None:
             self._blocks.append((Block(0, 0.0, self.seconds, self.seconds), run))
@@ -97,11 +95,11 @@ class SteadyStage:
 
     @property
     def failure(self) -> Reading | None:
-        """The first block without a figure: with it, the stage cannot have one either."""
+        """The first block without energy; with it, the stage has none either."""
         return next((reading for _, reading in self._blocks if reading.energy_j is None), None)
 
     def known(self, planned_steps: int) -> bool:
-        """Whether more blocks would not help: target or limit reached, or a block without a figure."""
+        """Whether measuring can end: target or limit reached, or a block without energy."""
         if self.failure is not None or self.seconds >= self._settings.limit_s:
             return True
         kept = self._kept()
@@ -130,6 +128,7 @@ class SteadyStage:
             energy_j=found.mean_j * planned_steps,
             status=Status.MEASURED if enough else whole.status,
             reason=f"{measured} of {planned_steps} steps measured, energy per step {shown} (95 %)",
+            next_step=None if enough else whole.next_step,
             uncertainty=Uncertainty(
                 gain_j=gain_j / measured * planned_steps,
                 noise_j=found.noise_j * planned_steps,
@@ -173,21 +172,26 @@ class SteadyEnergy:
         self._planned = dict(planned_steps)
         self._settings = settings or SteadySettings()
         self.stages = {name: SteadyStage(self._settings) for name in self._planned}
+        self._latest = _not_measured("no step was trained")
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Callable[[], None]]:
         """Train inside, and call what this yields after every step. A stage can be entered again."""
         stage = self.stages[name]
         if self.known(name):
+            self._latest = _unmeasured_entry(stage.failure)
             yield lambda: None
             return
+        self._latest = _not_measured("the epoch did not end")
         blocks_before = stage.block_count
         run = _Block(self._meter, f"{name}, all steps")
         block = _Block(self._meter, f"{name}, block")
 
         def step_done() -> None:
             if not run.open:
+                run.missed += 1
                 return
+            run.steps += 1
             block.steps += 1
             if block.seconds >= self._settings.block_s:
                 stage.add(block.steps, block.close())
@@ -209,17 +213,23 @@ class SteadyEnergy:
                 if steps and (alone or seconds >= self._settings.block_s / 2):
                     stage.add(steps, reading)
                 stage.calibrate(run.close())
+        self._latest = run.reading
+        if run.missed and run.reading.energy_j is not None:
+            self._latest = _not_measured(f"only {run.steps} steps of this epoch were measured")
 
     def known(self, name: str) -> bool:
         """Whether the stage of that name needs no more steps."""
         return self.stages[name].known(self._planned[name])
 
     @property
+    def latest(self) -> Reading:
+        """The reading of the stage that was left last, if all its steps were measured this time."""
+        return self._latest
+
+    @property
     def spent(self) -> Reading:
-        """Nothing that can be said of a training that ended early: a part of its steps was measured."""
-        return Reading(
-            None, Status.NOT_MEASURED, "steady", 0.0, "the training ended before its planned steps"
-        )
+        """Not measured: of a training that ended early, only a part of the steps was."""
+        return _not_measured("the training ended before its planned steps")
 
     @property
     def reading(self) -> Reading:
@@ -232,69 +242,15 @@ class SteadyEnergy:
         return replace(whole, reason="; ".join(measured))
 
 
-class EpochEnergy:
-    """Measures whole epochs, all or the first few, and scales them to the run (section 3.3 of the study).
-
-    It is used as `SteadyEnergy` is, a stage being one epoch.
-
-    Parameters
-    ----------
-    meter
-        Opens the epochs' windows.
-    planned_epochs
-        Epochs of the whole training.
-    measured_epochs
-        How many to measure; None for all of them.
-    """
-
-    def __init__(self, meter: Meter, planned_epochs: int, measured_epochs: int | None = None) -> None:
-        self._meter = meter
-        self._planned = planned_epochs
-        self._to_measure = planned_epochs if measured_epochs is None else min(measured_epochs, planned_epochs)
-        self._readings: list[Reading] = []
-        self._run = 0
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[Callable[[], None]]:
-        """Train one epoch inside."""
-        self._run += 1
-        if len(self._readings) == self._to_measure:
-            yield lambda: None
-            return
-        with self._meter.window(name) as window:
-            yield lambda: None
-        self._readings.append(window.reading)
-
-    @property
-    def spent(self) -> Reading:
-        """The energy of the epochs so far; its reason says if a part was measured."""
-        return self._scaled_to(self._run)
-
-    @property
-    def reading(self) -> Reading:
-        """The energy of the whole training; its reason says if a part was measured."""
-        return self._scaled_to(self._planned)
-
-    def _scaled_to(self, epochs: int) -> Reading:
-        measured = len(self._readings)
-        if measured in (0, epochs):
-            return total(self._readings)
-        whole = from_epochs(self._readings, epochs)
-        remarks = [f"{measured} of {epochs} epochs measured"]
-        return replace(whole, reason="; ".join([*filter(None, [whole.reason]), *remarks]))
+def _unmeasured_entry(failure: Reading | None) -> Reading:
+    """Return why a known stage is not measured again."""
+    if failure is not None:
+        return Reading(None, Status.NOT_MEASURED, failure.method, 0.0, failure.reason, failure.next_step)
+    return _not_measured("no step of this epoch was measured: those before were enough")
 
 
-def from_epochs(readings: Sequence[Reading], planned_epochs: int) -> Reading:
-    """Scale measured epochs to the planned ones (section 3.3); the epochs' spread gives the interval."""
-    whole = total(readings)
-    if whole.energy_j is None:
-        return whole
-    energies_j = [reading.energy_j or 0.0 for reading in readings]
-    if len(readings) > 1 and whole.uncertainty is not None:
-        widening = float(stdtrit(len(readings) - 1, 0.975)) / COVERAGE
-        noise_j = widening * stdev(energies_j) * math.sqrt(len(readings))
-        whole = replace(whole, uncertainty=replace(whole.uncertainty, noise_j=noise_j))
-    return whole.scaled(planned_epochs / len(readings))
+def _not_measured(reason: str) -> Reading:
+    return Reading(None, Status.NOT_MEASURED, "steady", 0.0, reason)
 
 
 class _Block:
@@ -307,6 +263,8 @@ class _Block:
         self._window: Window | None = None
         self._start_s = 0.0
         self.steps = 0
+        self.missed = 0
+        """Steps after it was closed."""
 
     @property
     def open(self) -> bool:
@@ -325,4 +283,5 @@ class _Block:
         assert self._window is not None
         window, self._window = self._window, None
         self._stack.close()
-        return window.reading
+        self.reading = window.reading
+        return self.reading

@@ -1,1 +1,1 @@
-"""Where energy figures come from: one module for each kind of device."""
+"""Where energy is read: a file or folder for each kind of device."""

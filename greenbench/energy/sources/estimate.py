@@ -1,4 +1,4 @@
-"""Watts that the user gives, times seconds: an estimate, and called one wherever it is shown."""
+"""Watts that the user gives, times seconds: an estimate, never a measurement."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from greenbench.energy.window import Meter
 class EstimateMeter(Meter):
     """Multiply a given power by the measured time. Never chosen by ``auto``."""
 
-    name = "estimate"
-
     def __init__(
         self, power_w: float, synchronize: Callable[[], None] = lambda: None, clock: Clock | None = None
     ) -> None:
         super().__init__(synchronize, clock)
+        self.name = f"estimate {power_w:g} W"
         self._power_w = power_w
 
     def _open(self, label: str, trace: bool) -> None:

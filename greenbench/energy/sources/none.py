@@ -1,4 +1,4 @@
-"""The meter of a machine without one: every window says why there is no figure."""
+"""The meter of a machine that has none: every window says why there is no energy."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ class NoMeter(Meter):
 
     name = "none"
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, next_step: str | None = None) -> None:
         super().__init__()
         self.reason = reason
+        self.next_step = next_step
 
     def idle(self, seconds: float = 0.0) -> Idle:
         """Return at once: there is nothing to wait for."""
@@ -24,4 +25,4 @@ class NoMeter(Meter):
         return None
 
     def _close(self, label: str, opened: object, seconds: float) -> tuple[Reading, ...]:
-        return (Reading(None, Status.NOT_MEASURED, "none", seconds, self.reason),)
+        return (Reading(None, Status.NOT_MEASURED, "none", seconds, self.reason, self.next_step),)

@@ -21,10 +21,10 @@ GAIN = 0.025
 
 TICK_S = 0.001
 PERIOD_S = 1.0
-"""Only to see every wrap, and the largest power: the edges are read directly."""
+"""Often enough to see every wrap of the counter."""
 
 MAX_POWER_W = 2000.0
-"""No package draws more: a wrap that would mean more is a counter that was reset."""
+"""No package draws more. A step back that would mean more is a reset, not a wrap."""
 
 PERMISSION = "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj"
 
@@ -48,7 +48,8 @@ class RaplZone(Device):
             self._last_uj = int(self._file.read_text())
         except PermissionError as error:
             raise SourceUnavailable(
-                f"RAPL: reading {self._file} is not permitted; '{PERMISSION}' permits it until the next boot"
+                f"RAPL: reading {self._file} is not permitted",
+                f"run '{PERMISSION}', which permits it until the next boot",
             ) from error
         except (OSError, ValueError) as error:
             raise SourceUnavailable(f"RAPL: {self._file} cannot be read: {error}") from error
@@ -100,7 +101,11 @@ def rapl_zones(clock: Clock, root: Path = POWERCAP) -> list[RaplZone]:
             continue
         zones.append(RaplZone(folder, name, clock))
     if not zones:
-        raise SourceUnavailable(f"RAPL: no package under {root} (a virtual machine hides it)", absent=True)
+        raise SourceUnavailable(
+            f"RAPL: no package under {root} (a virtual machine hides it)",
+            "measure on a machine of your own",
+            absent=True,
+        )
     return zones
 
 

@@ -1,8 +1,8 @@
 """Traces of a meter: recorded from any live source, and played back as a source of their own.
 
 A trace is a file of JSON lines: a header, then samples and edges of windows in order of time. It holds
-all that a reading rests on, so that a figure can be looked into on another machine, and a better method
-can be tried on old measurements.
+all that a reading is computed from. So a reading can be checked on another machine, and a new method tried
+on old measurements.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Recorder:
 
 def _line_of(seen: Sample | EdgeState | DeviceFault) -> dict[str, Any]:
     if isinstance(seen, DeviceFault):
-        return {"fault": str(seen)}
+        return {"fault": seen.reason, "next_step": seen.next_step}
     return {"sample": list(seen)} if isinstance(seen, Sample) else {"state": asdict(seen)}
 
 
@@ -100,22 +100,26 @@ def read_trace(path: Path) -> Trace:
                 for states, state in zip(trace.states, line["states"], strict=True):
                     states.append((line["time_s"], _state(state)))
             else:
-                seen = DeviceFault(line["fault"]) if "fault" in line else Sample(*line["sample"])
+                seen = _fault(line) if "fault" in line else Sample(*line["sample"])
                 trace.samples[line["device"]].append((line["time_s"], seen))
         if not all(trace.samples):
             raise ValueError("a device without samples")
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise UserError(
-            f"{path} cannot be read as a {FORMAT} of version {VERSION} ({error!r}); "
-            "'greenbench watch --record FILE -- COMMAND' writes one"
+            f"{path} cannot be read as a {FORMAT} of version {VERSION} ({error!r})",
+            "'greenbench watch --record FILE -- COMMAND' writes one",
         ) from error
     return trace
 
 
 def _state(line: dict[str, Any]) -> EdgeState | DeviceFault:
     if "fault" in line:
-        return DeviceFault(line["fault"])
+        return _fault(line)
     return EdgeState(**{**line["state"], "processes": tuple(line["state"]["processes"])})
+
+
+def _fault(line: dict[str, Any]) -> DeviceFault:
+    return DeviceFault(line["fault"], line.get("next_step"))
 
 
 class ReplayDevice(Device):
@@ -159,7 +163,7 @@ def replay_windows(path: Path) -> list[tuple[str, tuple[Reading, ...]]]:
     """
     trace = read_trace(path)
     clock = VirtualClock(start=trace.samples[0][0][0])
-    meter = _meter(trace, clock, lambda: None)
+    meter = _meter(_name(path), trace, clock, lambda: None)
     opened: dict[str, list[tuple[AbstractContextManager[Window], Window]]] = {}
     closed = []
     for edge in trace.edges:
@@ -177,12 +181,16 @@ def replay_windows(path: Path) -> list[tuple[str, tuple[Reading, ...]]]:
 def open_replay(path: Path, synchronize: Callable[[], None]) -> DeviceMeter:
     """Open a trace as if it were a live source: its first second is now."""
     trace = read_trace(path)
-    return _meter(trace, _ShiftedClock(trace.samples[0][0][0]), synchronize)
+    return _meter(_name(path), trace, _ShiftedClock(trace.samples[0][0][0]), synchronize)
 
 
-def _meter(trace: Trace, clock: Clock, synchronize: Callable[[], None]) -> DeviceMeter:
+def _name(path: Path) -> str:
+    return f"replay {path.name}"
+
+
+def _meter(name: str, trace: Trace, clock: Clock, synchronize: Callable[[], None]) -> DeviceMeter:
     devices = [ReplayDevice(trace, position, clock) for position in range(len(trace.infos))]
-    return DeviceMeter("replay", devices, synchronize=synchronize, clock=clock, period_s=trace.period_s)
+    return DeviceMeter(name, devices, synchronize=synchronize, clock=clock, period_s=trace.period_s)
 
 
 class _ShiftedClock(SystemClock):

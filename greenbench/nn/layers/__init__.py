@@ -1,1 +1,1 @@
-"""Layers of the architectural techniques, as plain torch modules that know nothing of recipes."""
+"""Layers."""

@@ -1,12 +1,11 @@
 """Anti-aliased subsampling: a fixed binomial blur, then every ``stride``-th sample (BlurPool).
 
-The blur is separable and linear, so each axis is a banded matrix with one row per output sample. It is
-applied as blocks of that matrix with the image, which keeps both passes inside matrix
-multiplications and makes the reflected border part of the matrix: nothing is padded or copied, no
-layout is converted, and the backward pass (the transposed matrices) is deterministic on every device.
+The blur is separable and linear, so along each axis it is a banded matrix, reflected borders included, with
+one row per output sample. Blocks of that matrix are multiplied with the image: nothing is padded or copied,
+no layout is converted, and the backward pass (the transposed matrices) is deterministic on every device.
 
-Multiply-adds of a matrix product are not those of the depthwise convolution that this layer stands for:
-count with `BlurPool2d.conv_macs`.
+A matrix product has other multiply-adds than the depthwise convolution that this layer stands for: count with
+`BlurPool2d.conv_macs`.
 
 Source: Richard Zhang, Making Convolutional Networks Shift-Invariant Again, 2019, arXiv:1904.11486.
 """
@@ -40,10 +39,9 @@ class _Block(NamedTuple):
 class BlurPool2d(nn.Module):
     """Blur each channel with a binomial filter and subsample it.
 
-    The filter follows from the settings, so a checkpoint keeps the plain network's keys.
-
-    The border is reflected without repeating the edge sample, as numpy's and torch's ``reflect`` do;
-    maps smaller than the filter reflect more than once, as numpy's do.
+    It has no parameters and no buffers, so a checkpoint keeps the plain network's keys. Borders are reflected
+    without repeating the edge sample, as by ``reflect`` of numpy and torch, and more than once where the map
+    is smaller than the filter, as by numpy's.
 
     Parameters
     ----------

@@ -1,11 +1,11 @@
 """Coordinate convolution: a convolution that also sees where in the image it is.
 
-Convolution is linear in its input channels, so the coordinates' share, which is the same for every
-image, is computed once on a batch of one and broadcast: ``conv(x, W_x) + conv(coordinates, W_c)``.
-The image's weights keep the plain convolution's name and shape, so that pretrained ones load.
+Convolution is linear in its input channels, so the coordinates' share, the same for every image, is computed
+once and broadcast: ``conv(x, W_x) + conv(coordinates, W_c)``. The image's weights keep the plain
+convolution's name and shape, so that pretrained ones load.
 
-For a batch of one, a counter of convolutions sees all multiply-adds of the concatenated form; for more
-it sees the coordinates' once, as they are done once. `CoordConv2d.conv_macs` counts them per image.
+A counter of convolutions therefore sees the coordinates' multiply-adds once a batch; `CoordConv2d.conv_macs`
+counts them once an image.
 
 Source: Rosanne Liu et al., An Intriguing Failing of Convolutional Neural Networks and the CoordConv
 Solution, 2018, arXiv:1807.03247.

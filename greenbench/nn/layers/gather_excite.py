@@ -1,8 +1,8 @@
-"""Gather-excite: one figure per channel, gathered from the whole map, gates that channel.
+"""Gather-excite: one number per channel, gathered from the whole map, gates that channel.
 
-The learned gather is a depthwise convolution whose kernel covers the map. Its output is one pixel, so it
-is the dot product of map and kernel and is computed as one. Counters of convolutions do not see that:
-count with `GatherExciteTheta.conv_macs`. The parameter-free gather is an average and has none.
+The learned gather is a depthwise convolution whose kernel covers the map. Its output is one pixel, so it is
+computed as the dot product of map and kernel. Counters of convolutions do not see that: count with
+`GatherExciteTheta.conv_macs`. The parameter-free gather is an average.
 
 Source: Jie Hu et al., Gather-Excite: Exploiting Feature Context in Convolutional Neural Networks,
 2018, arXiv:1810.12348, the global extent.
@@ -100,10 +100,10 @@ class GatherExciteThetaMinus(nn.Module):
 
 
 class _Gather(torch.autograd.Function):
-    """Returns the gathered figures (N, C, 1, 1), and the input for the excitation.
+    """Returns the gathered numbers (N, C, 1, 1), and the input for the excitation.
 
-    Passing the input on lets the backward pass add to the excitation's gradient in place: with two users of
-    one tensor, autograd would write a second gradient of its size and add the two up in a third.
+    Passing the input on lets the backward pass add to the excitation's gradient in place. Otherwise autograd
+    would write two gradients of the input's size and their sum.
     """
 
     @staticmethod
@@ -144,6 +144,6 @@ class _Excite(torch.autograd.Function):
 
 def _excite(x: Tensor, gathered: Tensor, residual: bool) -> Tensor:
     gate = gathered.sigmoid()
-    # x + x * g = x * (1 + g): the addition moves to the gate, which is one figure per plane.
+    # x + x * g = x * (1 + g): the addition moves to the gate, which is one number per plane.
     y: Tensor = _Excite.apply(x, gate + 1 if residual else gate)
     return y

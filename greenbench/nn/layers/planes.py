@@ -1,8 +1,8 @@
-"""Single passes over the planes (H, W) of (N, C, H, W) maps, each plane with figures of its own.
+"""Single passes over the planes (H, W) of (N, C, H, W) maps, each plane with numbers of its own.
 
-In contiguous maps the N * C planes are treated as the channels of one image, for which batch normalization
-has fused kernels on every device: with given moments its forward pass is a scale and a shift for each
-plane, and its backward pass two sums. Maps in channels_last are broadcast over instead.
+Contiguous maps are treated as one image of N * C channels, for which batch normalization has fused kernels on
+every device: with given moments its forward pass scales and shifts each plane, and its backward pass is two
+sums. Maps in channels_last are broadcast over instead.
 """
 
 from __future__ import annotations
@@ -43,6 +43,6 @@ def sums(dy: Tensor, x: Tensor, mean: Tensor, var: Tensor, eps: float) -> tuple[
     return dy.sum((2, 3), dtype=mean.dtype), weighted * (var + eps).rsqrt()
 
 
-def over(x: Tensor, figures: Tensor) -> Tensor:
-    """Shape (N, C) figures to broadcast over `x`, in its type."""
-    return figures.to(x.dtype)[:, :, None, None]
+def over(x: Tensor, numbers: Tensor) -> Tensor:
+    """Shape (N, C) numbers to broadcast over `x`, in its type."""
+    return numbers.to(x.dtype)[:, :, None, None]

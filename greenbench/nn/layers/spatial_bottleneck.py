@@ -1,8 +1,7 @@
-"""Convolutions that work at half the resolution and restore it: spatial bottlenecks.
+"""Spatial bottleneck: a convolution of stride 2, then a transposed one of stride 2 that restores the size.
 
-A convolution of stride 2 is followed by a transposed one of stride 2, so both work on a quarter of the
-positions. The transposed one is told the size that it has to restore, as a stride of 2 maps an odd size
-and the next even one onto the same half.
+Both work on a quarter of the positions. The transposed one is told the size to restore, because a stride of 2
+maps an odd size and the next even one onto the same half.
 
 Source: Junran Peng et al., Accelerating Deep Neural Networks with Spatial Bottleneck Modules, 2018,
 arXiv:1809.02601.

@@ -1,8 +1,8 @@
 """Switchable normalization: a learned mixture of instance, layer and batch normalization.
 
-Layer and batch moments follow from the instance moments (N, C), so the input is read once for its
-moments and once to be normalized; the backward pass reads it for two sums per plane and once for the
-gradient. Everything between is (N, C) in size and written out below.
+Layer and batch moments follow from the instance moments (N, C), so the input is read once for its moments and
+once to be normalized, and in the backward pass once for two sums per plane and once for the gradient. All
+else is (N, C) in size.
 
 Source: Ping Luo et al., Differentiable Learning-to-Normalize via Switchable Normalization, 2018,
 arXiv:1806.10779, equations 3 and 5.
@@ -143,7 +143,7 @@ class _SwitchNorm(torch.autograd.Function):
 def _instance_moments(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """Return mean and biased variance of each plane, (N, C), in the type of `weight`."""
     n, c, h, w = x.shape
-    # Group normalization of single channels makes both moments in one pass, by Welford's method; its
+    # Group normalization of single channels computes both moments in one pass, by Welford's method; its
     # output is not used. Given weights, it keeps the moments of half-precision input in their type.
     _, mean, rstd = torch.native_group_norm(x, weight, bias, n, c, h * w, c, eps)
     return mean, (rstd.pow(-2) - eps).clamp_min_(0)

@@ -1,1 +1,1 @@
-"""Loss functions of the techniques, as plain torch functions that know nothing of recipes."""
+"""Loss functions."""

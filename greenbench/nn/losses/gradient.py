@@ -1,8 +1,8 @@
-"""A loss whose gradient is made beside its value, in the memory of its own intermediate result.
+"""Losses that compute their gradient together with their value, in one array.
 
-The gradient of every loss here is a softmax with a few entries changed. Left to autograd, each step from
-logits to loss keeps one array of the logits' size and its backward makes another; on a CPU the first touch
-of such memory costs more than the arithmetic on it. Here one array serves for all.
+The gradient of every loss here is a softmax with a few entries changed. Autograd would keep one array of the
+logits' size for each step from logits to loss, and make another in the backward pass. On a CPU, touching new
+memory costs more than the arithmetic on it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def log_softmax(logits: Tensor) -> Tensor:
-    """Return the log-probabilities of `logits` (N, C, P) over C in the memory layout that they have."""
+    """Return the log-probabilities of `logits` (N, C, P) over C, in their memory layout."""
     if logits.is_contiguous():
         return logits.log_softmax(1)
     return logits.mT.log_softmax(2).mT
@@ -23,7 +23,7 @@ def log_softmax(logits: Tensor) -> Tensor:
 def with_gradient(loss: Tensor, logits: Tensor, gradient: Tensor) -> Tensor:
     """Return the scalar `loss` with `gradient` as its derivative by `logits`.
 
-    `gradient` is given away: unless the graph is retained, the backward pass scales it in place.
+    Do not use `gradient` afterwards: unless the graph is retained, the backward pass scales it in place.
     """
     result: Tensor = _WithGradient.apply(loss, logits, gradient)
     return result

@@ -89,8 +89,8 @@ def _neighborhood(labels: Tensor, extreme: Callable[..., Tensor]) -> Tensor:
 def _boundaries(labels: Tensor, highest: Tensor, lowest: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Return the flat places (M,) of boundary pixels and the classes (K, M) around each.
 
-    Most neighborhoods hold two classes, which are their extremes (K = 2). The others are looked at place
-    by place (K = 9): each class stands there once, and `_NOTHING` in what is left.
+    Most neighborhoods hold two classes, which are their extremes (K = 2). For the others all nine places are
+    listed (K = 9): each class once, and `_NOTHING` in the places that are left.
     """
     _, height, width = labels.shape
     pixel = (highest > lowest).flatten().nonzero().squeeze(1)
@@ -112,7 +112,7 @@ def _boundaries(labels: Tensor, highest: Tensor, lowest: Tensor) -> list[tuple[T
 
 
 def _places(maps: Tensor, pixels: Tensor, classes: Tensor) -> Tensor:
-    """Return where in the memory of `maps` (N, C, P) the classes (K, M) of the flat pixels (M,) lie."""
+    """Return the offsets in the memory of `maps` (N, C, P) of classes (K, M) at flat pixels (M,)."""
     area = maps.shape[2]
     pixel = pixels // area * maps.stride(0) + pixels % area * maps.stride(2)
     return pixel + classes * maps.stride(1)

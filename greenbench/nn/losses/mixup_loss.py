@@ -32,7 +32,8 @@ def mixup_loss(
     Raises
     ------
     ValueError
-        If `share` lies outside 0..1, or for targets that `greenbench.nn.losses.targets.checked_labels` refuses.
+        If `share` lies outside 0..1, or for targets that `greenbench.nn.losses.targets.checked_labels`
+        refuses.
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share is {share}; it must lie between 0 and 1")

@@ -1,9 +1,5 @@
 """Soft dice: one minus the overlap of predicted probabilities and labels, class by class.
 
-With one-hot labels, sums over pixels and classes together would turn the paper's formula into
-``1 - mean(p_true)``: both sums of its denominator are then the number of pixels. The sums here run over
-the pixels of the whole batch for each class, and the mean over the classes that occur in the labels.
-
 Source: Fausto Milletari et al., V-Net, 2016, arXiv:1606.04797, with the sums of probabilities in the
 denominator not squared (equation 6 of the study).
 """

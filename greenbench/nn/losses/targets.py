@@ -1,4 +1,4 @@
-"""What every loss asks of its logits and targets before it computes anything."""
+"""Checks of logits and targets, the same for every loss."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch import Tensor
 def checked_labels(shape: torch.Size, targets: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor]:
     """Check targets against logits of `shape`; return labels, 0 where ignored, and a mask of the others.
 
-    The labels' values are looked at on the CPU alone: an accelerator would have to stop at every step.
-    There, as with torch's own losses, a label out of range fails in the kernel that uses it, and a batch
-    without a valid label has the loss NaN.
+    Values of labels are checked on the CPU alone: an accelerator would have to wait at every step. There, as
+    with torch's own losses, a label out of range fails in the kernel that uses it, and a batch without a
+    valid label has the loss NaN.
 
     Parameters
     ----------

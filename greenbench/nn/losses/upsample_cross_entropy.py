@@ -1,12 +1,11 @@
 """Bilinear upsampling and pixel cross-entropy in one, without the full-size logits.
 
-A segmentation head upsamples its logits to the image and throws them away after the loss. At 171 classes
-and 640 px that array is 280 MB an image, and autograd keeps three of them. Here a few rows of it exist at a
-time: they are made, turned into their own gradient, and taken back to the size of the input before the next
-ones are.
+At 171 classes and 640 px the upsampled logits of one image are 280 MB, and autograd keeps three such arrays.
+Here a few rows exist at a time: they are made, turned into their gradient, and brought back to the size of
+the input before the next ones are made.
 
-Upsampling is linear and separable. Columns are upsampled first, for one image, by a matrix product; a
-block of rows is then a product with the few source rows that it lies between.
+Upsampling is linear and separable: columns are upsampled by one matrix product for each image, and a block of
+rows by a product with the few source rows that it lies between.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from greenbench.nn.losses.gradient import with_gradient
 from greenbench.nn.losses.targets import checked_labels, full_precision
 
 _BLOCK_BYTES = {"cpu": 2**21, "accelerator": 2**28}
-"""Size of a block of rows: on a CPU it should stay in its caches, elsewhere it should fill the device."""
+"""Size of a block of rows: on a CPU it should fit the caches, elsewhere it should fill the device."""
 
 
 def upsample_cross_entropy(logits: Tensor, targets: Tensor, ignore_index: int | None = None) -> Tensor:

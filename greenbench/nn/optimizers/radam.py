@@ -1,8 +1,8 @@
 """Rectified Adam (Liu et al. 2019, arXiv:1908.03265, algorithm 2) in one fused pass per step.
 
-With the variance rectified, its update is AdamW's with another step size, epsilon and decay, so torch's
-fused AdamW kernel computes it. `torch.optim.RAdam` is another method: its decay is coupled unless asked
-otherwise, and it takes steps of momentum while the variance is intractable.
+Once the variance is rectified, the update is AdamW's with another step size, epsilon and decay, so torch's
+fused AdamW kernel computes it. `torch.optim.RAdam` is another method: its decay is coupled by default, and it
+takes steps of momentum while the variance is intractable.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class RAdam(Optimizer):
         if not parameters:
             return
         states = [self._state_of(p) for p in parameters]
-        # Counted on the host as well: the kernel's own counts lie on the device.
+        # Counted here as well: the kernel's own counts lie on the device.
         group["step"] = group.get("step", 0) + 1
         beta1, beta2 = group["betas"]
         rectified = rectification(group["step"], beta2)

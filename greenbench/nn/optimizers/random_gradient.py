@@ -13,9 +13,9 @@ SomeOptimizer = TypeVar("SomeOptimizer", bound=Optimizer)
 def randomize_learning_rate(optimizer: SomeOptimizer) -> SomeOptimizer:
     """Multiply each step's learning rate by one draw from U(0, 1), the same for all parameter groups.
 
-    The draws come from torch's global generator, so that `torch.manual_seed` repeats them. The rate
-    is scaled before a step and put back after it: schedules that compute the next rate from the last
-    never see the draw.
+    The draws come from torch's global generator, so that `torch.manual_seed` repeats them. The rate is scaled
+    before a step and put back after it, so that schedules that compute the next rate from the last never see
+    the draw.
 
     Returns
     -------

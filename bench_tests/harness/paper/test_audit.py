@@ -1,0 +1,113 @@
+"""The published tables and a user's records, judged with what is known of the study's networks."""
+
+import json
+import math
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from bench_tests.harness.made_records import inference_result, record_of
+from greenbench.audit.findings import Severity
+from greenbench.audit.rules import RULES
+from greenbench.cli import main
+from greenbench.paper.audit import audit_records, audit_tables
+from greenbench.paper.entries import published_entries
+from greenbench.records.folder import RecordFolder
+
+
+def published(rule):
+    return next(outcome for outcome in audit_tables() if outcome.rule == rule)
+
+
+def test_published_power_is_impossible_on_coco_stuff_in_all_eight_rows():
+    impossible = [f for f in published("power_above_board_limit").findings if f.severity == Severity.IMPOSSIBLE]
+    (finding,) = impossible
+    assert finding.conclusion.startswith("coco_stuff")
+    assert len(finding.cells) == 16
+    assert "one_branch: 3.8 J / 6.52 ms = 583 W" in finding.arithmetic
+
+
+def test_published_co2_is_one_constant_times_latency_in_all_30_rows():
+    (finding,) = published("co2_follows_latency").findings
+    assert len(finding.cells) == 30
+    assert finding.arithmetic[0].startswith("CO2 / latency: 4.3926 to 4.3929 kg/wk per ms")
+    assert "7.5 (" in finding.arithmetic[1]
+    assert "45.8 kg/wk per J" in finding.arithmetic[1]
+
+
+def test_published_flops_grow_by_1_4_where_the_area_grows_by_1_56():
+    finding = published("flops_ratio_against_area").findings[0]
+    assert finding.arithmetic[0] == "baseline: 36.3G / 25.93G = 1.400"
+    assert finding.bound.startswith("1.5625")
+
+
+def test_published_parameters_of_table_4_are_ten_times_too_small_in_all_14_rows():
+    findings = published("params_off_by_ten").findings
+    assert sum(len(finding.cells) for finding in findings) == 14
+
+
+def test_the_three_figures_that_no_count_reproduces_are_explained():
+    findings = published("params_not_those_of_the_technique").findings
+    assert [finding.cells for finding in findings] == [
+        ("Table 3 coco_stuff/ge_theta/params",),
+        ("Table 4 cifar100/coordconv/params",),
+        ("Table 4 tiny_imagenet/coordconv/params",),
+    ]
+    assert "adds 1,728 to the baseline's 23,705,252" in findings[1].bound
+
+
+def test_published_classes_of_coco_stuff_are_those_of_cityscapes():
+    (finding,) = published("classes_without_parameters").findings
+    assert "171 - 19 classes" in finding.bound
+
+
+def test_published_tiny_imagenet_energy_is_below_11_6_megajoules():
+    (finding,) = published("energy_below_compute_floor").findings
+    assert finding.arithmetic[0].startswith("baseline: 6.89 MJ")
+    assert finding.arithmetic[0].endswith("11.6 MJ")
+
+
+def test_published_energy_of_equal_work_differs_by_18_29_and_38_percent():
+    lines = published("same_work_different_energy").findings[-1].arithmetic
+    assert [line.rpartition(" ")[0].rpartition(" ")[2] for line in lines] == ["+18", "+29", "+38"]
+
+
+def test_published_half_epochs_on_coco_stuff_take_8_percent_more_than_half():
+    finding = published("half_epochs_half_energy").findings[0]
+    assert finding.arithmetic == ("poly_half_epochs: 35.6 MJ / (0.5 x 65.8 MJ) = 1.082, +8 %",)
+
+
+def test_published_tiny_imagenet_accuracy_reads_like_top_5():
+    (finding,) = published("accuracy_above_reference").findings
+    assert len(finding.cells) == 14
+    assert "top-5" in finding.conclusion
+
+
+def test_published_rows_join_training_and_inference():
+    entries = {entry.name: entry for entry in published_entries()}
+    assert len(entries) == 64
+    assert entries["cityscapes/blurpool"].energy_j.text == "2.892 J"
+    assert entries["cityscapes/blurpool"].train_energy_j.value == pytest.approx(26.2e6)
+    assert entries["cityscapes/mixup"].energy_j is None
+
+
+def test_the_command_prints_the_tables_findings_as_json(capsys):
+    assert main(["audit", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert {"rule", "severity", "cells", "arithmetic", "bound", "conclusion"} == set(content["findings"][0])
+    assert len(content["rules"]) == len(RULES) + 1
+    assert sum(rule["findings"] for rule in content["rules"]) == len(content["findings"])
+
+
+def test_the_command_prints_arithmetic_and_bound(capsys):
+    assert main(["audit"]) == 0
+    out = capsys.readouterr().out
+    assert "baseline: 4.41 J / 7.81 ms = 565 W" in out
+    assert "bound: 250 W, the limit of NVIDIA GeForce RTX 2080 Ti" in out
+
+
+def test_auditing_the_tables_imports_no_torch():
+    code = "import sys; from greenbench.cli import main; main(['audit']); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -1,0 +1,196 @@
+"""The data that come with the package: what they hold, that they never change, that splits are apart."""
+
+import hashlib
+from importlib import resources
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from greenbench.data.augmentation import Augmentation
+from greenbench.data.scans import VALIDATION_EVERY, read_scans
+from greenbench.data.views import View
+from greenbench.study.catalog import discover
+from greenbench.workloads import digits, scenes
+
+IGNORE_INDEX = 255
+SCANS = 1797
+WORKLOADS = discover().workloads
+
+
+def load(name):
+    data = WORKLOADS[name].data(None, torch.device("cpu"))
+    train, validation = data._splits["train"], data._splits["validation"]
+    return SimpleNamespace(train=train, validation=validation, data=data, version=data.version)
+
+
+@pytest.fixture(scope="module", params=["scenes4", "scenes6"])
+def scene_set(request):
+    return WORKLOADS[request.param], load(request.param)
+
+
+def test_the_scans_are_the_digits_of_scikit_learn():
+    images, labels = read_scans()
+    assert images.shape == (SCANS, 8, 8)
+    assert (images.min(), images.max()) == (0, 16)
+    datasets = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed")
+    theirs = datasets.load_digits()
+    assert np.array_equal(images, theirs.images)
+    assert np.array_equal(labels, theirs.target)
+
+
+def test_the_attribution_is_shipped_beside_the_scans():
+    text = resources.files("greenbench.data").joinpath("files/ATTRIBUTION.md").read_text()
+    for part in ("Alpaydin", "UCI", "CC BY 4.0", "digits.npz"):
+        assert part in text
+
+
+@pytest.mark.parametrize(("name", "classes", "copies"), [("digits", 10, 1), ("digits20", 20, 2)])
+def test_digits_have_the_sizes_and_classes_that_they_state(name, classes, copies):
+    splits = load(name)
+    validation = -(-SCANS // VALIDATION_EVERY)
+    for split, scans in ((splits.train, SCANS - validation), (splits.validation, validation)):
+        assert len(split) == scans * copies
+        assert split.images.shape == (scans * copies, 3, *WORKLOADS[name].image_size)
+        assert split.images.dtype == torch.uint8
+        assert split.targets.dtype == torch.int64
+        assert split.targets.unique().tolist() == list(range(classes))
+        assert split.targets.bincount().min() > 0.7 * len(split) / classes, "no class is rare"
+    assert WORKLOADS[name].num_classes == classes
+
+
+def test_the_second_ten_classes_are_the_inverted_digits():
+    splits = load("digits20")
+    for split in (splits.train, splits.validation):
+        light, dark = split.images.chunk(2)
+        assert torch.equal(split.targets[len(light) :], split.targets[: len(light)] + 10)
+        assert ((light.int() + dark.int()) - 255).abs().max() <= 1
+
+
+@pytest.mark.parametrize("name", ["digits", "digits20", "scenes4", "scenes6"])
+def test_no_image_is_in_both_splits_or_twice_in_one(name):
+    splits = load(name)
+    train = {image.numpy().tobytes() for image in splits.train.images}
+    validation = {image.numpy().tobytes() for image in splits.validation.images}
+    assert not train & validation
+    assert (len(train), len(validation)) == (len(splits.train), len(splits.validation))
+
+
+def test_the_inverse_of_a_validation_digit_is_not_trained_on():
+    splits = load("digits20")
+    train = {image.numpy().tobytes() for image in splits.train.images}
+    inverses = {(255 - image).numpy().tobytes() for image in splits.validation.images}
+    assert not train & inverses
+
+
+def test_scenes_of_one_split_use_scans_of_that_split_alone(monkeypatch):
+    seen = {}
+    compose = scenes._scene
+
+    def watch(random, coverage, labels):
+        seen.setdefault(id(coverage), coverage)
+        return compose(random, coverage, labels)
+
+    monkeypatch.setattr(scenes, "_scene", watch)
+    monkeypatch.setattr(scenes, "TRAIN_SCENES", 2)
+    monkeypatch.setattr(scenes, "VALIDATION_SCENES", 2)
+    load("scenes6")
+    train, validation = ({scan.tobytes() for scan in coverage} for coverage in seen.values())
+    assert len(train) > 3 * len(validation) > 0
+    assert not train & validation
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("digits", "20779ba6bee2"),
+        ("digits20", "3ad65a333193"),
+        ("scenes4", "310ca4485954"),
+        ("scenes6", "9a614d868c77"),
+    ],
+)
+def test_pixels_and_labels_never_change(name, digest):
+    """Results of different machines and versions are comparable only on the same pixels."""
+    splits = load(name)
+    parts = (splits.train.images, splits.train.targets, splits.validation.images, splits.validation.targets)
+    content = b"".join(part.numpy().tobytes() for part in parts)
+    assert hashlib.sha256(content).hexdigest().startswith(digest)
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "setting", "value"),
+    [
+        ("digits", digits, "SIDE", 11),
+        ("digits20", digits, "SIDE", 11),
+        ("scenes4", scenes, "HUE_SPREAD", 0.2),
+    ],
+)
+def test_other_pixels_are_another_version(name, module, setting, value, monkeypatch):
+    before = load(name).version
+    monkeypatch.setattr(module, setting, value)
+    assert load(name).version != before
+
+
+def exact_enlargement(scans, side):
+    """Interpolate bilinearly in whole numbers, corners not aligned, halves rounded up."""
+    numerator = np.maximum((2 * np.arange(side) + 1) * 8 - side, 0)  # places in the scan, over 2 * side
+    low, part = numerator // (2 * side), numerator % (2 * side)
+    high = np.minimum(low + 1, 7)
+    rows = scans[:, low] * (2 * side - part)[:, None] + scans[:, high] * part[:, None]
+    whole = rows[:, :, low] * (2 * side - part) + rows[:, :, high] * part
+    denominator = 16 * (2 * side) ** 2
+    return (2 * 255 * whole + denominator) // (2 * denominator)
+
+
+@pytest.mark.parametrize("side", [digits.SIDE, 12])
+def test_digits_are_the_exact_enlargement_of_the_scans_on_every_machine(side, monkeypatch):
+    monkeypatch.setattr(digits, "SIDE", side)
+    scans, _ = read_scans()
+    whole = scans.astype(np.int64)
+    expected = exact_enlargement(np.concatenate([whole, 16 - whole]), side)
+    validation = np.tile(np.arange(SCANS) % VALIDATION_EVERY == 0, 2)
+    splits = load("digits20")
+    assert np.array_equal(splits.train.images[:, 0].numpy(), expected[~validation])
+    assert np.array_equal(splits.validation.images[:, 2].numpy(), expected[validation])
+
+
+def test_scenes_have_the_sizes_and_classes_that_they_state(scene_set):
+    workload, splits = scene_set
+    for split, count in ((splits.train, scenes.TRAIN_SCENES), (splits.validation, scenes.VALIDATION_SCENES)):
+        assert split.images.shape == (count, 3, *workload.image_size)
+        assert split.targets.shape == (count, *workload.image_size)
+        assert split.targets.unique().tolist() == [*range(workload.num_classes), IGNORE_INDEX]
+
+
+def test_every_scene_has_ignored_pixels_but_mostly_valid_ones(scene_set):
+    _, splits = scene_set
+    for split in (splits.train, splits.validation):
+        ignored = (split.targets == IGNORE_INDEX).float().mean(dim=(1, 2))
+        assert ignored.min() > 0
+        assert ignored.max() < 0.3
+
+
+def test_background_alone_is_a_poor_answer(scene_set):
+    workload, splits = scene_set
+    targets = splits.validation.targets
+    background = (targets == 0).sum() / (targets != IGNORE_INDEX).sum()
+    assert background / workload.num_classes < 0.25, "the mIoU of a network that sees background everywhere"
+
+
+@pytest.mark.parametrize("name", ["digits", "digits20"])
+def test_digits_are_turned_a_little_and_scaled_to_minus_1_to_1(name):
+    data = load(name).data
+    assert data._augmentation == Augmentation(padding=0, flip=False, rotation_degrees=8)
+    images, _ = next(data.evaluation_batches("validation"))
+    assert float(images.min()) == pytest.approx(-1)
+    assert float(images.max()) == pytest.approx(1)
+
+
+def test_scenes_are_flipped_and_normalized_to_about_0_and_1(scene_set):
+    _, splits = scene_set
+    assert splits.data._view == View(base_size=64, ignore_index=IGNORE_INDEX)
+    images, masks = next(splits.data.evaluation_batches("validation"))
+    expected = (splits.validation.images[: len(images)] / 255 - 0.4) / 0.25
+    torch.testing.assert_close(images, expected, rtol=0, atol=1e-5)
+    assert torch.equal(masks, splits.validation.targets[: len(images)])

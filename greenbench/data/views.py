@@ -1,0 +1,90 @@
+"""Random views of an image and its mask: rescale, crop, flip and color jitter of both together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+FLIP_PROBABILITY = 0.5
+
+
+@dataclass(frozen=True)
+class View:
+    """How views are drawn.
+
+    Attributes
+    ----------
+    base_size
+        Short side in pixels that an image is rescaled to, times a factor from `scale_range`, before cropping.
+    scale_range
+        Lowest and highest of these factors.
+    color_jitter
+        Largest change of brightness, contrast and saturation, as a fraction.
+    ignore_index
+        Label of padding.
+    """
+
+    base_size: int
+    scale_range: tuple[float, float] = (1.0, 1.0)
+    color_jitter: float = 0.0
+    ignore_index: int = 255
+
+
+def random_view(
+    image: Tensor, mask: Tensor, crop: tuple[int, int], view: View, size_factor: float, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Return a random view of one image and the same view of its mask.
+
+    The short side becomes ``base_size`` times a random factor (and times `size_factor`), then a window
+    of size `crop` is taken. Only the window's own pixels are resampled, which is the same picture for a
+    fraction of the work. Masks are resampled with nearest-exact: plain nearest moves labels by half a
+    pixel against the image.
+
+    Parameters
+    ----------
+    image, mask
+        (3, H, W) uint8 and (H, W) uint8.
+    crop
+        Height and width of the result; where the image ends before it, the result is padded with the
+        ignore label.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    draw = torch.rand(7, generator=generator).tolist()
+    low, high = view.scale_range
+    height, width = mask.shape
+    ratio = view.base_size * size_factor * (low + (high - low) * draw[0]) / min(height, width)
+
+    window = [min(side, round(length / ratio)) for side, length in zip((height, width), crop, strict=True)]
+    top, left = (
+        round(draw[1 + i] * (side - span))
+        for i, (side, span) in enumerate(zip((height, width), window, strict=True))
+    )
+    image = image[:, top : top + window[0], left : left + window[1]]
+    mask = mask[top : top + window[0], left : left + window[1]]
+
+    # Only where the whole rescaled image ends before the crop does, is the result padded.
+    size = [min(length, round(side * ratio)) for side, length in zip((height, width), crop, strict=True)]
+    if size != window:
+        image = F.interpolate(image[None], size=size, mode="bilinear", antialias=True)[0]
+        mask = F.interpolate(mask[None, None], size=size, mode="nearest-exact")[0, 0]
+    if draw[3] < FLIP_PROBABILITY:
+        image, mask = image.flip(-1), mask.flip(-1)
+    if view.color_jitter:
+        image = _jitter(image, [1 + view.color_jitter * (2 * d - 1) for d in draw[4:]])
+    missing = (0, crop[1] - size[1], 0, crop[0] - size[0])
+    if any(missing):
+        image, mask = F.pad(image, missing), F.pad(mask, missing, value=view.ignore_index)
+    return image, mask
+
+
+def _jitter(image: Tensor, factors: list[float]) -> Tensor:
+    """Change brightness, contrast and saturation by the three factors."""
+    from torchvision.transforms import functional
+
+    image = functional.adjust_brightness(image, factors[0])
+    image = functional.adjust_contrast(image, factors[1])
+    jittered: Tensor = functional.adjust_saturation(image, factors[2])
+    return jittered

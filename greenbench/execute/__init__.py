@@ -1,0 +1,1 @@
+"""Runs one case and returns its record."""

@@ -1,0 +1,1 @@
+"""Layers, losses, optimizers and schedules in plain torch, each usable alone."""

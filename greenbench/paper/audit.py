@@ -1,0 +1,31 @@
+"""Audits the published tables, and a user's records with what is known of the study's networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from greenbench.audit.records import entries_of
+from greenbench.audit.rules import Checked, audit_entries
+from greenbench.paper.cells import Cell, published_cells
+from greenbench.paper.claims import CLAIMS, RULE, text_against_tables
+from greenbench.paper.entries import published_entries, with_published_counts
+from greenbench.records.record import Record
+
+
+def audit_tables(cells: Iterable[Cell] | None = None) -> tuple[Checked, ...]:
+    """Audit the published tables, or other cells in their form: all rules, and the text's claims."""
+    table = published_cells() if cells is None else tuple(cells)
+    text = Checked(
+        RULE,
+        "Does the text say what the tables say?",
+        len(CLAIMS),
+        tuple(text_against_tables(table)),
+    )
+    return (*audit_entries(published_entries(table)), text)
+
+
+def audit_records(records: Sequence[Record]) -> tuple[Checked, ...]:
+    """Apply every rule to the records; each outcome says how many rows it could judge."""
+    return audit_entries(
+        with_published_counts(entry, record) for record in records for entry in entries_of(record, records)
+    )

@@ -1,0 +1,143 @@
+"""The pytest plugin: parametrization, fixtures, reports. Thin: what is measured and judged lies elsewhere.
+
+It is silent in a run without cases, and collecting cases imports no torch. A test is a case if it uses the fixture
+``green_training`` or ``green_inference``.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from greenbench.errors import UserError
+from greenbench.plugin.options import SESSION_ID, add_options, session_of, usage_errors
+from greenbench.plugin.summary import BAD_INPUT, CASE, RESUMED, Summary
+from greenbench.spec.case import KINDS
+
+if TYPE_CHECKING:
+    from _pytest.mark import ParameterSet
+
+    from greenbench.records.record import Record
+    from greenbench.spec.case import Kind
+    from greenbench.study.plan import Pair
+    from greenbench.study.session import Session
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options, all of them named --green-*."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse bad options before anything runs."""
+    config.addinivalue_line(
+        "markers", "green_case(kind, technique, workload): a case of greenbench; set by the plugin"
+    )
+    workerinput: dict[str, str] | None = getattr(config, "workerinput", None)
+    config.stash[SESSION_ID] = workerinput["green_session"] if workerinput else uuid.uuid4().hex
+    if workerinput is None:
+        config.pluginmanager.register(Summary(config), "greenbench-summary")
+    if any(value for name, value in vars(config.option).items() if name.startswith("green_")):
+        with usage_errors():
+            session = session_of(config)
+            for kind in KINDS:
+                session.pairs(kind)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test that asks for ``green_training`` or ``green_inference`` the pairs of the matrix."""
+    for kind in KINDS:
+        fixture = f"green_{kind}"
+        if fixture in metafunc.fixturenames:
+            try:
+                session = session_of(metafunc.config)
+                parameters = [_parameter(session, pair) for pair in session.pairs(kind)]
+            except UserError as error:
+                metafunc.config.stash[BAD_INPUT] = True
+                raise pytest.Collector.CollectError(f"greenbench: {error}") from error
+            metafunc.parametrize(fixture, parameters, indirect=True)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a case, so that its reports are known as such."""
+    if marker := item.get_closest_marker("green_case"):
+        item.user_properties.append((CASE, "{kind} {technique}-{workload}".format(**marker.kwargs)))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse, before the first case, an output folder or a meter that does not work."""
+    config = session.config
+    cases = any(item.get_closest_marker("green_case") for item in session.items)
+    if cases and not config.option.collectonly and not hasattr(config, "workerinput"):
+        with usage_errors():
+            session_of(config).check()
+
+
+@pytest.fixture
+def green_training(request: pytest.FixtureRequest) -> Pair:
+    """Cases of one technique trained on one workload, one for each seed. A test with it runs for the whole matrix."""
+    return _pair("training", request)
+
+
+@pytest.fixture
+def green_inference(request: pytest.FixtureRequest) -> Pair:
+    """Cases of one technique's network at inference, one for each seed. A test with it runs for the whole matrix."""
+    return _pair("inference", request)
+
+
+@pytest.fixture
+def green_study(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Checker:
+    """Run and judge cases: ``green_study.check(green_training)`` fails the test on what is out of tolerance."""
+    return Checker(session_of(pytestconfig), request.node)
+
+
+class Checker:
+    """Runs a test's cases and tells pytest what came of them."""
+
+    def __init__(self, session: Session, item: pytest.Item) -> None:
+        self._session = session
+        self._item = item
+
+    def check(self, pair: Pair) -> None:
+        """Run a pair, and its baseline where needed; fail the test in words if it is outside its tolerance."""
+        before = set(self._session.resumed)
+        try:
+            misses = self._session.misses(pair)
+        except UserError as error:
+            pytest.fail(str(error), pytrace=False)
+        records = self._session.records(pair)
+        resumed = sorted(self._session.resumed - before)
+        self._item.user_properties += [*_properties(records), (RESUMED, " ".join(resumed))]
+        if misses:
+            pytest.fail(self._session.explain(misses, pair), pytrace=False)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Tell a worker of pytest-xdist which run it belongs to."""
+    config: pytest.Config = node.config  # type: ignore[attr-defined]
+    workerinput: dict[str, object] = node.workerinput  # type: ignore[attr-defined]
+    workerinput["green_session"] = config.stash[SESSION_ID]
+
+
+def _parameter(session: Session, pair: Pair) -> ParameterSet:
+    case = pair[0]
+    mark = pytest.mark.green_case(kind=case.kind, technique=case.technique, workload=case.workload)
+    marks: list[pytest.MarkDecorator] = [mark]
+    if reason := session.missing_data(pair):
+        marks.append(pytest.mark.skip(reason=reason))
+    return pytest.param(case.id, id=case.id, marks=marks)
+
+
+def _pair(kind: Kind, request: pytest.FixtureRequest) -> Pair:
+    pairs = session_of(request.config).pairs(kind)
+    return next(pair for pair in pairs if pair[0].id == request.param)
+
+
+def _properties(records: list[Record]) -> list[tuple[str, str]]:
+    """Return what JUnit's file says of a test's records, as plain strings; means over seeds."""
+    from greenbench.verdict.headline import headline
+
+    return [(f"green_{name}", text) for name, text in headline(records).items()]

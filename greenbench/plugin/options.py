@@ -1,0 +1,155 @@
+"""The options, and the session that they describe."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from greenbench.energy import BUSY_POLICIES, SOURCES
+from greenbench.errors import UserError
+from greenbench.spec.scale import INPUTS, SCALES, TRAINING_ENERGIES
+
+if TYPE_CHECKING:
+    from greenbench.study.session import Session, Settings
+
+SMALLEST_SCALE = "smoke"
+DEFAULT_OUT = Path("reports") / "local"
+MOST_SEEDS = 1000
+SESSION = pytest.StashKey["Session"]()
+SESSION_ID = pytest.StashKey[str]()
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Add the options, all of them named --green-*."""
+    add = parser.getgroup("greenbench", "greenbench: what a training technique gains and costs").addoption
+    add("--green-scale", metavar="NAME", help=f"{', '.join(SCALES)} (default: {SMALLEST_SCALE})")
+    add("--green-data", metavar="DIR", help="folder of the data sets (default: $GREENBENCH_DATA)")
+    add("--green-out", metavar="DIR", help=f"folder for records and report (default: {DEFAULT_OUT})")
+    add("--green-seeds", metavar="N", help="runs of each case, seeds 0 to N-1 (default: the scale's own)")
+    add("--green-meter", metavar="NAME", help=f"source of energy: {', '.join(SOURCES)} (default: auto)")
+    add(
+        "--green-on-busy",
+        choices=BUSY_POLICIES,
+        help="when other programs are on the measured GPU (default: fail)",
+    )
+    add(
+        "--green-training-energy",
+        metavar="METHOD",
+        help=f"{', '.join(TRAINING_ENERGIES)} (default: the scale's own)",
+    )
+    add(
+        "--green-carbon",
+        metavar="REGION",
+        help="region or amount for CO2, such as deu or '300 g/kWh' (default: world)",
+    )
+    add(
+        "--green-inputs",
+        metavar="NAME",
+        help=f"image sizes at inference, {' or '.join(INPUTS)} by the study (default: {INPUTS[0]})",
+    )
+    add("--green-resume", action="store_true", help="keep the records of finished cases, run the others")
+    add(
+        "--green-technique",
+        metavar="NAME",
+        action="append",
+        help="run these alone; a+b composes two; may be repeated (default: all)",
+    )
+    add(
+        "--green-file",
+        "--green-technique-file",
+        metavar="FILE",
+        dest="green_file",
+        action="append",
+        help="run what this Python file defines, and the baselines it needs; may be repeated",
+    )
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Let bad input end in a sentence and exit code 4."""
+    try:
+        yield
+    except UserError as error:
+        raise pytest.UsageError(f"greenbench: {error}") from error
+
+
+def session_of(config: pytest.Config) -> Session:
+    """Return the session that the options describe, made once.
+
+    Raises
+    ------
+    UserError
+        For an option that makes no sense.
+    """
+    if SESSION not in config.stash:
+        from greenbench.study.progress import ProgressReporter
+        from greenbench.study.session import Session
+
+        session = Session(_settings(config))
+        config.stash[SESSION] = session
+        if not hasattr(config, "workerinput"):  # a worker of pytest-xdist has no terminal
+            session.progress = ProgressReporter(lambda: _uncaptured(config))
+    return config.stash[SESSION]
+
+
+def _settings(config: pytest.Config) -> Settings:
+    from greenbench.energy import check_source
+    from greenbench.energy.carbon import DEFAULT_REGION, carbon_intensity
+    from greenbench.execute.run import Bench
+    from greenbench.spec.scale import find_scale
+    from greenbench.spec.workload import DATA_ENVIRONMENT_VARIABLE, check_root
+    from greenbench.study.catalog import discover
+    from greenbench.study.session import Settings
+
+    option = config.option
+    scale = find_scale(
+        option.green_scale or SMALLEST_SCALE, option.green_training_energy, option.green_inputs
+    )
+    root = option.green_data or os.environ.get(DATA_ENVIRONMENT_VARIABLE)
+    here = config.invocation_params.dir
+    catalog = discover(here / file for file in option.green_file or ())
+    selected = tuple(dict.fromkeys(option.green_technique or ()))
+    for name in selected:
+        catalog.technique(name)
+    return Settings(
+        catalog=catalog,
+        selected=selected,
+        scale=scale,
+        out=here / (option.green_out or DEFAULT_OUT),
+        seeds=_seeds(option.green_seeds, scale.seeds),
+        carbon=carbon_intensity(DEFAULT_REGION if option.green_carbon is None else option.green_carbon),
+        resume=option.green_resume,
+        bench=Bench(
+            data_root=check_root(here / root) if root else None,
+            meter=check_source(option.green_meter or "auto"),
+            busy=option.green_on_busy or "fail",
+            session=config.stash[SESSION_ID],
+            workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+        ),
+    )
+
+
+def _seeds(text: str | None, default: int) -> int:
+    if text is None:
+        return default
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_SEEDS:
+        raise UserError(
+            f"--green-seeds is {text!r}", f"give the number of runs of each case, 1 to {MOST_SEEDS}"
+        )
+    return int(text)
+
+
+@contextmanager
+def _uncaptured(config: pytest.Config) -> Iterator[None]:
+    """Let output reach the user while a test runs."""
+    manager = config.pluginmanager.getplugin("capturemanager")
+    if manager is None:
+        yield
+        return
+    with manager.global_and_fixture_disabled():
+        yield

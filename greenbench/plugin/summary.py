@@ -1,0 +1,111 @@
+"""What a run says at its end, and at its start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from greenbench.errors import UserError
+from greenbench.plugin.options import session_of, usage_errors
+from greenbench.spec.case import KINDS
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+    from greenbench.report import Report
+    from greenbench.study.session import Session
+
+BAD_INPUT = pytest.StashKey[bool]()
+CASE, STATUS, RESUMED = "green_case", "green_status", "green_resumed"
+"""Properties of a test: they travel from a worker of pytest-xdist to the controller, and into JUnit's file."""
+
+
+class Summary:
+    """Counts what happens to the cases and writes the report when all are done. Not used by xdist's workers."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._measured = self._skipped = 0
+        self._resumed: set[str] = set()
+        self._reasons: set[str] = set()
+        self._report: Report | None = None
+        self._checked = False
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Refuse, in a run with pytest-xdist, an output folder or a meter that does not work."""
+        if self._checked or not any("[" in name for name in ids):
+            return
+        try:
+            session = session_of(self._config)
+            known = {f"[{pair[0].id}]" for kind in KINDS for pair in session.pairs(kind)}
+        except UserError:
+            return  # the workers say so
+        if any(name.endswith(suffix) for suffix in known for name in ids):
+            self._checked = True
+            with usage_errors():
+                session.check()
+            reporter = self._config.pluginmanager.getplugin("terminalreporter")
+            if reporter is not None and self._config.option.verbose >= 0:
+                reporter.write_line(_header(session))
+
+    def pytest_report_collectionfinish(self, config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+        """Say how cases are measured, in a run that has any."""
+        quiet = config.option.collectonly or config.option.verbose < 0
+        if quiet or not any(item.get_closest_marker("green_case") for item in items):
+            return []
+        return [_header(session_of(config))]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a case as measured or skipped."""
+        properties = dict(report.user_properties)
+        if CASE not in properties:
+            return
+        if report.skipped:
+            self._skipped += 1
+            if isinstance(report.longrepr, tuple):
+                self._reasons.add(report.longrepr[2].replace("Skipped: ", "skipped: ", 1))
+        elif report.when == "teardown" and STATUS in properties:
+            self._measured += 1
+            self._resumed |= set(str(properties[RESUMED]).split())
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the report, before another plugin's hook can fail; a run in which all was skipped is no success."""
+        if session.config.stash.get(BAD_INPUT, False):
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        if self._measured:
+            from greenbench.report import write_report
+
+            settings = session_of(self._config).settings
+            try:
+                self._report = write_report(settings.out, settings.carbon)
+            except (UserError, OSError) as error:
+                self._reasons.add(f"no report: {error}")
+        elif self._skipped and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
+        """Show the tables in short, what was skipped, and where everything is."""
+        lines = []
+        if self._measured and self._config.option.green_resume:
+            lines.append(f"{len(self._resumed)} finished cases of an earlier run were kept, not run again")
+        if self._report is not None:
+            lines += self._report.summary
+        elif self._skipped and not self._measured:
+            lines.append("nothing was measured: every case was skipped")
+        lines += sorted(self._reasons)
+        if lines:
+            terminalreporter.section("greenbench")
+            encoding = getattr(terminalreporter._tw._file, "encoding", None) or "utf-8"
+            for line in lines:
+                terminalreporter.write_line(line.encode(encoding, "replace").decode(encoding))
+
+
+def _header(session: Session) -> str:
+    from greenbench.records.machine import this_machine
+
+    settings = session.settings
+    gpu = this_machine(settings.bench.workers).gpu or "none"
+    return f"greenbench: scale {settings.scale.name}, meter {session.meter}, GPU {gpu}, records in {settings.out}"

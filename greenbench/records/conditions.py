@@ -1,0 +1,98 @@
+"""The one rule of what may be compared: for verdicts, tables, the audit and resume alike.
+
+Two records may be compared if they differ in technique, seed and result alone. All else is a condition.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from greenbench.errors import UserError
+from greenbench.records.machine import Machine
+from greenbench.records.record import Record
+from greenbench.spec.case import Case
+from greenbench.spec.source import digest_of_folders
+
+ENGINE = ("execute", "networks", "nn", "data")
+"""The folders whose code decides what a case computes."""
+
+FREE = ("technique", "technique_digest", "seed")
+"""The fields of a case in which compared records may differ."""
+
+
+@cache
+def engine_digest() -> str:
+    """Return a digest of the code that runs cases."""
+    home = Path(__file__).parents[1]
+    return digest_of_folders(tuple(home / name for name in ENGINE))
+
+
+def planned_conditions(case: Case, machine: Machine, meter: str) -> dict[str, Any]:
+    """Return the conditions that are known before a case is run here and now."""
+    row = {f.name: getattr(case, f.name) for f in fields(case) if f.name not in FREE}
+    settings = {f"setting.{name}": value for name, value in row.pop("setting").items()}
+    return {
+        **row,
+        **settings,
+        **{f"machine.{name}": value for name, value in asdict(machine).items()},
+        "engine": engine_digest(),
+        "meter": meter,
+    }
+
+
+def conditions(record: Record) -> dict[str, Any]:
+    """Return all that must agree between two records that are compared."""
+    return {
+        **planned_conditions(record.case, record.machine, record.meter),
+        "engine": record.engine,
+        "data.version": record.workload.version,
+        "data.weights": record.workload.weights,
+        "undisturbed": record.disturbed is None,
+    }
+
+
+def same_conditions(records: Sequence[Record]) -> list[list[Record]]:
+    """Split records into lists within which all may be compared, in the order of their first members."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(json.dumps(conditions(record), sort_keys=True), []).append(record)
+    return list(found.values())
+
+
+def still_valid(record: Record, case: Case, machine: Machine, meter: str) -> bool:
+    """Whether a record stands for what the case would give if it were run here and now."""
+    planned = planned_conditions(case, machine, meter)
+    known = conditions(record)
+    return not record.failed and record.case == case and all(known[key] == planned[key] for key in planned)
+
+
+def require_comparable(records: Sequence[Record]) -> None:
+    """Refuse to compare records under unlike conditions.
+
+    Raises
+    ------
+    UserError
+        Naming the first condition that differs, and both values.
+    """
+    first = conditions(records[0])
+    for record in records[1:]:
+        difference = _first_difference(first, conditions(record))
+        if difference is not None:
+            name, ours, theirs = difference
+            raise UserError(
+                f"{records[0].case.id} and {record.case.id} cannot be compared: {name} is {ours!r} in one and "
+                f"{theirs!r} in the other",
+                "measure both again under the same conditions",
+            )
+
+
+def _first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+    for name in (*one, *(name for name in other if name not in one)):
+        if one.get(name) != other.get(name):
+            return name, one.get(name), other.get(name)
+    return None

@@ -1,0 +1,48 @@
+"""Values that a record cannot hold together: signs of an edit, or of a fault in whatever wrote it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from greenbench.records.record import Record
+from greenbench.records.results import Training
+
+SLACK = 1e-9
+"""Relative; values are written with all their digits."""
+
+
+def contradiction(record: Record) -> str | None:
+    """Return the first thing in a record that cannot be, or None."""
+    result = record.result
+    return next(_training(record, result), None) if isinstance(result, Training) else None
+
+
+def _training(record: Record, training: Training) -> Iterator[str]:
+    metric = record.workload.metric
+    evaluated = [epoch for epoch in training.curve if epoch.validation is not None]
+    for where, values in (
+        ("train", training.train),
+        ("validation", training.validation),
+        *((f"epoch {epoch.epoch}", epoch.validation) for epoch in evaluated),
+    ):
+        value = (values or {}).get(metric.name)
+        if value is None:
+            continue
+        if not math.isfinite(value):
+            yield f"{metric.name} of {where} is {value}"
+        if metric.unit == "%" and not 0 <= value <= 1:
+            yield f"{metric.name} of {where} is {value}, not between 0 and 1"
+        images = record.workload.validation_images
+        if metric.per_image and images and abs(value * images - round(value * images)) > 1e-6 * images:
+            yield f"{metric.name} of {where} is {value}, which {images} images cannot give"
+    if training.validation is not None and evaluated and training.validation != training.curve[-1].validation:
+        yield "its final metrics are not those of its last epoch"
+    if training.best is not None and evaluated:
+        values_seen = [(epoch.validation or {})[metric.name] for epoch in evaluated]
+        best = (max if metric.better == "higher" else min)(values_seen)
+        if not math.isclose(best, training.best, rel_tol=SLACK, abs_tol=SLACK):
+            yield f"its best {metric.name} is {training.best}, and its curve's is {best}"
+    spent = sum(epoch.seconds for epoch in training.curve)
+    if not math.isclose(spent, training.train_seconds, rel_tol=1e-6, abs_tol=1e-6):
+        yield f"its training time is {training.train_seconds} s, and its epochs took {spent} s"

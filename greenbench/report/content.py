@@ -1,0 +1,63 @@
+"""All that a report says, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from greenbench.audit.findings import Finding
+from greenbench.energy.carbon import CarbonIntensity
+from greenbench.paper.audit import audit_records
+from greenbench.records.folder import Unreadable
+from greenbench.records.record import Record
+from greenbench.report.notes import failure_lines
+from greenbench.report.sections import Section, split_into_sections
+from greenbench.report.table import Table, section_tables
+from greenbench.verdict.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section with its tables."""
+
+    section: Section
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True)
+class Content:
+    """A report before it is written.
+
+    Attributes
+    ----------
+    parts
+        Its sections.
+    failures
+        One line for each failed case.
+    findings
+        Of the audit.
+    left_out
+        Files that are no sound records, and why.
+    """
+
+    parts: tuple[Part, ...]
+    failures: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    left_out: tuple[Unreadable, ...]
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """All verdicts."""
+        return [verdict for part in self.parts for found in part.section.sets for verdict in found.verdicts]
+
+
+def collect(records: Sequence[Record], left_out: Sequence[Unreadable], intensity: CarbonIntensity) -> Content:
+    """Return what a report says of some records."""
+    sections = split_into_sections(records)
+    audited = audit_records([record for record in records if not record.failed])
+    return Content(
+        parts=tuple(Part(section, tuple(section_tables(section, intensity))) for section in sections),
+        failures=tuple(line for section in sections for line in failure_lines(section.records)),
+        findings=tuple(finding for rule in audited for finding in rule.findings),
+        left_out=tuple(left_out),
+    )

@@ -1,0 +1,200 @@
+"""A technique: a published way of training, as one change of a recipe. Imports no torch."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from greenbench.errors import UserError
+from greenbench.spec.recipe import Recipe
+from greenbench.spec.source import Source
+
+Category = Literal[
+    "Baseline",
+    "Architecture Modification",
+    "Learning Rate Scheduler",
+    "Data Augmentation",
+    "Optimizer",
+    "Loss Function",
+    "Custom Nodes and Layer",
+]
+"""The paper's six categories (section 3.2), and the baseline that all are compared with."""
+
+CATEGORIES: tuple[str, ...] = get_args(Category)
+BASELINE = "baseline"
+"""The technique that changes nothing: what all others are compared with."""
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+"""Names stand in test ids, file names and options, joined by ``-`` and ``+``."""
+
+
+def check_name(name: str, what: str) -> None:
+    """Raise `UserError` unless `name` can stand in test ids and file names."""
+    if not NAME.fullmatch(name):
+        raise UserError(
+            f"{what} {name!r} has a name that cannot be used", "name it in lower case letters, digits and _"
+        )
+
+
+@dataclass(frozen=True)
+class Technique:
+    """A published way of training.
+
+    Attributes
+    ----------
+    name
+        As in test ids and the published tables: ``poly_half_epochs``.
+    category
+        One of `CATEGORIES`.
+    citation
+        Authors, year, arXiv id.
+    apply
+        The change. It returns a new recipe and leaves its argument alone.
+    title
+        As the tables print it.
+    tasks
+        Where it applies; None for every task.
+    work_share
+        Training energy as a share of the baseline's, where the definition fixes it: 1 for a technique that leaves
+        network, data, loss and number of steps alone. The audit holds measurements against it. None elsewhere.
+    card
+        Its method card in Markdown.
+    source
+        Its file; discovery fills it in.
+    """
+
+    name: str
+    category: str
+    citation: str
+    apply: Callable[[Recipe], Recipe]
+    title: str = ""
+    tasks: tuple[str, ...] | None = None
+    work_share: float | None = None
+    card: str = ""
+    source: Source = field(default_factory=Source)
+
+    def __post_init__(self) -> None:
+        for part in self.name.split("+"):
+            check_name(part, "technique")
+        if self.category not in CATEGORIES:
+            raise UserError(
+                f"technique {self.name!r} has the category {self.category!r}",
+                f"choose one of {', '.join(CATEGORIES[1:])}",
+            )
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether this is what all others are compared with."""
+        return self.name == BASELINE
+
+    def applies_to(self, task: str) -> bool:
+        """Whether the technique is meant for that task."""
+        return self.tasks is None or task in self.tasks
+
+    def __call__(self, recipe: Recipe) -> Recipe:
+        """Return `recipe` with the technique applied.
+
+        Raises
+        ------
+        UserError
+            If the technique does not apply to the recipe's task, fails, does not return a recipe, or returns one that
+            differs in nothing.
+        """
+        if not self.applies_to(recipe.task):
+            raise UserError(
+                f"technique {self.name!r} applies to {' and '.join(self.tasks or ())}, not to {recipe.task}"
+            )
+        try:
+            changed = self.apply(recipe)
+        except UserError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise UserError(
+                f"technique {self.name!r} ({self.source.name}) fails on the recipe for {recipe.task}: "
+                f"{type(error).__name__}: {error}",
+                "mend its function",
+            ) from error
+        if not isinstance(changed, Recipe):
+            raise UserError(
+                f"technique {self.name!r} ({self.source.name}) returned {type(changed).__name__}, not a Recipe",
+                "end its function with dataclasses.replace(recipe, ...)",
+            )
+        if not self.is_baseline and not recipe.changed_fields(changed):
+            raise UserError(
+                f"technique {self.name!r} ({self.source.name}) leaves the recipe for {recipe.task} unchanged, so that "
+                "the baseline would be compared with itself",
+                "change a field of the recipe, or leave that task out of its tasks",
+            )
+        return changed
+
+
+def technique(
+    category: Category,
+    citation: str,
+    *,
+    title: str | None = None,
+    tasks: tuple[str, ...] | None = None,
+    work_share: float | None = None,
+) -> Callable[[Callable[[Recipe], Recipe]], Technique]:
+    """Make a technique of a function from recipe to recipe: its name is the technique's, its docstring the card.
+
+    ::
+
+        @greenbench.technique("Optimizer", "Zhang et al. 2019, arXiv:1907.08610")
+        def lookahead(recipe):
+            '''LookAhead: slow weights follow fast ones. ...'''
+            return replace(recipe, optimizer=lambda network: Lookahead(recipe.optimizer(network)))
+
+    See `Technique` for the arguments. A docstring of one sentence is a card too.
+    """
+
+    def decorate(apply: Callable[[Recipe], Recipe]) -> Technique:
+        name = apply.__name__
+        return Technique(
+            name=name,
+            category=category,
+            citation=citation,
+            apply=apply,
+            title=title or name.replace("_", " ").capitalize(),
+            tasks=tasks,
+            work_share=work_share,
+            card=inspect.cleandoc(apply.__doc__ or ""),
+        )
+
+    return decorate
+
+
+def compose(techniques: Sequence[Technique]) -> Technique:
+    """Return ``a+b``: the techniques applied from left to right, where all of them apply."""
+    name = "+".join(part.name for part in techniques)
+    stated = [set(part.tasks) for part in techniques if part.tasks is not None]
+    tasks = tuple(sorted(set.intersection(*stated))) if stated else None
+    if tasks == ():
+        raise UserError(f"technique {name!r}: its parts have no task in common", "compose others")
+
+    def apply(recipe: Recipe) -> Recipe:
+        for part in techniques:
+            recipe = part(recipe)
+        return recipe
+
+    share: float | None = 1.0
+    for part in techniques:
+        share = None if share is None or part.work_share is None else share * part.work_share
+    return Technique(
+        name=name,
+        category=techniques[0].category,
+        citation="; ".join(part.citation for part in techniques),
+        apply=apply,
+        title=" + ".join(part.title for part in techniques),
+        tasks=tasks,
+        work_share=share,
+        card="\n\n".join(part.card for part in techniques),
+        source=Source(
+            name=", ".join(part.source.name for part in techniques),
+            code="\n\n".join(part.source.code for part in techniques),
+            digest="+".join(part.source.digest for part in techniques),
+        ),
+    )

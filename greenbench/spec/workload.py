@@ -1,0 +1,264 @@
+"""A workload: data, network, baseline recipe, metric and settings, all that is known of one task. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from greenbench.errors import UserError
+from greenbench.spec.recipe import LossFunction, Recipe, ScheduleFactory, Size
+from greenbench.spec.scale import Inputs
+from greenbench.spec.source import Source
+from greenbench.spec.technique import check_name
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+DATA_ENVIRONMENT_VARIABLE = "GREENBENCH_DATA"
+
+Split = Literal["train", "validation"]
+
+
+class Score(Protocol):
+    """A metric that adds up over batches."""
+
+    def update(self, logits: Tensor, targets: Tensor) -> None:
+        """Add one batch."""
+        ...
+
+    def compute(self) -> dict[str, float]:
+        """Return values by name, among them the workload's metric."""
+        ...
+
+
+class Data(Protocol):
+    """A workload's data as the training loop sees them: batches of normalized images, and a score."""
+
+    version: str
+    """What tells this copy from another: results on different versions are not compared."""
+
+    def size(self, split: Split) -> int:
+        """Return the number of images of a split."""
+        ...
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Return the number of training batches in one epoch."""
+        ...
+
+    def training_batches(
+        self, batch_size: int, size_factor: float, generator: torch.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield one epoch of shuffled, augmented batches: images (N, 3, H, W) float32, and targets."""
+        ...
+
+    def evaluation_batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield images and targets that are evaluated, not augmented."""
+        ...
+
+    def score(self) -> Score:
+        """Return a fresh score."""
+        ...
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a workload is judged by.
+
+    Attributes
+    ----------
+    name
+        Its key in what `Score.compute` returns.
+    title
+        As the tables print it.
+    unit
+        ``%`` for fractions that are shown as percentages, else the unit of the value, or nothing.
+    better
+        Which direction is good.
+    per_image
+        Whether it is a share of the evaluated images, so that it can only be a multiple of 1/n.
+    """
+
+    name: str
+    title: str
+    unit: str = "%"
+    better: Literal["higher", "lower"] = "higher"
+    per_image: bool = False
+
+
+ACCURACY = Metric("accuracy", "Accuracy", per_image=True)
+MIOU = Metric("miou", "mIoU")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a workload runs at one scale.
+
+    Attributes
+    ----------
+    epochs, batch_size, learning_rate
+        Of the baseline.
+    network
+        Arguments for the workload's `network`, such as ``{"width": 0.25}``.
+    evaluate_every
+        Epochs between evaluations; the last epoch is always evaluated.
+    large_batch
+        Images in a pass that fills the device, so that it measures the network and not the start of its layers.
+    floor, floor_source
+        The least score that the baseline itself must reach, and where the number comes from.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    network: Mapping[str, Any] = field(default_factory=dict)
+    evaluate_every: int = 1
+    large_batch: int = 32
+    floor: float | None = None
+    floor_source: str = ""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One task to be learned. Its file holds all that is known of it.
+
+    Attributes
+    ----------
+    name, title
+        As in test ids, and as the tables print it.
+    card
+        What it is, in Markdown; its source.
+    task
+        The word by which techniques say where they apply, such as ``classification``.
+    metric
+        What the tables show first and verdicts judge.
+    num_classes
+        Number of classes.
+    image_size
+        Of a training image, after cropping.
+    settings
+        By scale's name. A workload takes part in the scales that are here.
+    data
+        Reads the data: takes the data root and the device that trains.
+    network
+        Builds the network: takes the number of classes, the setting and the data root.
+    optimizer
+        Builds the optimizer from the network and the learning rate.
+    schedule, loss
+        As in `Recipe`.
+    ignore_index
+        Label of targets that do not count, or None.
+    folder
+        Folder below the data root that must be there; None for data that come with the package.
+    how_to_get
+        One sentence for those who have not got the data.
+    train_images
+        Official number of training images, where it is known.
+    weights
+        Takes setting and data root, returns the file of weights that the network starts from, or None.
+    fitted_size
+        Images at inference that the study's FLOPs fit, where they are not those of training.
+    best_known
+        The best published value of each metric with this network; what lies far above is another metric or an error.
+    source
+        Its file; discovery fills it in.
+    """
+
+    name: str
+    title: str
+    task: str
+    metric: Metric
+    num_classes: int
+    image_size: Size
+    settings: Mapping[str, Setting]
+    data: Callable[[Path | None, torch.device], Data]
+    network: Callable[[int, Setting, Path | None], nn.Module]
+    optimizer: Callable[[nn.Module, float], Optimizer]
+    schedule: ScheduleFactory
+    loss: Callable[[], LossFunction]
+    ignore_index: int | None = None
+    card: str = ""
+    folder: str | None = None
+    how_to_get: str = ""
+    train_images: int | None = None
+    weights: Callable[[Setting, Path | None], Path | None] = lambda _setting, _root: None
+    fitted_size: Size | None = None
+    best_known: Mapping[str, float] = field(default_factory=dict)
+    source: Source = field(default_factory=Source)
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "workload")
+
+    def recipe(self, scale: str, root: Path | None = None) -> Recipe:
+        """Return the baseline's recipe at a scale.
+
+        Raises
+        ------
+        UserError
+            If the workload has no setting for that scale.
+        """
+        setting = self.setting(scale)
+        return Recipe(
+            task=self.task,
+            num_classes=self.num_classes,
+            image_size=self.image_size,
+            ignore_index=self.ignore_index,
+            epochs=setting.epochs,
+            batch_size=setting.batch_size,
+            network=partial(self.network, self.num_classes, setting, root),
+            optimizer=partial(_with_rate, self.optimizer, setting.learning_rate),
+            schedule=self.schedule,
+            loss=self.loss,
+        )
+
+    def setting(self, scale: str) -> Setting:
+        """Return how the workload runs at a scale; `UserError` where it does not."""
+        if scale not in self.settings:
+            raise UserError(
+                f"workload {self.name!r} has no setting for the scale {scale!r}",
+                f"choose one of {', '.join(self.settings)}",
+            )
+        return self.settings[scale]
+
+    def inference_size(self, inputs: Inputs) -> Size:
+        """Return the size of the images that networks are measured on."""
+        return self.image_size if inputs == "stated" or self.fitted_size is None else self.fitted_size
+
+    def missing(self, root: Path | None) -> str | None:
+        """Return why the data cannot be read below `root`, or None if they are there."""
+        if self.folder is None:
+            return None
+        if root is None:
+            return (
+                f"{self.name}: no data root was given (--green-data or {DATA_ENVIRONMENT_VARIABLE}). "
+                f"{self.how_to_get}"
+            )
+        if not (root / self.folder).is_dir():
+            return f"{self.name}: looked for {root / self.folder}, which is not there. {self.how_to_get}"
+        return None
+
+
+def _with_rate(
+    optimizer: Callable[[nn.Module, float], Optimizer], learning_rate: float, network: nn.Module
+) -> Optimizer:
+    return optimizer(network, learning_rate)
+
+
+def check_root(root: Path) -> Path:
+    """Return `root` if it is a folder that can be read; `UserError` otherwise."""
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        raise UserError(
+            f"the data root {root} {what}", "give the folder that holds cifar-100-binary and the like"
+        )
+    try:
+        next(root.iterdir(), None)
+    except PermissionError as error:
+        raise UserError(
+            f"the data root {root} cannot be read ({error.strerror})", "change its permissions"
+        ) from error
+    return root

@@ -1,0 +1,1 @@
+"""The techniques of the study: this folder is their list, one file each."""

@@ -1,0 +1,261 @@
+"""The one table of what is measured: how each quantity is called, written, judged, and taken from a record.
+
+Tables, figures, tolerances, verdicts and the plugin read values through it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from greenbench.energy.carbon import CarbonIntensity, co2_kg_per_week, paper_co2_kg_per_week
+from greenbench.energy.reading import Reading
+from greenbench.errors import UserError
+from greenbench.records.record import Record
+from greenbench.records.results import Batch, Inference, Training
+from greenbench.spec.case import Kind
+from greenbench.spec.workload import Metric
+
+Better = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One thing that is measured.
+
+    Attributes
+    ----------
+    name
+        As in tolerances, verdicts and options: ``train_energy_j``.
+    title
+        Heading of its column; ``{metric}`` stands for the title of the workload's metric.
+    kind
+        Of the cases that have it.
+    unit
+        ``%`` for fractions, an SI unit that takes prefixes, or empty.
+    better
+        Which direction is good.
+    take
+        Takes the value from a record; None where it was not measured.
+    scale, digits
+        For columns whose heading names the unit: values are divided by `scale` and written with that many decimals.
+        Without digits, they are written with an SI prefix.
+    exact
+        Whether it is counted, so that equal runs give equal values and one run is enough.
+    repeats
+        Takes the repeated measurements of one record, where it has such: then the interval is theirs.
+    reading
+        Takes the energy reading that the value comes from.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    unit: str
+    better: Better
+    take: Callable[[Record], float | None]
+    scale: float = 1.0
+    digits: int | None = None
+    exact: bool = False
+    repeats: Callable[[Record], Sequence[float]] | None = None
+    reading: Callable[[Record], Reading | None] | None = None
+
+    def of(self, metric: Metric) -> Quantity:
+        """Return the quantity with the metric's title, unit and direction, where it stands for the metric."""
+        if "{metric}" not in self.title:
+            return self
+        return replace(
+            self, title=self.title.format(metric=metric.title), unit=metric.unit, better=metric.better
+        )
+
+    def by_seed(self, records: Sequence[Record]) -> dict[int, float]:
+        """Return the values of records by seed; what was not measured is absent."""
+        values = {record.case.seed: self.take(record) for record in records}
+        return {seed: value for seed, value in values.items() if value is not None}
+
+
+def _train_score(record: Record) -> float | None:
+    return _score(record, "train")
+
+
+def _validation_score(record: Record) -> float | None:
+    return _score(record, "validation")
+
+
+def _score(record: Record, split: Literal["train", "validation"]) -> float | None:
+    result = record.result
+    if not isinstance(result, Training):
+        return None
+    values: Mapping[str, float] = (result.train if split == "train" else result.validation) or {}
+    return values.get(record.workload.metric.name)
+
+
+def _training(take: Callable[[Training], float | None]) -> Callable[[Record], float | None]:
+    """Take a cost from a run that went to its end: a part of a run is no cost of the whole."""
+
+    def value(record: Record) -> float | None:
+        result = record.result
+        return take(result) if isinstance(result, Training) and result.status == "finished" else None
+
+    return value
+
+
+def _inference(take: Callable[[Inference], float | None]) -> Callable[[Record], float | None]:
+    return lambda record: take(record.result) if isinstance(record.result, Inference) else None
+
+
+def _latency_ms(batch: Batch) -> float:
+    """Return the time of one image."""
+    return batch.latency_ms / batch.batch_size
+
+
+def _repeats(batch: Callable[[Inference], Batch]) -> Callable[[Record], Sequence[float]]:
+    def repeats(record: Record) -> Sequence[float]:
+        if not isinstance(record.result, Inference):
+            return ()
+        measured = batch(record.result)
+        return [median_ms / measured.batch_size for median_ms in measured.repeat_medians_ms]
+
+    return repeats
+
+
+def _energy_of(batch: Callable[[Inference], Batch]) -> Callable[[Record], Reading | None]:
+    return lambda record: (
+        batch(record.result).energy_per_image if isinstance(record.result, Inference) else None
+    )
+
+
+def _training_energy(record: Record) -> Reading | None:
+    return record.result.energy if isinstance(record.result, Training) else None
+
+
+def _single(inference: Inference) -> Batch:
+    return inference.single
+
+
+def _large(inference: Inference) -> Batch:
+    return inference.large
+
+
+SCORE = Quantity("score", "{metric}", "training", "%", "higher", _validation_score)
+TRAIN_SCORE = Quantity("train_score", "{metric}, training images", "training", "%", "higher", _train_score)
+TRAIN_ENERGY = Quantity(
+    "train_energy_j",
+    "Energy",
+    "training",
+    "J",
+    "lower",
+    _training(lambda training: training.energy.energy_j),
+    reading=_training_energy,
+)
+TRAIN_TIME = Quantity("train_time_s", "Time", "training", "s", "lower", _training(lambda t: t.train_seconds))
+PARAMS = Quantity(
+    "params",
+    "Params (M)",
+    "inference",
+    "",
+    "lower",
+    _inference(lambda i: i.params),
+    scale=1e6,
+    digits=3,
+    exact=True,
+)
+CONV_MACS = Quantity(
+    "conv_macs",
+    "FLOPs (G)",
+    "inference",
+    "",
+    "lower",
+    _inference(lambda i: i.conv_macs),
+    scale=1e9,
+    digits=4,
+    exact=True,
+)
+LATENCY = Quantity(
+    "latency_ms",
+    "Time (ms)",
+    "inference",
+    "ms",
+    "lower",
+    _inference(lambda i: _latency_ms(i.single)),
+    digits=2,
+    repeats=_repeats(_single),
+)
+IMAGE_ENERGY = Quantity(
+    "image_energy_j",
+    "Energy (J)",
+    "inference",
+    "J",
+    "lower",
+    _inference(lambda i: i.single.energy_per_image.energy_j),
+    digits=3,
+    reading=_energy_of(_single),
+)
+PAPER_CO2 = Quantity(
+    "paper_co2_kg",
+    "CO₂, study's formula (kg/wk)",
+    "inference",
+    "kg/wk",
+    "lower",
+    _inference(lambda i: paper_co2_kg_per_week(i.single.latency_ms)),
+    digits=1,
+)
+BATCH_LATENCY = Quantity(
+    "batch_latency_ms",
+    "Time (ms)",
+    "inference",
+    "ms",
+    "lower",
+    _inference(lambda i: _latency_ms(i.large)),
+    digits=2,
+    repeats=_repeats(_large),
+)
+BATCH_ENERGY = Quantity(
+    "batch_energy_j",
+    "Energy (J)",
+    "inference",
+    "J",
+    "lower",
+    _inference(lambda i: i.large.energy_per_image.energy_j),
+    digits=3,
+    reading=_energy_of(_large),
+)
+
+QUANTITIES = {
+    quantity.name: quantity
+    for quantity in (
+        SCORE,
+        TRAIN_SCORE,
+        TRAIN_ENERGY,
+        TRAIN_TIME,
+        PARAMS,
+        CONV_MACS,
+        LATENCY,
+        IMAGE_ENERGY,
+        BATCH_LATENCY,
+        BATCH_ENERGY,
+    )
+}
+"""What verdicts and tolerances are about, by name."""
+
+
+def co2(intensity: CarbonIntensity) -> Quantity:
+    """Return the CO2 of a week of video, at a carbon intensity."""
+    return Quantity(
+        "co2_kg",
+        "CO₂ (kg/wk)",
+        "inference",
+        "kg/wk",
+        "lower",
+        _inference(lambda i: co2_kg_per_week(i.single.energy_per_image.energy_j, intensity)),
+        digits=1,
+        reading=_energy_of(_single),
+    )
+
+
+def find_quantity(name: str) -> Quantity:
+    """Return the quantity of that name; `UserError` for one that is unknown."""
+    if name not in QUANTITIES:
+        raise UserError(f"quantity {name!r} is unknown", f"choose one of {', '.join(QUANTITIES)}")
+    return QUANTITIES[name]

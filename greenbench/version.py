@@ -1,0 +1,3 @@
+"""The package's version."""
+
+VERSION = "0.2.0.dev0"

