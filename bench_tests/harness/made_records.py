@@ -1,5 +1,7 @@
 """Records made up for tests, as if measured."""
 
+import hashlib
+import json
 from dataclasses import replace
 
 from greenbench.energy import Reading, Status
@@ -135,3 +137,12 @@ def record_of(
     )
     assert not facts, f"no record has {', '.join(facts)}"
     return record
+
+
+def rewritten(path, change):
+    """Change the content of a record's file, and give it the digest of what it then is, as a forger would."""
+    content = json.loads(path.read_text())
+    change(content)
+    if content.pop("sha256", None) is not None:
+        content["sha256"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps(content))

@@ -6,10 +6,7 @@ from pathlib import Path
 import pytest
 
 import greenbench
-from greenbench import techniques
-from greenbench.datasets import discover
-from greenbench.protocol import PROTOCOLS
-from greenbench.tasks import baseline_recipe
+from greenbench.study.catalog import discover
 
 README = Path(greenbench.__file__).parents[1] / "README.md"
 
@@ -26,19 +23,20 @@ def test_its_technique_is_a_whole_file_of_under_25_lines(text, tmp_path):
     assert code.count("\n") < 25
     file = tmp_path / "label_smoothing.py"
     file.write_text(code)
-    found = techniques.discover([file])["label_smoothing"]
-    recipe = baseline_recipe(discover()["digits"], PROTOCOLS["smoke"])
-    assert recipe.changed_fields(found(recipe)) == ("loss",)
+    catalog = discover([file])
+    recipe = catalog.workloads["digits"].recipe("smoke")
+    assert recipe.changed_fields(catalog.technique("label_smoothing")(recipe)) == ("loss",)
 
 
 def test_its_options_are_those_of_the_plugin(text, pytestconfig):
     shown = set(re.findall(r"--green-[a-z-]+", text))
     known = {f"--{name.replace('_', '-')}" for name in vars(pytestconfig.option) if name.startswith("green_")}
+    assert "--green-file" in known
     assert shown == known
 
 
 def test_its_commands_exist(text):
-    commands = {path.stem for path in (Path(greenbench.__file__).parent / "commands").glob("[a-z]*.py")}
+    commands = {path.stem for path in (Path(greenbench.__file__).parent / "cli").glob("[a-z]*.py")}
     assert set(re.findall(r"^greenbench ([a-z]+)", text, re.MULTILINE)) <= commands
 
 

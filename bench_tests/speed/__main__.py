@@ -1,8 +1,8 @@
 """Compare the speed of this package's implementations with that of their peers.
 
 Every module of this folder takes part: one with ``CONTESTS`` brings contests by name, one with ``NAME`` and
-``run(out)`` brings rows that it has measured itself, and writes a report to ``out`` unless that is None. Peers come from the
-extra ``bench``; where one is not installed, its comparison is left out and the reason printed.
+``run(out)`` brings rows that it has measured itself, and writes a report to ``out`` unless that is None. Peers come
+from the extra ``bench``; where one is not installed, its comparison is left out and the reason printed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The energy meter against Zeus and CodeCarbon on the NVML stub: faults, errors on three loads, and cost.
 
 Every measurement is a process of its own in real time, with the stub library in place of the driver's: each
-meter is used as its users use it, and meets the same faults at the same time. With ``--out FILE`` the report is
-written, as it lies in ``reports/meters.md``.
+meter is used as its users use it, and meets the same faults at the same time. With ``--out FILE`` the report
+is written; ``reports/meters.md`` is one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Case:
     """A row of the fault table.
 
     `scenario` holds from the start, `then` from the middle of the window on ({soon}) or from its begin
-    ({now}); {held} is what the counter shows at the begin, in millijoules. `right` says what answers are right: the true ``number``, ``none``, or ``either``.
+    ({now}); {held} is what the counter shows at the begin, in millijoules. `right` says what
+    answers are right: the true ``number``, ``none``, or ``either``.
     """
 
     fault: str

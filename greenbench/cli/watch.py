@@ -2,7 +2,8 @@
 
 Opens a window on every visible GPU (or on the CPU where there is none), runs COMMAND in it, and prints what
 was measured: as text on standard error, or with --json as one line on standard output, after the command's
-own output. "energy_j" is null unless it is a valid measurement; "reason" then says why, and "next_step" what to do.
+own output. "energy_j" is null unless it is a valid measurement; "reason" then says why, and "next_step" what
+to do about it.
 """
 
 from __future__ import annotations

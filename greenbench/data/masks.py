@@ -113,8 +113,8 @@ class MaskData:
         keys = list(zip(order, seeds, strict=True))[: self.steps_per_epoch(batch_size) * batch_size]
         crop = scaled_size(self._crop, size_factor)
         views = _Views(self._splits["train"], crop, self._view, size_factor)
-        # A loader without a generator of its own draws a number from torch's, as techniques do. A run that reads
-        # its epoch again, to resume in the middle of it, would then go on with other draws.
+        # A loader without a generator of its own draws from torch's, as techniques do. A run that reads its epoch
+        # again, to resume in the middle of it, would then go on with other draws.
         loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
             views,  # type: ignore[arg-type]  # a map from keys, which torch supports but does not type
             batch_size=batch_size,

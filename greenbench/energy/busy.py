@@ -98,5 +98,6 @@ class Reservation:
         if found is not None:
             raise UserError(
                 f"{found}: its energy would be counted as ours",
-                "stop it, choose another GPU with CUDA_VISIBLE_DEVICES, or let the busy policy be wait or mark",
+                "stop it, choose another GPU with CUDA_VISIBLE_DEVICES, "
+                "or set the busy policy to wait or mark",
             )

@@ -128,7 +128,7 @@ def energy_between(
 def _edge_power(
     pair: Sequence[Tick], times_s: Sequence[float], instant_w: float | None, run_s: Sequence[float]
 ) -> float:
-    """Return the power beyond the outermost tick: between the last interval's mean and what is drawn just there.
+    """Return the power beyond the outermost tick: the mean of the last interval's and the one read there.
 
     The mean is right for loads that change faster than the ticks, the reading for slower ones.
     """

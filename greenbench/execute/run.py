@@ -256,11 +256,16 @@ def _measuring(
 
 def _failure(stage: str, error: BaseException) -> Failure:
     if isinstance(error, UserError):
-        return Failure(stage, error.problem, error.next_step)
+        cause = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
+        return Failure(stage, _one_line(error.problem), error.next_step, cause)
     last = traceback.extract_tb(error.__traceback__)[-1]
     return Failure(
         stage=stage,
-        error=f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}",
+        error=f"{type(error).__name__}: {_one_line(str(error)) or 'no message'}",
         next_step=f"look at {Path(last.filename).name}, line {last.lineno}",
         traceback="".join(traceback.format_exception(error)),
     )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -16,6 +16,7 @@ from torch import Tensor
 from greenbench.energy import Meter, Reading, total
 from greenbench.energy.extrapolate.epochs import EpochEnergy
 from greenbench.energy.extrapolate.steady import SteadyEnergy
+from greenbench.errors import UserError
 from greenbench.execute.progress import Progress, ProgressCallback, silent
 from greenbench.records.results import Epoch, Training
 from greenbench.spec.recipe import Recipe, Size, scaled_size
@@ -81,13 +82,28 @@ class Trainer:
         while self.epoch < self.recipe.epochs:
             yield from self.epoch_steps()
 
-    def evaluate(self, split: Split) -> dict[str, float]:
-        """Return the metrics on a split, with the weights that are to be judged."""
+    def evaluate(self, split: Split) -> dict[str, float] | None:
+        """Return the metrics on a split, with the weights that are to be judged; None if the network gives NaN.
+
+        Raises
+        ------
+        UserError
+            For a metric that is not finite though the network's outputs are numbers.
+        """
         score = self.data.score()
         with self._evaluation():
             for images, targets in self.data.evaluation_batches(split):
-                score.update(self.network(images), targets)
-        return score.compute()
+                logits = self.network(images)
+                if logits.isnan().any():  # the largest of NaNs is a class too, and would get a score
+                    return None
+                score.update(logits, targets)
+        metrics = score.compute()
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise UserError(
+                    f"{name} of the {split} images is {value}", "check that any target of these images counts"
+                )
+        return metrics
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a new trainer of the same recipe and data needs to go on, bit for bit on a CPU."""
@@ -208,15 +224,17 @@ def train(
         if diverged_at_step is None and (last or (epoch + 1) % evaluate_every == 0):
             with meter.window(f"evaluation {epoch + 1}") as window:
                 validation = trainer.evaluate("validation")
-                if last:
+                if last and validation is not None:
                     train_metrics = trainer.evaluate("train")
             evaluation.append(window.reading)
+            if validation is None or (last and train_metrics is None):
+                diverged_at_step, validation = (epoch + 1) * steps_per_epoch, None
         curve.append(
             Epoch(
                 epoch=epoch + 1,
                 image_size=sizes[epoch],
                 learning_rate=learning_rate,
-                train_loss=float(epoch_losses.mean()) if diverged_at_step is None else None,
+                train_loss=None if len(not_finite) else float(epoch_losses.mean()),
                 seconds=seconds,
                 energy=energy.latest,
                 validation=validation,

@@ -21,22 +21,26 @@ def contradiction(record: Record) -> str | None:
 def _training(record: Record, training: Training) -> Iterator[str]:
     metric = record.workload.metric
     evaluated = [epoch for epoch in training.curve if epoch.validation is not None]
-    for where, values in (
-        ("train", training.train),
-        ("validation", training.validation),
-        *((f"epoch {epoch.epoch}", epoch.validation) for epoch in evaluated),
+    validation_images, train_images = record.workload.validation_images, record.workload.train_images
+    # As many training images are evaluated as there are validation images, or all of them where there are fewer.
+    evaluated_train = min(filter(None, (validation_images, train_images)), default=None)
+    for where, values, images in (
+        ("train", training.train, evaluated_train),
+        ("validation", training.validation, validation_images),
+        *((f"epoch {epoch.epoch}", epoch.validation, validation_images) for epoch in evaluated),
     ):
-        value = (values or {}).get(metric.name)
-        if value is None:
+        if values is None:
             continue
+        if metric.name not in values:
+            yield f"{metric.name} of {where} is missing"
+        value = values[metric.name]
         if not math.isfinite(value):
             yield f"{metric.name} of {where} is {value}"
         if metric.unit == "%" and not 0 <= value <= 1:
             yield f"{metric.name} of {where} is {value}, not between 0 and 1"
-        images = record.workload.validation_images
         if metric.per_image and images and abs(value * images - round(value * images)) > 1e-6 * images:
             yield f"{metric.name} of {where} is {value}, which {images} images cannot give"
-    if training.validation is not None and evaluated and training.validation != training.curve[-1].validation:
+    if training.validation != (training.curve[-1].validation if training.curve else None):
         yield "its final metrics are not those of its last epoch"
     if training.best is not None and evaluated:
         values_seen = [(epoch.validation or {})[metric.name] for epoch in evaluated]

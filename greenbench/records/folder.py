@@ -121,19 +121,20 @@ def read_record(path: Path) -> Record | Unreadable:
     """Read one file; whatever is wrong with it becomes the reason why it is left out."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return Unreadable(path, f"not readable as JSON: {error}")
     if not isinstance(content, dict) or "schema" not in content:
         return Unreadable(path, "not a greenbench record")
     schema = content["schema"]
     if schema not in (1, SCHEMA) or isinstance(schema, bool):
-        return Unreadable(path, f"schema {schema}; this greenbench reads the schemas 1 and {SCHEMA}")
+        return Unreadable(path, f"schema {schema!r}; this greenbench reads the schemas 1 and {SCHEMA}")
     try:
         if schema == 1:
             content = schema1.upgrade(content)
         elif content.pop(DIGEST, None) != _digest(content):
             return Unreadable(path, "its content is not what its digest says: it was edited")
         record: Record = _CONVERTER.structure(content, Record)
+        wrong = contradiction(record)
     except schema1.Edited as error:
         return Unreadable(path, f"{error}: it was edited")
     except Exception as error:  # cattrs raises groups of whatever a field's conversion raised
@@ -143,7 +144,7 @@ def read_record(path: Path) -> Record | Unreadable:
         return Unreadable(
             path, f"its key {record.key} is not that of its case, {record.case.key}: it was edited"
         )
-    if wrong := contradiction(record):
+    if wrong:
         return Unreadable(path, f"{wrong}: such a run cannot have been")
     return record
 

@@ -47,11 +47,12 @@ class Training:
     Attributes
     ----------
     status
-        ``finished``, or ``diverged`` where a loss was not finite; then there is no final metric.
+        ``finished``, or ``diverged`` where a loss was not finite or the network gave NaN in an evaluation; then there
+        is no final metric.
     steps
         Optimizer steps taken.
     diverged_at_step
-        The first step (from 1) whose loss was not finite.
+        The first step (from 1) whose loss was not finite, or the last one before such an evaluation.
     train, validation
         Metrics after the last epoch. ``train`` is measured on evenly spaced training images, as many as there are
         validation images, without augmentation. The tables show these.

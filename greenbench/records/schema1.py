@@ -13,6 +13,9 @@ METRICS: dict[str, dict[str, Any]] = {
 }
 """The two metrics that schema 1 knew, by its names."""
 
+SIZE = ("width", "blocks_per_stage", "norm_momentum")
+"""What set the size of a network; at width 1 it was the study's own."""
+
 CLASSES = {"digits": 10, "digits20": 20, "scenes4": 4, "scenes6": 6}
 CLASSES |= {"cifar100": 100, "tiny_imagenet": 200, "cityscapes": 19, "coco_stuff": 171}
 """Schema 1 did not keep the number of classes."""
@@ -80,7 +83,8 @@ def _setting(workload: str, protocol: dict[str, Any]) -> dict[str, Any]:
     """Return the protocol with what it says of this workload alone."""
     of_inference = protocol["inference"]
     return {
-        **{name: value for name, value in protocol.items() if name not in ("datasets", "inference")},
+        **{name: value for name, value in protocol.items() if name not in ("datasets", "inference", *SIZE)},
+        "network": {} if protocol["width"] == 1 else {name: protocol[name] for name in SIZE},
         "epochs": protocol["epochs"].get(workload),
         "evaluate_every": protocol["evaluate_every"].get(workload),
         **of_inference,

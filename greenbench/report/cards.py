@@ -1,19 +1,79 @@
-"""Cards of methods and workloads at the end of the report, folded."""
+"""Cards of methods and workloads, folded, for the end of the report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from greenbench.records.record import Record
 from greenbench.report.escape import card, in_html, markdown
 from greenbench.report.sections import DIGEST_LENGTH, Section, newest_first, row_order, say
 
+_Identity = tuple[str, str]
+"""A name, and the digest of its file."""
+
 
 def method_cards(sections: Sequence[Section]) -> Iterator[str]:
-    """Return the card of every version of a technique in the report."""
-    found = _newest(sections, lambda record: (record.case.technique, record.case.technique_digest))
-    for record in sorted(found, key=row_order):
-        facts = record.technique
+    """Return the card of each technique; of each version where a report has several."""
+    found = _by_identity(sections, lambda record: (record.case.technique, record.case.technique_digest))
+    for identity in sorted(found, key=lambda identity: (row_order(found[identity][0]), identity)):
+        facts = found[identity][0].technique
         changed = ", ".join(facts.changed_fields) or "nothing"
-        title = _title(facts.title, record.case.technique_digest, _others(found, record))
-        yield _folded(title, facts.card, f"{facts.category}. {facts.citation}. Changes: {changed}. File: {facts.file}.")
+        yield _folded(
+            _title(facts.title, identity, found),
+            facts.card,
+            [f"{facts.category}. {facts.citation}. Changes: {changed}. File: {facts.file}."],
+        )
+
+
+def workload_cards(sections: Sequence[Section]) -> Iterator[str]:
+    """Return the card of each workload, with its data and settings."""
+    found = _by_identity(sections, lambda record: (record.case.workload, record.case.workload_digest))
+    for identity in sorted(found):
+        records = found[identity]
+        facts = records[0].workload
+        lines = [
+            f"Task: {facts.task}. Score: {facts.metric.title}, {facts.metric.better} is better. Classes: "
+            f"{facts.num_classes}. Images: {say(facts.image_size)} pixels.",
+            *_data(records),
+            *_settings(records),
+        ]
+        yield _folded(_title(facts.title, identity, found), facts.card, lines)
+
+
+def _by_identity(
+    sections: Sequence[Section], identity: Callable[[Record], _Identity]
+) -> dict[_Identity, list[Record]]:
+    """Return all records that count by what they share, the newest first."""
+    found: dict[_Identity, list[Record]] = {}
+    for record in newest_first([record for section in sections for record in section.records]):
+        found.setdefault(identity(record), []).append(record)
+    return found
+
+
+def _title(title: str, identity: _Identity, found: dict[_Identity, list[Record]]) -> str:
+    name, digest = identity
+    several = sum(other == name for other, _ in found) > 1
+    return f"{title} (version {digest[:DIGEST_LENGTH] or 'unknown'})" if several else title
+
+
+def _data(records: Sequence[Record]) -> list[str]:
+    lines = {
+        f"Data version {facts.version}: {facts.train_images or 'unknown'} training images, "
+        f"{facts.validation_images or 'unknown'} validation images."
+        for facts in (record.workload for record in records)
+        if facts.version
+    }
+    return sorted(lines)
+
+
+def _settings(records: Sequence[Record]) -> list[str]:
+    lines = {
+        f"{record.case.kind.capitalize()} at scale {record.case.scale}: {say(record.case.setting)}."
+        for record in records
+    }
+    return sorted(lines)
+
+
+def _folded(title: str, text: str, lines: Sequence[str]) -> str:
+    parts = [f"<details><summary>{in_html(title)}</summary>", card(text), *map(markdown, lines), "</details>"]
+    return "\n\n".join(part for part in parts if part)

@@ -47,7 +47,10 @@ def render(content: Content, figures: Sequence[str | None]) -> str:
         blocks += ["## Failed cases", _list(content.failures)]
     blocks += ["## Audit", _audit(content.findings)]
     if content.left_out:
-        blocks += ["## Files left out", _list(f"{file.path.name}: {file.reason}" for file in content.left_out)]
+        blocks += [
+            "## Files left out",
+            _list(f"{file.path.name}: {file.reason}" for file in content.left_out),
+        ]
     sections = [part.section for part in content.parts]
     blocks += ["## Method cards", *method_cards(sections), "## Workload cards", *workload_cards(sections)]
     return "\n\n".join(blocks) + "\n"
@@ -93,7 +96,9 @@ def _conditions(section: Section) -> list[str]:
         f"Scale: {section.scale}; numerical mode: {', '.join(modes)}; seeds: {', '.join(map(str, seeds))}",
     ]
     if machine.workers > 1:
-        lines.append(f"Disturbed: {machine.workers} processes measured side by side, so times are not comparable")
+        lines.append(
+            f"Disturbed: {machine.workers} processes measured side by side, so times are not comparable"
+        )
     return lines
 
 

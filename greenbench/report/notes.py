@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from greenbench.energy.reading import Reading, Status
+from greenbench.energy.reading import Reading
 from greenbench.records.record import Record
 from greenbench.records.results import Failure, Inference, Training
 from greenbench.report.layout import Column
@@ -18,24 +18,28 @@ from greenbench.verdict.verdict import SCORE_MARGIN
 REASONS_SHOWN = 3
 
 
-def why_missing(quantity: Quantity, records: Sequence[Record]) -> str:
-    """Return why no record has a value of a quantity."""
-    return _joined(_reasons(quantity, records)) or "no run gave a value"
-
-
 def why_no_verdict(found: ComparableSet) -> str:
     """Return why there are no verdicts on a set."""
     names = {record.case.technique for record in found.records}
     if BASELINE not in names:
         return "no baseline was measured under these conditions"
-    return "only the baseline was measured" if len(names) == 1 else "no run has the seed of a baseline's run"
+    return (
+        "only the baseline was measured"
+        if len(names) == 1
+        else "no technique has a score and a seed in common with the baseline"
+    )
 
 
-def left_out(reasons: Mapping[str, str]) -> Iterator[str]:
-    """Name the columns that nothing fills, by their reason; `reasons` holds it by heading."""
-    for reason in dict.fromkeys(reasons.values()):
-        headings = [heading for heading, other in reasons.items() if other == reason]
-        yield f"{_listed(headings)} {'is' if len(headings) == 1 else 'are'} left out: {reason}."
+def without_values(columns: Sequence[Column], records: Sequence[Record]) -> Iterator[str]:
+    """Say of columns that nothing fills that they are left out, and why."""
+    other = []
+    for column in columns:
+        if reasons := _joined(_reasons(column.quantity, records)):
+            yield f"Energy, and what follows from it, is left out where no run has it: {reasons}."
+        else:
+            other.append(column.title(records[0].workload.metric))
+    if other:
+        yield f"{_listed(other)} {'is' if len(other) == 1 else 'are'} left out: no run gave a value."
 
 
 def on_columns(columns: Sequence[Column], records: Sequence[Record]) -> Iterator[str]:
@@ -69,7 +73,7 @@ def on_columns(columns: Sequence[Column], records: Sequence[Record]) -> Iterator
 
 def on_records(found: ComparableSet, titles: Mapping[str, str]) -> Iterator[str]:
     """Return the remarks on runs: where they started, how they went, and which were left out."""
-    yield from _started(found.records)
+    yield from _set_up(found.records)
     for record in found.records:
         result = record.result
         if isinstance(result, Training) and result.status == "diverged":
@@ -108,7 +112,9 @@ def _reasons(quantity: Quantity, records: Sequence[Record]) -> list[str]:
 
 def _joined(reasons: Sequence[str]) -> str:
     rest = len(reasons) - REASONS_SHOWN
-    return "; ".join([*reasons[:REASONS_SHOWN], *([f"and {_count(rest, 'other reason')}"] if rest > 0 else [])])
+    return "; ".join(
+        [*reasons[:REASONS_SHOWN], *([f"and {_count(rest, 'other reason')}"] if rest > 0 else [])]
+    )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -127,11 +133,14 @@ def _gain_share(reading: Reading) -> float:
     return reading.uncertainty.gain_j / reading.energy_j if reading.uncertainty and reading.energy_j else 0.0
 
 
-def _started(records: Sequence[Record]) -> Iterator[str]:
-    for weights in sorted({record.workload.weights for record in records if record.workload.weights}):
-        yield f"The networks started from the weights {weights}."
-    for size in sorted({record.result.input_size for record in records if isinstance(record.result, Inference)}):
-        yield f"Inference was measured on random images of {size[0]} x {size[1]} pixels."
+def _set_up(records: Sequence[Record]) -> Iterator[str]:
+    for name, weights in sorted(
+        {(r.workload.title, r.workload.weights) for r in records if r.workload.weights}
+    ):
+        yield f"The networks on {name} started from the weights {weights}."
+    sizes = {(r.workload.title, r.result.input_size) for r in records if isinstance(r.result, Inference)}
+    for name, (height, width) in sorted(sizes):
+        yield f"Inference on {name} was measured on random images of {height} x {width} pixels."
 
 
 def _better_epochs(records: Sequence[Record], titles: Mapping[str, str]) -> Iterator[str]:

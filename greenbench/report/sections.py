@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ WORDS = {
 """How a caption calls the conditions; the others go by their own names."""
 
 DIGEST_LENGTH = 12
+_DIGEST = re.compile(r"[0-9a-z+]{40,}")
 
 _Key = TypeVar("_Key", bound=Hashable)
 
@@ -101,9 +103,7 @@ def row_order(record: Record) -> tuple[bool, int, str]:
 def distinct(titles: Mapping[str, str]) -> dict[str, str]:
     """Return titles by name, with the name behind those that several have."""
     seen = list(titles.values())
-    return {
-        name: f"{title} ({name})" if seen.count(title) > 1 else title for name, title in titles.items()
-    }
+    return {name: f"{title} ({name})" if seen.count(title) > 1 else title for name, title in titles.items()}
 
 
 def newest_first(records: Sequence[Record]) -> list[Record]:
@@ -134,9 +134,7 @@ def _without_data(record: Record) -> dict[str, Any]:
     """Return what a failed run, which may not have come to the data, shares with its table."""
     known = conditions(record)
     return {
-        name: value
-        for name, value in known.items()
-        if not name.startswith("data.") and name != "undisturbed"
+        name: value for name, value in known.items() if not name.startswith("data.") and name != "undisturbed"
     }
 
 
@@ -186,15 +184,17 @@ def _word(name: str) -> str:
 
 def say(value: Any) -> str:
     """Write a setting or a condition in words; digests are cut short."""
+    if value is None:
+        return "unknown"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
         return ", ".join(f"{_word(str(name))} {say(part)}" for name, part in value.items()) or "as it is"
     if isinstance(value, list | tuple):
         return " x ".join(say(part) for part in value)
-    if isinstance(value, str) and len(value) >= 2 * DIGEST_LENGTH and " " not in value and "." not in value:
-        return value[:DIGEST_LENGTH]
-    return "unknown" if value is None else f"{value}"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value[:DIGEST_LENGTH] if isinstance(value, str) and _DIGEST.fullmatch(value) else str(value)
 
 
 def _grouped(records: Sequence[Record], key: Callable[[Record], _Key]) -> dict[_Key, list[Record]]:

@@ -9,7 +9,7 @@ from greenbench.energy.carbon import CarbonIntensity
 from greenbench.records.record import Record
 from greenbench.records.results import Failure
 from greenbench.report.layout import Column, Layout, layouts
-from greenbench.report.notes import left_out, on_columns, on_records, why_missing, why_no_verdict
+from greenbench.report.notes import on_columns, on_records, why_no_verdict, without_values
 from greenbench.report.sections import ComparableSet, Section, distinct, row_order
 from greenbench.report.values import Written, mark, measured, shown, written
 from greenbench.spec.technique import BASELINE
@@ -92,7 +92,9 @@ class Table:
     def __post_init__(self) -> None:
         width = len(self.columns) + len(FIXED_COLUMNS)
         if width > MAX_COLUMNS:
-            raise ValueError(f"the table {self.title!r} has {width} columns; at most {MAX_COLUMNS} are readable")
+            raise ValueError(
+                f"the table {self.title!r} has {width} columns; at most {MAX_COLUMNS} are readable"
+            )
         for row in self.rows:
             if not row.failure and len(row.cells) != len(self.columns):
                 raise ValueError(f"the row {row.label!r} has {len(row.cells)} cells, not {len(self.columns)}")
@@ -121,8 +123,9 @@ def _table(
     for record in found.records:
         rows.setdefault(record.case.technique, []).append(record)
     columns: dict[str, list[Cell]] = {}
-    absent: dict[str, str] = {}
     filled: list[Column] = []
+    empty: list[Column] = []
+    notes: list[str] = []
     for column in layout.columns if rows else ():
         metric = found.records[0].workload.metric
         quantity, heading = column.quantity.of(metric), column.title(metric)
@@ -131,15 +134,17 @@ def _table(
             columns[heading] = cells
             filled.append(column)
         else:
-            absent[heading] = why_missing(quantity, found.records)
+            empty.append(column)
         if column.judged and any(cell.verdict for cell in cells):
             columns["Verdict"] = [
                 Cell(Written(cell.verdict or ("" if name == BASELINE else MISSING)))
                 for name, cell in zip(rows, cells, strict=True)
             ]
         elif column.judged:
-            absent["Verdict"] = why_no_verdict(found)
-    notes = [*left_out(absent), *on_columns(filled, found.records)]
+            notes.append(f"Verdict is left out: {why_no_verdict(found)}.")
+    if rows and not columns:
+        columns["Result"] = [Cell(Written(MISSING)) for _ in rows]
+    notes += [*without_values(empty, found.records), *on_columns(filled, found.records)]
     done = [
         Row(titles[name], tuple(cells), tuple(records))
         for (name, records), cells in zip(rows.items(), zip(*columns.values(), strict=True), strict=True)

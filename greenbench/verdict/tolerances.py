@@ -153,7 +153,7 @@ def _without_result(record: Record) -> Miss | None:
     if isinstance(result, Failure):
         what = f"failed, stage {result.stage}: {result.error}. Next step: {result.next_step}"
     elif isinstance(result, Training) and result.status == "diverged":
-        what = f"diverged, the loss of step {result.diverged_at_step} is not finite"
+        what = f"diverged at step {result.diverged_at_step}: the loss or the network's outputs are not finite"
     else:
         return None
     return Miss(case.id, "status", None, None, f"{case.id}, seed {case.seed}: {what}")

@@ -1,4 +1,4 @@
-"""Scenes made of the digits that come with the package on textured backgrounds, with a narrow BiSeNet-ResNet18.
+"""Scenes made of the package's digits on textured backgrounds, with a narrow BiSeNet-ResNet18.
 
 A scene holds a few digits, each of a random size and place, on a background of smooth noise and stripes. Each
 digit class prefers a hue, from which single digits stray so far that color alone does not tell the classes

@@ -86,9 +86,7 @@ def co2_made_from_latency():
 
 def classes_forgotten():
     few = {e.technique: e.params for e in clean_table() if e.workload == "small"}
-    return tuple(
-        replace(e, params=few[e.technique]) if e.workload == "large" else e for e in clean_table()
-    )
+    return tuple(replace(e, params=few[e.technique]) if e.workload == "large" else e for e in clean_table())
 
 
 DOCTORS = {
@@ -152,6 +150,15 @@ def test_power_just_above_the_limit_is_implausible_and_far_above_it_impossible()
     assert severities(250 / 160) == set()  # the limit itself
     assert severities(255 / 160) == {Severity.IMPLAUSIBLE}
     assert severities(300 / 160) == {Severity.IMPOSSIBLE}
+
+
+def test_each_row_is_held_against_its_own_board():
+    strong = replace(BOARD, name="Strong board", power_limit_w=1000.0)
+    table = doctored("baseline", energy_j=2.0)
+    (finding,) = (f for o in audit_entries(table) if o.rule == "power_above_board_limit" for f in o.findings)
+    assert BOARD.name in finding.bound
+    on_two_boards = tuple(replace(e, board=strong) if e.is_baseline else e for e in table)
+    assert "power_above_board_limit" not in tripped(on_two_boards)
 
 
 def test_numbers_that_could_be_rounded_from_consistent_ones_are_let_pass():

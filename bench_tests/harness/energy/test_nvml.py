@@ -72,7 +72,7 @@ def test_a_counter_beyond_32_bits_is_read_whole(stub):
         (["field:186", "field:185"], 6, "nvml-power", 0.02),
     ],
 )
-def test_without_a_counter_the_power_is_integrated_and_labelled(
+def test_without_a_counter_the_power_is_integrated_and_labeled(
     stub, missing, architecture, method, tolerance
 ):
     no_counter(stub)

@@ -1,14 +1,12 @@
 """The published tables and a user's records, judged with what is known of the study's networks."""
 
 import json
-import math
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 
-from bench_tests.harness.made_records import inference_result, record_of
+from bench_tests.harness.audit.gpu_records import clean_records, inference_record
 from greenbench.audit.findings import Severity
 from greenbench.audit.rules import RULES
 from greenbench.cli import main
@@ -22,7 +20,9 @@ def published(rule):
 
 
 def test_published_power_is_impossible_on_coco_stuff_in_all_eight_rows():
-    impossible = [f for f in published("power_above_board_limit").findings if f.severity == Severity.IMPOSSIBLE]
+    impossible = [
+        f for f in published("power_above_board_limit").findings if f.severity == Severity.IMPOSSIBLE
+    ]
     (finding,) = impossible
     assert finding.conclusion.startswith("coco_stuff")
     assert len(finding.cells) == 16
@@ -111,3 +111,69 @@ def test_the_command_prints_arithmetic_and_bound(capsys):
 def test_auditing_the_tables_imports_no_torch():
     code = "import sys; from greenbench.cli import main; main(['audit']); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+# A user's own records.
+
+
+def rules_of(records):
+    return {outcome.rule for outcome in audit_records(records) if outcome.findings}
+
+
+def test_clean_records_trip_nothing_and_are_held_against_the_published_counts():
+    outcomes = {outcome.rule: outcome for outcome in audit_records(clean_records())}
+    assert not any(outcome.findings for outcome in outcomes.values())
+    assert outcomes["params_not_those_of_the_technique"].checked == 4  # two networks, two batch sizes
+
+
+@pytest.mark.parametrize(
+    ("bad", "rules"),
+    [
+        (
+            inference_record("tiny_imagenet", macs=1_297_809_408),
+            {"flops_ratio_against_area", "flops_of_another_input"},
+        ),
+        (
+            inference_record("cifar100", "coordconv", macs=1_299_578_880),
+            {"params_not_those_of_the_technique"},
+        ),
+    ],
+    ids=["flops", "params"],
+)
+def test_records_that_do_not_count_as_the_studys_networks_are_found(bad, rules):
+    assert rules_of([*clean_records(), bad]) == rules
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"setting": {"network": {"width": 0.25}}}, {"setting": {}}],
+    ids=["narrow", "unknown"],
+)
+def test_networks_that_are_not_the_studys_are_held_against_none_of_its_counts(facts):
+    bad = inference_record("tiny_imagenet", macs=1_297_809_408, **facts)
+    assert rules_of([inference_record("cifar100", **facts), bad]) == set()
+
+
+def test_the_command_fails_on_records_with_findings_and_passes_clean_ones(tmp_path, capsys):
+    folder = RecordFolder(tmp_path)
+    for clean in clean_records():
+        folder.write(clean)
+    assert main(["audit", str(tmp_path)]) == 0
+    folder.write(inference_record(technique="blurpool", power_w=900))
+    assert main(["audit", str(tmp_path), "--json"]) == 1
+    assert "power_above_board_limit" in capsys.readouterr().out
+
+
+def test_the_command_names_files_that_it_leaves_out(tmp_path, capsys):
+    RecordFolder(tmp_path).write(clean_records()[0])
+    (tmp_path / "torn.json").write_text('{"schema":')
+    assert main(["audit", str(tmp_path)]) == 0
+    assert "torn.json" in capsys.readouterr().err
+
+
+def test_a_folder_without_records_is_refused(tmp_path, capsys):
+    assert main(["audit", str(tmp_path)]) == 2
+    assert main(["audit", str(tmp_path / "missing")]) == 2
+    err = capsys.readouterr().err
+    assert "holds no records" in err
+    assert "is not a folder" in err

@@ -8,6 +8,7 @@ from greenbench.audit.findings import Severity
 from greenbench.paper.cells import published_cells
 from greenbench.paper.claims import CLAIMS, Best, Difference, EveryOtherAbove, Implied, text_against_tables
 
+
 def test_the_text_disagrees_with_the_tables_in_known_places():
     found = {(f.severity, f.cells[0]) for f in text_against_tables()}
     assert found == {

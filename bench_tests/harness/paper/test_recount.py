@@ -62,9 +62,7 @@ def test_more_classes_than_cityscapes_would_print_other_parameters():
 @pytest.fixture
 def shipped_counts(monkeypatch):
     """Let the command read the shipped counts, which another test holds against counting."""
-    monkeypatch.setattr(
-        "greenbench.cli.counts.recount", lambda basis, counter: iter(counted(basis).values())
-    )
+    monkeypatch.setattr("greenbench.cli.counts.recount", lambda basis, counter: iter(counted(basis).values()))
 
 
 @pytest.mark.usefixtures("shipped_counts")

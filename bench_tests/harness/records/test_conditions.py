@@ -1,0 +1,142 @@
+"""The one rule of what may be compared."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import greenbench
+from bench_tests.harness.made_records import (
+    MACHINE,
+    SETTING,
+    failure_result,
+    inference_result,
+    record_of,
+)
+from greenbench.errors import UserError
+from greenbench.records import conditions
+from greenbench.records.conditions import (
+    ENGINE,
+    engine_digest,
+    require_comparable,
+    same_conditions,
+    still_valid,
+)
+
+DIFFERENCES = [
+    ({"machine": replace(MACHINE, driver="570")}, "machine.driver", None, "570"),
+    ({"machine": replace(MACHINE, gpu="H200")}, "machine.gpu", None, "H200"),
+    ({"machine": replace(MACHINE, workers=2)}, "machine.workers", 1, 2),
+    ({"machine": replace(MACHINE, torch="2.1")}, "machine.torch", "2.0", "2.1"),
+    ({"engine": "f" * 64}, "engine", "e" * 64, "f" * 64),
+    ({"engine": None}, "engine", "e" * 64, None),
+    ({"meter": "rapl"}, "meter", "test", "rapl"),
+    ({"setting": {**SETTING, "epochs": 5}}, "setting.epochs", 4, 5),
+    ({"setting": {**SETTING, "network": {"width": 0.5}}}, "setting.network", {"width": 0.25}, {"width": 0.5}),
+    ({"setting": {**SETTING, "more": 1}}, "setting.more", None, 1),
+    ({"version": "v2"}, "data.version", "v1", "v2"),
+    ({"weights": "resnet18.pth"}, "data.weights", None, "resnet18.pth"),
+    ({"workload_digest": "x"}, "workload_digest", "w" * 64, "x"),
+    ({"workload": "digits20"}, "workload", "digits", "digits20"),
+    ({"mode": "fast"}, "mode", "paper", "fast"),
+    ({"disturbed": "process 7"}, "undisturbed", True, False),
+    ({"scale": "short"}, "scale", "smoke", "short"),
+    ({"kind": "inference"}, "kind", "training", "inference"),
+]
+
+
+@pytest.mark.parametrize(("changes", "name", "ours", "theirs"), DIFFERENCES, ids=[d[1] for d in DIFFERENCES])
+def test_unlike_conditions_are_refused_naming_key_and_values(changes, name, ours, theirs):
+    one, other = record_of(), record_of("mixup", **changes)
+    with pytest.raises(UserError) as refused:
+        require_comparable([one, other])
+    assert f": {name} is {ours!r} in one and {theirs!r} in the other" in refused.value.problem
+    assert one.case.id in refused.value.problem
+    assert other.case.id in refused.value.problem
+    assert refused.value.next_step
+    assert same_conditions([one, other]) == [[one], [other]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"technique": "mixup", "technique_digest": "f" * 64},
+        {"seed": 3},
+        {"session": "another"},
+        {"started_at": "2027-01-01T00:00:00+00:00"},
+        {"work_share": 1.0},
+    ],
+)
+def test_what_may_differ_is_compared(changes):
+    one, other = record_of(), record_of(**changes)
+    require_comparable([one, other])
+    assert same_conditions([one, other]) == [[one, other]]
+
+
+MADE = [record_of(seed=seed, **changes) for changes, *_ in DIFFERENCES for seed in (0, 1)] + [record_of()]
+
+
+@given(st.lists(st.sampled_from(MADE), max_size=12))
+def test_it_is_a_partition(records):
+    parts = same_conditions(records)
+    assert sorted(map(id, records)) == sorted(id(record) for part in parts for record in part)
+    for part in parts:
+        require_comparable(part)
+    firsts = [part[0] for part in parts]
+    assert firsts == sorted(firsts, key=records.index), "in the order of their first members"
+    for index, first in enumerate(firsts):
+        for another in firsts[index + 1 :]:
+            with pytest.raises(UserError):
+                require_comparable([first, another])
+
+
+def valid(record, case=None, machine=MACHINE, meter="test"):
+    return still_valid(record, record.case if case is None else case, machine, meter)
+
+
+@pytest.mark.parametrize("changes", [{}, {"result": inference_result(1.0)}, {"disturbed": "process 7"}])
+def test_a_record_of_this_code_on_this_machine_is_still_valid(changes):
+    assert valid(record_of(engine=engine_digest(), **changes))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        record_of(),
+        record_of(engine=None),
+        record_of(engine=engine_digest(), meter="rapl"),
+        record_of(engine=engine_digest(), machine=replace(MACHINE, driver="570")),
+        record_of(engine=engine_digest(), result=failure_result()),
+    ],
+    ids=["another engine", "no engine", "another meter", "another machine", "a failure"],
+)
+def test_another_record_is_not(record):
+    assert not valid(record)
+
+
+@pytest.mark.parametrize("edited", ["technique_digest", "workload_digest"])
+def test_nor_is_one_of_a_file_that_was_edited_since(edited):
+    record = record_of(engine=engine_digest())
+    assert not valid(record, replace(record.case, **{edited: "another"}))
+
+
+def test_the_engine_is_the_code_that_computes(monkeypatch, tmp_path):
+    home = Path(greenbench.__file__).parent
+    assert all((home / name).is_dir() for name in ENGINE)
+    for name in ENGINE:
+        (tmp_path / name).mkdir()
+    (tmp_path / "records").mkdir()
+    monkeypatch.setattr(conditions, "__file__", str(tmp_path / "records" / "conditions.py"))
+    digest = engine_digest.__wrapped__
+    empty = digest()
+    (tmp_path / "records" / "x.py").write_text("")
+    (tmp_path / "nn" / "notes.txt").write_text("")
+    assert digest() == empty, "other code and other files do not count"
+    seen = {empty}
+    (tmp_path / "nn" / "deep").mkdir()
+    for file in ("nn/deep/x.py", "execute/x.py", "data/x.py", "networks/x.py"):
+        (tmp_path / file).write_text("")
+        seen.add(digest())
+    assert len(seen) == 5

@@ -1,0 +1,212 @@
+"""The report as written: Markdown, verdicts, summary, and the same bytes every time."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import greenbench
+from bench_tests.harness.made_records import (
+    MACHINE,
+    NOT_MEASURED,
+    failure_result,
+    inference_result,
+    record_of,
+    training_result,
+)
+from greenbench.cli import main
+from greenbench.energy import Reading, Status
+from greenbench.energy.carbon import carbon_intensity
+from greenbench.errors import UserError
+from greenbench.report import write_report
+
+ROOT = str(Path(greenbench.__file__).parents[1])
+EVIL = "<script>alert(1)</script> | `x` [y](javascript:z)\n## **Boo**"
+
+
+def row_of(text, title):
+    """Return the cells of the first row of a technique."""
+    row = next(line for line in text.splitlines() if line.startswith(f"| {title} "))
+    return [cell.strip() for cell in row.strip("|").split("|")]
+
+
+def test_a_row_says_its_runs_and_links_to_its_records(report_of, tmp_path):
+    records = [record_of("mixup", training_result(0.9 + seed / 100), seed=seed) for seed in (1, 3)]
+    text, _ = report_of(record_of(), *records)
+    cells = row_of(text, "Mixup")
+    assert cells[1] == "2"
+    assert cells[-1] == " ".join(f"[{record.case.seed}]({record.file_name})" for record in records)
+    assert all((tmp_path / record.file_name).is_file() for record in records)
+
+
+def test_bold_and_star_follow_the_verdicts(report_of, seeds_of):
+    text, _ = report_of(
+        *seeds_of("baseline", (0.80, 0.801, 0.802)),
+        *seeds_of("mixup", (0.90, 0.901, 0.902)),
+        *seeds_of("radam", (0.70, 0.701, 0.702)),
+    )
+    assert row_of(text, "Mixup")[3:5] == ["**90.1 ± 0.2%** ★", "better"]
+    assert row_of(text, "Radam")[3:5] == ["70.1 ± 0.2%", "worse"]
+    assert row_of(text, "Baseline")[3:5] == ["80.1 ± 0.2%", ""]
+
+
+def test_the_verdicts_lie_beside_the_records(report_of, tmp_path):
+    report_of(record_of(), record_of("mixup"))
+    found = json.loads((tmp_path / "verdicts.json").read_text())
+    assert {(verdict["technique"], verdict["word"]) for verdict in found} == {("mixup", "undecided")}
+
+
+def test_older_versions_have_no_verdict(report_of, tmp_path):
+    report_of(
+        record_of(),
+        record_of("mixup", technique_digest="1" * 64, started_at="2025-01-01T00:00:00+00:00"),
+        record_of("mixup", training_result(0.8), technique_digest="2" * 64),
+    )
+    found = json.loads((tmp_path / "verdicts.json").read_text())
+    assert {verdict["n"] for verdict in found} == {1}
+    (difference,) = [verdict["difference"] for verdict in found if verdict["quantity"] == "score"]
+    assert difference == pytest.approx(-0.1)
+
+
+def test_a_remark_on_several_tables_stands_once(report_of):
+    text, _ = report_of(record_of(), record_of(workload="scenes"), record_of(result=inference_result(2.0)))
+    assert text.count(NOT_MEASURED.reason) == 1
+
+
+def test_failed_cases_are_listed_with_error_and_next_step(report_of):
+    text, summary = report_of(record_of(), record_of("mixup", failure_result()))
+    listed = text[text.index("## Failed cases") :]
+    assert "Mixup on Digits, training, seed 0: training: ZeroDivisionError: division by zero." in listed
+    assert "Next step: look at own.py, line 3." in listed
+    assert row_of(text, "Mixup")[2] == "failed: training: ZeroDivisionError: division by zero"
+    assert any("ZeroDivisionError" in line for line in summary)
+
+
+def test_without_failures_there_is_no_such_heading(report_of):
+    assert "Failed" not in report_of(record_of())[0]
+
+
+def test_all_records_failed_is_a_report_too(report_of):
+    text, _ = report_of(record_of(result=failure_result()), record_of("mixup", failure_result()))
+    assert "## Failed cases" in text
+
+
+def test_headings_say_how_tables_differ(report_of):
+    text, _ = report_of(
+        record_of(), record_of("mixup", meter="nvml"), record_of(machine=replace(MACHINE, gpu="X"))
+    )
+    assert "## smoke, on X" in text
+    assert "### Digits: training (energy source nvml)" in text
+
+
+def test_texts_of_records_are_texts(report_of):
+    text, summary = report_of(
+        record_of(),
+        record_of("mixup", title=EVIL, card=f"Good *card*.\n```\n</details>{EVIL}"),
+        record_of("radam", failure_result(error=EVIL)),
+        record_of(workload="scenes", workload_title=EVIL, weights=EVIL, disturbed=EVIL),
+        record_of(machine=replace(MACHINE, gpu=EVIL, gpu_uuid=EVIL)),
+    )
+    assert "<script" not in text
+    assert text.count("<details>") == text.count("</details>")
+    assert "](javascript" not in text.replace("\\](javascript", "")
+    assert not any(line.startswith("## **Boo") for line in text.splitlines())
+    assert "Good *card*." in text
+    assert max(map(len, summary[:-1])) <= 80
+
+
+def test_tables_have_as_many_cells_as_headings(report_of, varied):
+    text, _ = report_of(*varied)
+    tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("| ")]
+    assert len(tables) >= 6
+    for lines in tables:
+        assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+        assert lines[0].count("|") <= 10
+
+
+def test_cards_of_methods_and_workloads_are_folded_at_the_end(report_of):
+    text, _ = report_of(record_of(), record_of("mixup"))
+    cards = text[text.index("## Method cards") :]
+    assert "<details><summary>Mixup</summary>" in cards
+    assert "> What mixup does." in cards
+    assert "> What digits is." in cards
+    assert "Training at scale smoke: epochs 4, network width 0.25." in cards
+
+
+def test_versions_of_a_technique_have_their_own_cards(report_of):
+    text, _ = report_of(
+        record_of("mixup", technique_digest="1" * 64),
+        record_of("mixup", technique_digest="2" * 64, scale="short"),
+    )
+    assert "<summary>Mixup (version 111111111111)</summary>" in text
+    assert "<summary>Mixup (version 222222222222)</summary>" in text
+
+
+def test_the_report_command_makes_the_same_bytes_again(report_of, varied, tmp_path, capsys):
+    report_of(*varied)
+    files = ("report.md", "report-1.svg", "report-2.svg", "verdicts.json")
+    before = {name: (tmp_path / name).read_bytes() for name in files if (tmp_path / name).exists()}
+    assert len(before) == 3
+    for name in before:
+        (tmp_path / name).unlink()
+    # Another process has other hash seeds.
+    command = [sys.executable, "-m", "greenbench.cli", "report", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONPATH": ROOT})
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    assert main(["report", str(tmp_path)]) == 0
+    assert "Mixup" in capsys.readouterr().out
+
+
+def test_the_report_command_imports_no_torch(report_of, tmp_path):
+    report_of(record_of())
+    code = f"from greenbench.cli import main; import sys; main(['report', {str(tmp_path)!r}]); assert 'torch' not in sys.modules"
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, env={**os.environ, "PYTHONPATH": ROOT}
+    )
+
+
+def test_a_folder_without_records_is_refused_in_words(tmp_path, capsys):
+    with pytest.raises(UserError, match="holds no records") as refused:
+        write_report(tmp_path, carbon_intensity())
+    assert refused.value.next_step.startswith("give the folder of a study")
+    assert main(["report", str(tmp_path)]) == 2
+    assert "holds no records" in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_is_told_in_words(report_of, tmp_path):
+    (tmp_path / "report.md").mkdir()
+    with pytest.raises(UserError, match="cannot be written"):
+        report_of(record_of())
+
+
+def test_the_audit_of_the_records_is_in_the_report(report_of):
+    text, summary = report_of(record_of())
+    assert "The audit found no impossible values." in text
+    assert not any(line.startswith("audit") for line in summary)
+    zero, hot = (
+        Reading(energy_j, Status.MEASURED, "test", 9.0, device="NVIDIA H100 80GB HBM3")
+        for energy_j in (1e-9, 1e6)
+    )
+    text, summary = report_of(
+        record_of(result=training_result(0.9, energy=hot)),
+        record_of("mixup", training_result(0.9, energy=zero)),
+    )
+    assert "(impossible)" in text
+    assert any(line.startswith("audit: ") for line in summary)
+
+
+def test_left_out_files_are_named_with_their_reasons(report_of, tmp_path):
+    (tmp_path / "torn.json").write_text('{"schema": 1, ')
+    text, summary = report_of(record_of())
+    assert "- torn.json: not readable as JSON" in text
+    assert any(line.startswith("left out: torn.json: not readable") for line in summary)
+
+
+def test_the_summary_is_lines_and_ends_with_the_path(report_of, tmp_path, varied):
+    _, summary = report_of(*varied)
+    assert not any("\n" in line for line in summary)
+    assert summary[-1] == f"report: {tmp_path / 'report.md'}"

@@ -1,0 +1,93 @@
+"""The report in short, for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from tabulate import tabulate
+
+from greenbench.report.content import Content
+from greenbench.report.escape import one_line, shortened
+from greenbench.report.table import FIXED_COLUMNS, Cell, Table
+
+WIDTH = 80
+CELL_WIDTH = 16
+HEADING_WIDTH = 12
+LABEL_WIDTHS = range(24, 11, -2)
+"""Characters of a technique's title, tried from left to right."""
+
+
+def summarize(content: Content, width: int = WIDTH) -> list[str]:
+    """Return lines, none wider than `width`: all tables, then what failed, does not fit, or was left out."""
+    lines: list[str] = []
+    for part in content.parts:
+        lines += [*_wrapped(part.section.heading, width), ""]
+        for table in part.tables:
+            lines += [*render_table(table, width), ""]
+    texts = [
+        *(f"failed: {line}" for line in content.failures),
+        *(
+            f"audit: {finding.rule} ({finding.severity}): {finding.conclusion}"
+            for finding in content.findings
+        ),
+        *(f"left out: {file.path.name}: {file.reason}" for file in content.left_out),
+    ]
+    return [*lines, *(line for text in texts for line in _wrapped(text, width))]
+
+
+def render_table(table: Table, width: int = WIDTH) -> list[str]:
+    """Return a table's lines.
+
+    Where it is too wide, titles are cut first, then intervals are left out, then columns from the right. A record is
+    named by its key.
+    """
+    title = _wrapped(table.title, width)
+    for interval in (True, False):
+        for label_width in LABEL_WIDTHS:
+            lines = _lines(table, len(table.columns), label_width, width, interval=interval)
+            if max(map(len, lines)) <= width:
+                return [*title, *lines]
+    for columns in range(len(table.columns) - 1, -1, -1):
+        lines = _lines(table, columns, LABEL_WIDTHS[-1], width, interval=False)
+        if max(map(len, lines)) <= width:
+            break
+    return [*title, *lines, *_wrapped(f"in the report alone: {', '.join(table.columns[columns:])}", width)]
+
+
+def _lines(table: Table, columns: int, label_width: int, width: int, *, interval: bool) -> list[str]:
+    headings = [FIXED_COLUMNS[0], FIXED_COLUMNS[1], *map(_heading, table.columns[:columns]), FIXED_COLUMNS[2]]
+    rows = [
+        [
+            shortened(one_line(row.label), label_width),
+            str(row.n),
+            *(_cell(cell, interval=interval) for cell in row.cells[:columns]),
+            *[""] * (0 if row.cells else columns),
+            row.records[0].key,
+        ]
+        for row in table.rows
+    ]
+    align = ["left", *["right"] * (columns + 1), "left"]
+    text = tabulate(rows, headings, tablefmt="simple", colalign=align, disable_numparse=True)
+    lines = text.splitlines()
+    start = len(lines) - len(rows)
+    for number, row in enumerate(table.rows, start=start):
+        if row.failure:
+            # An error takes the place of the values and of the key.
+            label, runs, *_ = lines[start - 1].split("  ")
+            left = lines[number][: len(label) + len(runs) + 4]
+            lines[number] = left + shortened(one_line(row.failure), width - len(left))
+    return [line.rstrip() for line in lines]
+
+
+def _heading(text: str) -> str:
+    """Write a heading in lines of one word each."""
+    return "\n".join(shortened(word, HEADING_WIDTH) for word in one_line(text).split())
+
+
+def _cell(cell: Cell, *, interval: bool) -> str:
+    return shortened(one_line(cell.text(interval=interval)), CELL_WIDTH) + (" ★" if cell.star else "")
+
+
+def _wrapped(text: str, width: int) -> Iterator[str]:
+    return iter(textwrap.wrap(one_line(text), width, subsequent_indent="  "))
