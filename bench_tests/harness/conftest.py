@@ -40,6 +40,8 @@ def clean_environment(monkeypatch):
     """Let processes of the tests see none of this run's settings."""
     for name in ("GREENBENCH_DATA", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
         monkeypatch.delenv(name, raising=False)
+    # Networks are tiny here: threads would wait for each other, and on busy cores for long.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture

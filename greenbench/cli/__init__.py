@@ -24,7 +24,8 @@ DESCRIPTION = "What a deep-learning training technique gains, and what it costs.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code (2 for bad input)."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    # Not list(...): once its module is imported, that name is the subcommand here.
+    arguments = [*(sys.argv[1:] if argv is None else argv)]
     names = sorted(
         module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")
     )
@@ -51,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     args = parser.parse_args(arguments)
     try:
-        return int(args.run(args))
+        code = int(args.run(args))
+        sys.stdout.flush()  # here, where a reader that is gone is no error
+        return code
     except UserError as error:
         print(f"greenbench: error: {error}", file=sys.stderr)
         return USAGE_ERROR

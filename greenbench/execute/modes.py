@@ -11,7 +11,6 @@ import torch
 
 from greenbench.errors import UserError
 
-
 _BACKENDS = attrgetter("cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn")
 
 

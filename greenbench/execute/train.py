@@ -23,8 +23,9 @@ from greenbench.spec.recipe import Recipe, Size, scaled_size
 from greenbench.spec.scale import MEASURED_EPOCHS, TrainingEnergy
 from greenbench.spec.workload import Data, Metric, Split
 
-TECHNIQUE_STREAM = 2**32
-"""Added to the seed: what a technique draws does not shift the order and augmentation of the data."""
+TECHNIQUE_STREAM = 2**31
+"""Added to the seed: what a technique draws does not shift the order and augmentation of the data. Torch's generator
+takes in 32 bits of a seed."""
 
 
 class Trainer:

@@ -66,6 +66,20 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.user_properties.append((CASE, "{kind} {technique}-{workload}".format(**marker.kwargs)))
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Drop what pytest makes of a matrix without cases, such as inference where no technique changes the network."""
+    fixtures = {f"green_{kind}" for kind in KINDS}
+    empty = [
+        item
+        for item in items
+        if fixtures & set(getattr(item, "fixturenames", ())) and not item.get_closest_marker("green_case")
+    ]
+    if empty:
+        config.hook.pytest_deselected(items=empty)
+        items[:] = [item for item in items if item not in empty]
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse, before the first case, an output folder or a meter that does not work."""
     config = session.config

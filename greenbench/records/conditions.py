@@ -64,6 +64,23 @@ def same_conditions(records: Sequence[Record]) -> list[list[Record]]:
     return list(found.values())
 
 
+def newest(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """Return which of some comparable records count, and those of older versions of a technique, the newest first.
+
+    Of a technique that was edited between runs the newest version counts; of a case that was run twice, the newest run.
+    """
+    digests: dict[str, str] = {}
+    counting: dict[tuple[str, int], Record] = {}
+    older = []
+    for record in sorted(records, key=lambda record: (record.started_at, record.file_name), reverse=True):
+        case = record.case
+        if digests.setdefault(case.technique, case.technique_digest) == case.technique_digest:
+            counting.setdefault((case.technique, case.seed), record)
+        else:
+            older.append(record)
+    return list(counting.values()), older
+
+
 def still_valid(record: Record, case: Case, machine: Machine, meter: str) -> bool:
     """Whether a record stands for what the case would give if it were run here and now."""
     planned = planned_conditions(case, machine, meter)

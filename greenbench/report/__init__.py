@@ -50,6 +50,8 @@ def write_report(folder: Path, intensity: CarbonIntensity) -> Report:
             draw(part.section, folder / f"report-{number}.svg")
             for number, part in enumerate(content.parts, start=1)
         ]
+        for left in set(folder.glob("report-*.svg")) - set(figures):
+            left.unlink()  # of an earlier report with more sections
         write_verdicts(content.verdicts, folder)
         path.write_text(
             render(content, [figure.name if figure else None for figure in figures]), encoding="utf-8"

@@ -8,7 +8,8 @@ import unicodedata
 from urllib.parse import quote
 
 _MARKDOWN = re.compile(r"[\\`*_\[\]|#!]")
-_LIST = re.compile(r"^(\d*)([-+.)])(?=\s|$)")
+_LIST = re.compile(r"^(\d*)([-+.)])(?=[\s-]|$)")
+_PUNCTUATION = re.compile(r"[\\`*_\[\]|!~$\"']")
 _ENTITIES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord("~"): "&#126;", ord("$"): "&#36;"}
 _TAG = re.compile(r"<(?=[a-zA-Z/!?])")
 _ENTITY = re.compile(r"&(?=#|[a-zA-Z])")
@@ -34,7 +35,8 @@ def markdown(text: str) -> str:
 
 def in_html(text: str) -> str:
     """Write a text in one line of HTML so that it is read as that text."""
-    return html.escape(one_line(text))
+    # A Markdown reader that looks into HTML finds nothing of its own there.
+    return _PUNCTUATION.sub(lambda found: f"&#{ord(found[0])};", html.escape(one_line(text), quote=False))
 
 
 def link(label: str, file_name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from greenbench.energy.reading import Reading
@@ -91,7 +92,8 @@ def on_records(found: ComparableSet, titles: Mapping[str, str]) -> Iterator[str]
             f"{'is' if len(older) == 1 else 'are'} left out."
         )
     if found.older:
-        yield f"{_count(found.older, 'older record')} of cases that were measured again: left out."
+        verb = "is" if found.older == 1 else "are"
+        yield f"{_count(found.older, 'older record')} of cases that were measured again {verb} left out."
 
 
 def failure_lines(records: Sequence[Record]) -> Iterator[str]:
@@ -101,7 +103,7 @@ def failure_lines(records: Sequence[Record]) -> Iterator[str]:
         if isinstance(failure, Failure):
             yield (
                 f"{record.technique.title} on {record.workload.title}, {case.kind}, seed {case.seed}: "
-                f"{failure.stage}: {failure.error}. Next step: {failure.next_step}."
+                f"{failure.stage}: {failure.error.rstrip('.')}. Next step: {failure.next_step.rstrip('.')}."
             )
 
 
@@ -156,11 +158,13 @@ def _better_epochs(records: Sequence[Record], titles: Mapping[str, str]) -> Iter
 
 
 def _few_pairs(found: ComparableSet, titles: Mapping[str, str]) -> Iterator[str]:
-    """Name the techniques that have fewer pairs with the baseline than runs."""
-    for verdict in found.verdicts:
-        runs = sum(record.case.technique == verdict.technique for record in found.records)
-        if verdict.quantity == SCORE.name and verdict.n < runs:
+    """Name the techniques that have fewer pairs with the baseline than runs with a score."""
+    pairs = {verdict.technique: verdict.n for verdict in found.verdicts if verdict.quantity == SCORE.name}
+    scored = Counter(record.case.technique for record in found.records if SCORE.take(record) is not None)
+    baseline = scored.pop(BASELINE, 0)
+    for name, runs in scored.items() if baseline else ():
+        if pairs.get(name, 0) < runs:
             yield (
-                f"{titles[verdict.technique]} has {_count(verdict.n, 'seed')} in common with the baseline, of {runs}: "
-                "its verdicts rest on these alone."
+                f"{titles[name]} has {_count(pairs.get(name, 0), 'seed')} in common with the baseline, of {runs}: its "
+                "verdicts rest on these alone."
             )

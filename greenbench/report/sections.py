@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
-from greenbench.records.conditions import conditions, same_conditions
+from greenbench.records.conditions import conditions, newest, same_conditions
 from greenbench.records.machine import Machine
 from greenbench.records.record import Record
 from greenbench.spec.case import KINDS
@@ -139,22 +139,13 @@ def _without_data(record: Record) -> dict[str, Any]:
 
 
 def _selected(records: Sequence[Record]) -> ComparableSet:
-    ordered = newest_first(records)
-    digests: dict[str, str] = {}
-    newest: dict[tuple[str, int], Record] = {}
-    versions = []
-    for record in ordered:
-        case = record.case
-        if digests.setdefault(case.technique, case.technique_digest) == case.technique_digest:
-            newest.setdefault((case.technique, case.seed), record)
-        else:
-            versions.append(record)
-    chosen = sorted(newest.values(), key=lambda record: (row_order(record), record.case.seed))
+    counting, versions = newest(records)
+    chosen = sorted(counting, key=lambda record: (row_order(record), record.case.seed))
     sound = tuple(record for record in chosen if not record.failed)
     return ComparableSet(
         records=sound,
         failed=tuple(record for record in chosen if record.failed),
-        older=len(ordered) - len(versions) - len(chosen),
+        older=len(records) - len(versions) - len(chosen),
         versions=tuple(versions),
         verdicts=tuple(verdicts(sound)),
     )

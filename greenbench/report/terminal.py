@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from tabulate import tabulate
 
@@ -56,33 +57,35 @@ def render_table(table: Table, width: int = WIDTH) -> list[str]:
 
 
 def _lines(table: Table, columns: int, label_width: int, width: int, *, interval: bool) -> list[str]:
-    headings = [FIXED_COLUMNS[0], FIXED_COLUMNS[1], *map(_heading, table.columns[:columns]), FIXED_COLUMNS[2]]
-    rows = [
-        [
-            shortened(one_line(row.label), label_width),
-            str(row.n),
-            *(_cell(cell, interval=interval) for cell in row.cells[:columns]),
-            *[""] * (0 if row.cells else columns),
-            row.records[0].key,
-        ]
-        for row in table.rows
-    ]
+    first, runs, last = FIXED_COLUMNS
+    headings = (
+        [[text] for text in (first, runs)] + [_heading(text) for text in table.columns[:columns]] + [[last]]
+    )
+    rows = [list(line) for line in zip_longest(*headings, fillvalue="")]
+    for row in table.rows:
+        values = [_cell(cell, interval=interval) for cell in row.cells[:columns]]
+        rows.append(
+            [
+                shortened(one_line(row.label), label_width),
+                str(row.n),
+                *(values or [""] * columns),
+                row.records[0].key,
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rows.insert(-len(table.rows), ["-" * size for size in widths])
     align = ["left", *["right"] * (columns + 1), "left"]
-    text = tabulate(rows, headings, tablefmt="simple", colalign=align, disable_numparse=True)
-    lines = text.splitlines()
-    start = len(lines) - len(rows)
-    for number, row in enumerate(table.rows, start=start):
-        if row.failure:
-            # An error takes the place of the values and of the key.
-            label, runs, *_ = lines[start - 1].split("  ")
-            left = lines[number][: len(label) + len(runs) + 4]
-            lines[number] = left + shortened(one_line(row.failure), width - len(left))
+    lines = tabulate(rows, tablefmt="plain", colalign=align, disable_numparse=True).splitlines()
+    place = widths[0] + widths[1] + 4
+    for number, row in enumerate(table.rows, start=len(lines) - len(table.rows)):
+        if row.failure:  # the error takes the place of the values and of the key
+            lines[number] = lines[number][:place] + shortened(one_line(row.failure), width - place)
     return [line.rstrip() for line in lines]
 
 
-def _heading(text: str) -> str:
+def _heading(text: str) -> list[str]:
     """Write a heading in lines of one word each."""
-    return "\n".join(shortened(word, HEADING_WIDTH) for word in one_line(text).split())
+    return [shortened(word, HEADING_WIDTH) for word in one_line(text).split()] or [""]
 
 
 def _cell(cell: Cell, *, interval: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -48,7 +49,8 @@ def read_source(file: Path, name: str, package: Path | None = None) -> Source:
     digest = hashlib.sha256()
     for path in sorted(_with_imports(file, home, start)):
         digest.update(str(path.relative_to(home)).encode() + b"\0" + path.read_bytes())
-    return Source(name, file.read_text(encoding="utf-8"), digest.hexdigest())
+    with tokenize.open(file) as text:  # in the encoding that the file declares
+        return Source(name, text.read(), digest.hexdigest())
 
 
 def digest_of_folders(folders: tuple[Path, ...]) -> str:

@@ -89,13 +89,15 @@ def discover(files: Iterable[Path] = ()) -> Catalog:
         For a file that cannot be imported, one that defines nothing, or two things of one name.
     """
     paths = dict.fromkeys(Path(file).resolve() for file in files)
-    given = [item for path in paths for item in _of_file(path)]
-    found = [
-        *_of_folder(greenbench.techniques),
-        *_of_folder(greenbench.workloads),
-        *_installed(),
-        *given,
+    # Ids of what was found so far: a file that imports a technique of another does not define it.
+    seen: set[int] = set()
+    shipped = [
+        *_of_folder(greenbench.techniques, seen),
+        *_of_folder(greenbench.workloads, seen),
+        *_installed(seen),
     ]
+    given = [item for path in paths for item in _of_file(path, seen)]
+    found = shipped + given
     techniques = _by_name(item for item in found if isinstance(item, Technique))
     workloads = _by_name(item for item in found if isinstance(item, Workload))
     return Catalog(
@@ -118,24 +120,24 @@ def _by_name(items: Iterable[_Found]) -> dict[str, _Found]:
     return found
 
 
-def _of_folder(package: ModuleType) -> Iterator[Technique | Workload]:
+def _of_folder(package: ModuleType, seen: set[int]) -> Iterator[Technique | Workload]:
     for info in pkgutil.iter_modules(package.__path__):
         module = importlib.import_module(f"{package.__name__}.{info.name}")
         file = Path(module.__file__ or "")
-        yield from _defined_in(module, read_source(file, file.name, file.parent))
+        yield from _defined_in(module, read_source(file, file.name, file.parent), seen)
 
 
-def _installed() -> Iterator[Technique | Workload]:
+def _installed(seen: set[int]) -> Iterator[Technique | Workload]:
     for name in sorted({point.value for group in ENTRY_POINT_GROUPS for point in entry_points(group=group)}):
         point = next(p for group in ENTRY_POINT_GROUPS for p in entry_points(group=group) if p.value == name)
         origin = f"{point.value} of package {point.dist.name if point.dist else '?'}"
         module = _attempt(partial(importlib.import_module, point.module), origin)
         package = sys.modules[point.module.partition(".")[0]]
         folder = Path(package.__file__).parent if hasattr(package, "__path__") and package.__file__ else None
-        yield from _required(module, read_source(Path(module.__file__ or ""), origin, folder))
+        yield from _required(module, read_source(Path(module.__file__ or ""), origin, folder), seen)
 
 
-def _of_file(file: Path) -> Iterator[Technique | Workload]:
+def _of_file(file: Path, seen: set[int]) -> Iterator[Technique | Workload]:
     if not file.is_file():
         what = "is a folder" if file.is_dir() else "does not exist"
         raise UserError(f"the file {file} {what}", "give the path of a Python file")
@@ -149,7 +151,7 @@ def _of_file(file: Path) -> Iterator[Technique | Workload]:
     if str(file.parent) not in sys.path:
         sys.path.append(str(file.parent))  # helpers beside it, as for a script
     _attempt(partial(spec.loader.exec_module, module), str(file))
-    yield from _required(module, read_source(file, str(file)))
+    yield from _required(module, read_source(file, str(file)), seen)
 
 
 def _attempt(load: Callable[[], _Loaded], origin: str) -> _Loaded:
@@ -162,8 +164,8 @@ def _attempt(load: Callable[[], _Loaded], origin: str) -> _Loaded:
         ) from error
 
 
-def _required(module: ModuleType, source: Source) -> list[Technique | Workload]:
-    found = list(_defined_in(module, source))
+def _required(module: ModuleType, source: Source, seen: set[int]) -> list[Technique | Workload]:
+    found = list(_defined_in(module, source, seen))
     if not found:
         raise UserError(
             f"the file {source.name} defines no technique and no workload",
@@ -172,8 +174,7 @@ def _required(module: ModuleType, source: Source) -> list[Technique | Workload]:
     return found
 
 
-def _defined_in(module: ModuleType, source: Source) -> Iterator[Technique | Workload]:
-    seen: set[int] = set()
+def _defined_in(module: ModuleType, source: Source, seen: set[int]) -> Iterator[Technique | Workload]:
     for value in vars(module).values():
         for item in value if isinstance(value, tuple | list) else (value,):
             if isinstance(item, Technique | Workload) and not item.source.digest and id(item) not in seen:
@@ -182,7 +183,7 @@ def _defined_in(module: ModuleType, source: Source) -> Iterator[Technique | Work
 
 
 def _cause(error: BaseException, origin: str) -> str:
-    if isinstance(error, SyntaxError):
+    if isinstance(error, SyntaxError) and error.filename == origin:
         return f"line {error.lineno}: {type(error).__name__}: {error.msg}"
     lines = []
     trace = error.__traceback__

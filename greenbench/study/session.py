@@ -120,7 +120,7 @@ class Session:
             Naming it.
         """
         self.folder.check()
-        assert self.meter
+        self.meter  # noqa: B018  # opens it, and an assert would not under python -O
 
     def records(self, pair: Pair) -> list[Record]:
         """Return the records of a pair; run what is not there yet."""
@@ -152,10 +152,8 @@ class Session:
     def _techniques(self) -> list[Technique]:
         catalog = self.settings.catalog
         given = [name for name in catalog.techniques if name in catalog.given]
-        names = self.settings.selected or given
-        if catalog.given and not self.settings.selected:
-            names = [catalog.baseline.name, *given]
-        return [catalog.technique(name) for name in names or catalog.techniques]
+        of_files = [catalog.baseline.name, *given] if given else list(catalog.techniques)
+        return [catalog.technique(name) for name in self.settings.selected or of_files]
 
     def _workloads(self) -> list[Workload]:
         catalog = self.settings.catalog

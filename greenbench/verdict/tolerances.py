@@ -18,7 +18,7 @@ from greenbench.records.results import Failure, Training
 from greenbench.spec.technique import BASELINE
 from greenbench.spec.workload import Setting
 from greenbench.verdict.quantities import QUANTITIES, SCORE, Quantity, find_quantity
-from greenbench.verdict.statistics import estimate, paired_difference
+from greenbench.verdict.statistics import estimate
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Miss:
     quantity
         Name of what was compared, or ``status`` of a run that failed or diverged.
     value, baseline
-        Means over seeds; None where there is none.
+        Means over the seeds that both have; None where there is none.
     message
         All of it in a sentence.
     """
@@ -120,14 +120,12 @@ def misses(
     case = sound[0].case
     for quantity in QUANTITIES.values():
         tolerance = _tolerance(case.scale, quantity.name, case.technique, case.workload, tolerances)
-        values = quantity.by_seed(sound)
-        difference = paired_difference(values, quantity.by_seed(reference))
-        if tolerance is None or difference is None:
+        ours, theirs = quantity.by_seed(sound), quantity.by_seed(reference)
+        shared = sorted(ours.keys() & theirs.keys())
+        if tolerance is None or not shared:
             continue
-        mean = estimate(list(values.values())).mean
-        miss = _behind(
-            case.id, quantity.of(sound[0].workload.metric), mean, mean - difference.mean, tolerance
-        )
+        mean, base = (estimate([values[seed] for seed in shared]).mean for values in (ours, theirs))
+        miss = _behind(case.id, quantity.of(sound[0].workload.metric), mean, base, tolerance)
         if miss:
             found.append(miss)
     return found

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from greenbench.records.conditions import same_conditions
+from greenbench.records.conditions import newest, same_conditions
 from greenbench.records.record import Record
 from greenbench.spec.technique import BASELINE
 from greenbench.verdict.quantities import QUANTITIES, Quantity
@@ -66,9 +66,13 @@ class Verdict:
 
 
 def verdicts(records: Sequence[Record]) -> list[Verdict]:
-    """Return all verdicts that the records allow: each technique against the baseline of the same conditions."""
+    """Return all verdicts that the records allow: each technique against the baseline of the same conditions.
+
+    Of a technique that was edited between runs, the newest version counts; of a case that was run twice, the newest run.
+    """
     found: list[Verdict] = []
-    for comparable in same_conditions([record for record in records if not record.failed]):
+    for alike in same_conditions([record for record in records if not record.failed]):
+        comparable = sorted(newest(alike)[0], key=lambda record: record.case.seed)
         baseline = [record for record in comparable if record.case.technique == BASELINE]
         for name in dict.fromkeys(record.case.technique for record in comparable):
             ours = [record for record in comparable if record.case.technique == name]
@@ -95,7 +99,7 @@ def judge(records: Sequence[Record], baseline: Sequence[Record]) -> Iterator[Ver
             word,
             found.runs,
             found.mean,
-            found.half_width,
+            None if quantity.exact else found.half_width,
             reason,
             names,
         )
@@ -110,6 +114,8 @@ def write_verdicts(found: Sequence[Verdict], folder: Path) -> Path:
 
 def _compare(quantity: Quantity, records: Sequence[Record], baseline: Sequence[Record]) -> Estimate | None:
     ours, theirs = quantity.by_seed(records), quantity.by_seed(baseline)
+    if len(ours) < len(records):
+        return None  # a run that diverged, or was not measured, must not leave the verdict to the others
     if _is_cost(quantity):
         if min((*ours.values(), *theirs.values()), default=0.0) <= 0:
             return None

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenbench.errors import UserError
+from greenbench.networks.factories import resnet50
 from greenbench.nn.baselines import cross_entropy, sgd
 from greenbench.nn.schedules import step_decay
 from greenbench.spec.workload import ACCURACY, Setting, Workload
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
     from greenbench.data.images import ResidentImages
     from greenbench.data.labels import LabelData
@@ -70,12 +70,6 @@ def _data(root: Path | None, device: torch.device) -> LabelData:
     )
 
 
-def _network(num_classes: int, setting: Setting, _root: Path | None) -> nn.Module:
-    from greenbench.networks.resnet import resnet50
-
-    return resnet50(num_classes, **setting.network)
-
-
 WORKLOAD = Workload(
     name="cifar100",
     title="CIFAR-100",
@@ -88,7 +82,7 @@ WORKLOAD = Workload(
     folder=FOLDER,
     how_to_get="Unpack cifar-100-binary.tar.gz (www.cs.toronto.edu/~kriz/cifar.html) into the data root.",
     data=_data,
-    network=_network,
+    network=resnet50,
     optimizer=sgd,
     schedule=partial(step_decay, warmup_fraction=1 / 200),
     loss=cross_entropy,

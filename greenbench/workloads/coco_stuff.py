@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from greenbench.networks.factories import backbone_weights, bisenet
 from greenbench.nn.baselines import cross_entropy, sgd_sparing_vectors
 from greenbench.nn.schedules import poly
 from greenbench.spec.workload import MIOU, Setting, Workload
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
     from greenbench.data.masks import MaskData
 
@@ -62,22 +62,6 @@ def _data(root: Path | None, device: torch.device) -> MaskData:
     )
 
 
-def _weights(setting: Setting, root: Path | None) -> Path | None:
-    from greenbench.networks.weights import backbone_weights
-
-    return backbone_weights(root, setting.network.get("width", 1))
-
-
-def _network(num_classes: int, setting: Setting, root: Path | None) -> nn.Module:
-    from greenbench.networks.bisenet import BiSeNet
-    from greenbench.networks.weights import read_weights
-
-    network = BiSeNet(num_classes, **setting.network)
-    if weights := _weights(setting, root):
-        network.backbone.load_state_dict(read_weights(weights))
-    return network
-
-
 WORKLOAD = Workload(
     name="coco_stuff",
     title="COCO-Stuff",
@@ -93,8 +77,8 @@ WORKLOAD = Workload(
         "stuffthingmaps_trainval2017.zip into coco_stuff164k/annotations (github.com/nightrome/cocostuff)."
     ),
     data=_data,
-    network=_network,
-    weights=_weights,
+    network=bisenet,
+    weights=backbone_weights,
     optimizer=sgd_sparing_vectors,
     schedule=poly,
     loss=partial(cross_entropy, IGNORE_INDEX),

@@ -17,13 +17,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from greenbench.networks.factories import resnet50
 from greenbench.nn.baselines import cross_entropy, sgd
 from greenbench.nn.schedules import step_decay
 from greenbench.spec.workload import ACCURACY, Setting, Workload
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
     from greenbench.data.labels import LabelData
 
@@ -65,12 +65,6 @@ def _data(inverted: bool, _root: Path | None, device: torch.device) -> LabelData
     )
 
 
-def _network(num_classes: int, setting: Setting, _root: Path | None) -> nn.Module:
-    from greenbench.networks.resnet import resnet50
-
-    return resnet50(num_classes, **setting.network)
-
-
 def _digits(name: str, title: str, num_classes: int, smoke: Setting) -> Workload:
     return Workload(
         name=name,
@@ -81,7 +75,7 @@ def _digits(name: str, title: str, num_classes: int, smoke: Setting) -> Workload
         num_classes=num_classes,
         image_size=(SIDE, SIDE),
         data=partial(_data, num_classes == 20),
-        network=_network,
+        network=resnet50,
         optimizer=sgd,
         schedule=partial(step_decay, warmup_fraction=0.1),
         loss=cross_entropy,

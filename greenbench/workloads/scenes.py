@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from greenbench.networks.factories import bisenet
 from greenbench.nn.baselines import cross_entropy, sgd_sparing_vectors
 from greenbench.nn.schedules import poly
 from greenbench.spec.workload import MIOU, Setting, Workload
@@ -29,7 +30,6 @@ from greenbench.spec.workload import MIOU, Setting, Workload
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from torch import nn
 
     from greenbench.data.masks import MaskData
 
@@ -159,12 +159,6 @@ def _data(digits: tuple[int, ...], _root: Path | None, device: torch.device) -> 
     )
 
 
-def _network(num_classes: int, setting: Setting, _root: Path | None) -> nn.Module:
-    from greenbench.networks.bisenet import BiSeNet
-
-    return BiSeNet(num_classes, **setting.network)
-
-
 def _scenes(name: str, floor: float, floor_source: str) -> Workload:
     digits = DIGIT_CLASSES[name]
     return Workload(
@@ -177,7 +171,7 @@ def _scenes(name: str, floor: float, floor_source: str) -> Workload:
         image_size=(SIDE, SIDE),
         ignore_index=IGNORE_INDEX,
         data=partial(_data, digits),
-        network=_network,
+        network=bisenet,
         optimizer=sgd_sparing_vectors,
         schedule=poly,
         loss=partial(cross_entropy, IGNORE_INDEX),

@@ -6,78 +6,124 @@ import sys
 import pytest
 
 from greenbench.cli import main
-from greenbench.techniques import discover
+from greenbench.study.catalog import discover
 
-OWN = '''"""Warm start: the first epoch is repeated."""
-
+OWN = '''
 from dataclasses import replace
+import greenbench
+from greenbench.workloads.digits import WORKLOADS
 
-from greenbench.recipe import Technique
+@greenbench.technique("Optimizer", "nobody 2024", tasks=("classification",))
+def warm_start(recipe):
+    """Warm start: the first epoch is repeated."""
+    return replace(recipe, epochs=recipe.epochs + 1)
 
-TECHNIQUE = Technique(
-    name="warm_start",
-    title="Warm Start",
-    category="Optimizer",
-    citation="nobody 2024",
-    apply=lambda recipe: replace(recipe, epochs=recipe.epochs + 1),
-    tasks=("classification",),
-)
+MINE = replace(WORKLOADS[0], name="my_digits", title="My digits", card="Digits of my own.")
 '''
 
 
 @pytest.fixture
-def own_file(tmp_path):
+def own_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", sys.path[:])
     file = tmp_path / "warm_start.py"
     file.write_text(OWN)
-    return file
+    yield file
+    sys.modules.pop("greenbench_file_warm_start", None)
+
+
+def line_of(text, name):
+    (line,) = (line for line in text.splitlines() if line.split()[:1] == [name])
+    return line
 
 
 def test_list_prints_every_technique_with_category_source_and_tasks(capsys):
     assert main(["list"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    for technique in discover().values():
-        (line,) = [line for line in lines if line.split()[0] == technique.name]
-        for part in (technique.title, technique.category, technique.citation, ", ".join(technique.tasks)):
+    text = capsys.readouterr().out
+    for technique in discover().techniques.values():
+        line = line_of(text, technique.name)
+        for part in (technique.category, technique.citation, ", ".join(technique.tasks or ("all tasks",))):
             assert part in line
 
 
-def test_list_includes_a_file_of_one_s_own(capsys, own_file):
+def test_list_prints_every_workload_with_task_metric_and_scales(capsys):
+    main(["list"])
+    text = capsys.readouterr().out
+    for workload in discover().workloads.values():
+        line = line_of(text, workload.name)
+        for part in (workload.title, workload.task, workload.metric.title, ", ".join(workload.settings)):
+            assert part in line
+
+
+def test_list_includes_files_of_one_s_own(capsys, own_file):
     assert main(["list", str(own_file)]) == 0
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if "warm_start" in line]
-    assert line.split()[-3:] == ["nobody", "2024", "classification"]
+    text = capsys.readouterr().out
+    assert line_of(text, "warm_start").split()[-3:] == ["nobody", "2024", "classification"]
+    assert "My digits" in line_of(text, "my_digits")
 
 
-def test_show_prints_the_card(capsys):
+def test_show_prints_the_card_of_a_technique(capsys):
     assert main(["show", "focal"]) == 0
+    technique = discover().techniques["focal"]
+    first, facts, _, card = capsys.readouterr().out.split("\n", 3)
+    assert first == f"{technique.title} (focal)"
+    assert facts == "Loss Function; Lin et al. 2017, arXiv:1708.02002; all tasks; focal.py"
+    assert card == technique.card + "\n"
+
+
+def test_show_prints_the_card_of_a_workload(capsys):
+    assert main(["show", "digits"]) == 0
     out = capsys.readouterr().out
-    technique = discover()["focal"]
-    assert out.startswith("Focal Loss (focal)\nLoss Function; Lin et al. 2017, arXiv:1708.02002; ")
-    assert technique.card in out
+    assert out.startswith("Digits (digits)\nclassification; Accuracy; smoke; digits.py\n\n")
+    assert discover().workloads["digits"].card in out
 
 
-def test_show_prints_the_card_of_a_file_of_one_s_own(capsys, own_file):
-    assert main(["show", "warm_start", str(own_file)]) == 0
-    assert "Warm start: the first epoch is repeated." in capsys.readouterr().out
+def test_show_prints_the_cards_of_a_composition(capsys):
+    assert main(["show", "mixup+lookahead"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("Mixup + ")
+    techniques = discover().techniques
+    assert techniques["mixup"].card in out
+    assert techniques["lookahead"].card in out
 
 
-def test_show_of_an_unknown_technique_names_the_known_ones(capsys):
-    assert main(["show", "mixup2"]) == 2
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("warm_start", "Warm start: the first epoch is repeated."), ("my_digits", "Digits of my own.")],
+)
+def test_show_prints_the_cards_of_a_file_of_one_s_own(capsys, own_file, name, words):
+    assert main(["show", name, str(own_file)]) == 0
+    out = capsys.readouterr().out
+    assert words in out
+    assert str(own_file) in out
+
+
+@pytest.mark.parametrize("name", ["mixup2", "mixup+mixup2", ""])
+def test_show_of_an_unknown_name_names_the_known_ones(capsys, name):
+    assert main(["show", name]) == 2
     error = capsys.readouterr().err
-    assert "'mixup2' is unknown" in error
+    assert (
+        f"greenbench: error: {name!r} is neither a technique nor a workload; choose one of baseline" in error
+    )
     assert "mixup, one_branch" in error
+    assert "digits20" in error
 
 
-def test_show_of_a_missing_file_says_so(capsys):
-    assert main(["show", "warm_start", "no/such.py"]) == 2
+def test_show_of_a_composition_of_one_with_itself_is_refused(capsys):
+    assert main(["show", "mixup+mixup"]) == 2
+    assert "one part twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["list"], ["show", "warm_start"]])
+def test_a_missing_file_is_named(capsys, command):
+    assert main([*command, "no/such.py"]) == 2
     assert "no/such.py does not exist" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["show", "switchnorm"]])
+@pytest.mark.parametrize("arguments", [["list"], ["show", "switchnorm"], ["show", "cityscapes"]])
 def test_neither_imports_torch(arguments):
     code = (
         "import sys; from greenbench.cli import main; "
         f"assert main({arguments!r}) == 0; sys.exit('torch' in sys.modules)"
     )
-    assert (
-        subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0
-    )
+    run = subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False)
+    assert run.returncode == 0

@@ -8,29 +8,64 @@ from pathlib import Path
 import pytest
 
 import greenbench
+from greenbench import cli
 from greenbench.cli import main
+from greenbench.errors import UserError
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(greenbench.__file__).parents[1])}
+HOME = Path(greenbench.__file__).parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HOME.parent)}
+ENVIRONMENT.pop("PYTHONUNBUFFERED", None)
+COMMANDS = {path.stem for path in (HOME / "cli").glob("[a-z]*.py")}
+
+
+def run(command, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "greenbench.cli", *command],
+        capture_output=True,
+        env={**ENVIRONMENT, **environment},
+        check=False,
+    )
 
 
 def test_help_lists_every_command_with_its_first_line(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
-    text = capsys.readouterr().out
-    for module in (Path(greenbench.__file__).parent / "commands").glob("[a-z]*.py"):
-        assert module.stem in text
+    text = " ".join(capsys.readouterr().out.split())
+    assert {"list", "show", "audit", "doctor", "watch"} <= COMMANDS
+    for name in COMMANDS:
+        module = __import__(f"greenbench.cli.{name}", fromlist=["run"])
+        assert f"{name} {module.__doc__.splitlines()[0].rstrip('.')}" in text
 
 
-def test_an_unknown_command_is_refused_with_those_that_exist(capsys):
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_has_help(name, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    assert f"usage: greenbench {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["reprot"], []])
+def test_an_unknown_command_and_none_are_refused(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
-        main(["reprot"])
-    assert "reprot" in capsys.readouterr().err
+        main(arguments)
+    error = capsys.readouterr().err
+    assert arguments[0] in error if arguments else "COMMAND" in error
 
 
 def test_the_version_is_the_packages(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
-    assert greenbench.__version__ in capsys.readouterr().out
+    assert capsys.readouterr().out == f"greenbench {greenbench.__version__}\n"
+
+
+def test_bad_input_is_a_sentence_and_exit_code_2(capsys, monkeypatch):
+    def run(args):
+        raise UserError("the thing is broken", "mend it")
+
+    monkeypatch.setattr("greenbench.cli.list.run", run)
+    assert main(["list"]) == cli.USAGE_ERROR == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "greenbench: error: the thing is broken; mend it\n")
 
 
 def test_choosing_a_command_imports_no_other_and_no_torch():
@@ -43,8 +78,35 @@ def test_choosing_a_command_imports_no_other_and_no_torch():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=ENVIRONMENT)
 
 
+def test_a_terminal_that_cannot_show_a_letter_shows_another():
+    shown = run(["show", "ge_theta"], PYTHONIOENCODING="ascii")
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    assert shown.stdout.startswith(b"GE-? (ge_theta)\n")
+    refused = run(["show", "é"], PYTHONIOENCODING="ascii", PYTHONUTF8="1")
+    assert refused.returncode == 2
+    assert b"neither a technique nor a workload" in refused.stderr
+    assert b"Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("unbuffered", [None, "1"])
+def test_a_reader_that_is_gone_is_no_error(unbuffered):
+    """The text is small enough to be written only when the command ends, or, unbuffered, at once."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = ENVIRONMENT if unbuffered is None else {**ENVIRONMENT, "PYTHONUNBUFFERED": unbuffered}
+    with os.fdopen(writer, "wb") as stdout:
+        done = subprocess.run(
+            [sys.executable, "-m", "greenbench.cli", "list"],
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            env=environment,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_reader_that_has_seen_enough_ends_it_quietly():
-    command = f"{sys.executable} -m greenbench.cli audit --json | head -n 1"
-    run = subprocess.run(command, shell=True, capture_output=True, text=True, env=ENVIRONMENT, check=True)
-    assert run.stdout == "{\n"
-    assert run.stderr == ""
+    command = f"{sys.executable} -m greenbench.cli list | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, env=ENVIRONMENT, check=True)
+    assert done.stdout.split() == ["Technique", "Category", "Source", "Applies", "to"]
+    assert done.stderr == ""

@@ -1,4 +1,4 @@
-"""The profiler of inference: what it runs, what it times, and on which images."""
+"""The measurement of inference: what it runs, what it times, and on which images."""
 
 from dataclasses import replace
 
@@ -6,17 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-import greenbench.profile
-from greenbench.datasets import discover
 from greenbench.energy import Meter, Reading, Status
-from greenbench.errors import UserError
-from greenbench.profile import profile
-from greenbench.protocol import InferenceProtocol, find_protocol, with_inputs
-from greenbench.run import inference_input
+from greenbench.execute import inference
+from greenbench.execute.inference import Passes, measure_inference
 
-PROTOCOL = InferenceProtocol(
+PLAN = Passes(
+    image_size=(5, 6),
     passes=7,
-    large_batch={"digits": 4},
+    large_batch=4,
     large_batch_passes=3,
     min_seconds=0.0,
     repeats=2,
@@ -56,51 +53,53 @@ class Watched(nn.Module):
         return self.layer(x)
 
 
-def run(protocol=PROTOCOL, **changes):
+def run(plan=PLAN, **changes):
     network = Watched()
     network.seen = events = []
-    passes = protocol.passes_by_batch_size("digits")
-    arguments = {"seed": 0, "device": CPU} | changes
-    result = profile(network, (5, 6), passes, protocol, TenJoules(events), **arguments)
+    result = measure_inference(network, plan, TenJoules(events), **({"seed": 0, "device": CPU} | changes))
     return result, events
+
+
+def batches_of(result):
+    return result.single, result.large
 
 
 def images_of(events):
     return [event for event in events if isinstance(event, torch.Tensor)]
 
 
-def test_passes_are_those_of_the_protocol_for_both_batch_sizes():
+def test_passes_are_those_of_the_plan_for_both_batch_sizes():
     result, events = run()
-    assert [(batch.batch_size, batch.passes) for batch in result.batches] == [(1, 14), (4, 6)]
+    assert [(batch.batch_size, batch.passes) for batch in batches_of(result)] == [(1, 14), (4, 6)]
     assert [len(image) for image in images_of(events)] == [1] * 14 + [4] * 6
 
 
 def test_energy_of_an_image_is_that_of_all_repeats_over_all_images():
     result, _ = run()
-    energies = [batch.energy_per_image.energy_j for batch in result.batches]
+    energies = [batch.energy_per_image.energy_j for batch in batches_of(result)]
     assert energies == pytest.approx([20 / 14, 20 / (6 * 4)])
 
 
 def test_every_repeat_has_its_window_and_its_median():
     result, events = run()
     assert events.count("open") == events.count("close") == 4
-    assert all(len(batch.repeat_medians_ms) == 2 for batch in result.batches)
-    for batch in result.batches:
+    assert all(len(batch.repeat_medians_ms) == 2 for batch in batches_of(result))
+    for batch in batches_of(result):
         assert 0 < batch.latency_low_ms <= batch.latency_ms <= batch.latency_high_ms
 
 
 def test_warm_up_lasts_for_its_time_and_stays_out_of_the_windows():
-    _, events = run(replace(PROTOCOL, warmup_s=0.05, repeats=1))
+    _, events = run(replace(PLAN, warmup_s=0.05, repeats=1))
     first = events.index("open")
     assert first > 1  # passes before the first window
     window = events[first + 1 : events.index("close")]
-    assert len(window) == PROTOCOL.passes
+    assert len(window) == PLAN.passes
 
 
 def test_a_repeat_goes_on_until_its_energy_can_be_measured():
-    result, _ = run(replace(PROTOCOL, min_seconds=0.05, repeats=1))
-    single = result.batches[0]
-    assert single.passes > PROTOCOL.passes
+    result, _ = run(replace(PLAN, min_seconds=0.05, repeats=1))
+    single = result.single
+    assert single.passes > PLAN.passes
     assert single.passes * single.latency_high_ms > 25
 
 
@@ -114,60 +113,31 @@ def test_images_are_random_and_the_same_for_the_same_seed():
 
 def test_the_device_has_finished_before_the_clock_is_read(monkeypatch):
     network_done, waits = [], []
-    monkeypatch.setattr(greenbench.profile, "synchronize", lambda device: waits.append(len(network_done)))
+    monkeypatch.setattr(inference, "synchronize", lambda device: waits.append(len(network_done)))
     network = Watched()
     network.register_forward_hook(lambda *_: network_done.append(1))
-    profile(network, (5, 6), {1: 3}, replace(PROTOCOL, repeats=1), TenJoules([]), seed=0, device=CPU)
-    assert waits == [2, 3, 4]  # after each pass; the first one counted, on the meta device
+    plan = replace(PLAN, passes=3, large_batch_passes=1, repeats=1)
+    measure_inference(network, plan, TenJoules([]), seed=0, device=CPU)
+    assert waits == [2, 3, 4, 5]  # after each pass; the first one counted, on the meta device
 
 
-def test_the_network_is_profiled_in_evaluation_mode_without_gradients():
+def test_the_network_is_measured_in_evaluation_mode_without_gradients():
     network, outputs = Watched().train(), []
     network.register_forward_hook(lambda _module, _args, output: outputs.append(output))
-    profile(network, (5, 6), {1: 1}, PROTOCOL, TenJoules([]), seed=0, device=CPU)
+    measure_inference(network, PLAN, TenJoules([]), seed=0, device=CPU)
     assert not network.training
     assert outputs
     assert not any(output.requires_grad for output in outputs)
+
+
+def test_parameters_and_operations_are_those_of_one_image():
+    result, _ = run()
+    assert result.input_size == (5, 6)
+    assert result.params == 3 * 2
+    assert result.conv_macs == result.full_macs == 5 * 6 * 3 * 2
 
 
 def test_progress_counts_repeats_of_all_batch_sizes():
     seen = []
     run(progress=seen.append)
     assert [(p.done, p.steps) for p in seen] == [(1, 4), (2, 4), (3, 4), (4, 4)]
-
-
-def test_the_paper_scale_is_the_papers_protocol():
-    inference = find_protocol("paper").inference
-    assert (inference.passes, inference.repeats, inference.inputs) == (10_000, 3, "stated")
-    for dataset in find_protocol("paper").datasets:
-        assert next(iter(inference.passes_by_batch_size(dataset))) == 1
-
-
-@pytest.mark.parametrize(
-    ("dataset", "stated", "fitted"),
-    [
-        ("cityscapes", (512, 512), (512, 1024)),
-        ("coco_stuff", (640, 640), (640, 1144)),
-        ("cifar100", (32, 32), (32, 32)),
-        ("tiny_imagenet", (64, 64), (32, 32)),
-        ("digits", discover()["digits"].image_size, discover()["digits"].image_size),
-    ],
-)
-def test_inputs_are_those_stated_or_those_that_the_flops_fit(dataset, stated, fitted):
-    known = discover()[dataset]
-    assert (inference_input(known, "stated"), inference_input(known, "fitted")) == (stated, fitted)
-
-
-def test_chosen_inputs_are_part_of_the_protocol_that_every_record_holds():
-    assert with_inputs(find_protocol("paper"), "fitted").inference.inputs == "fitted"
-    assert with_inputs(find_protocol("paper"), None) == find_protocol("paper")
-
-
-def test_unknown_inputs_are_refused():
-    with pytest.raises(UserError, match="inputs 'guessed' are unknown; choose one of stated, fitted"):
-        with_inputs(find_protocol("paper"), "guessed")
-
-
-def test_fitted_inputs_are_refused_where_no_data_set_is_the_studys():
-    with pytest.raises(UserError, match="--green-scale short or paper"):
-        with_inputs(find_protocol("smoke"), "fitted")

@@ -1,92 +1,249 @@
-"""A case from its specification to its record: under which conditions it runs, and what is written down."""
+"""A case from its row to its record: under which conditions it runs, and what is written down."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
-from greenbench.case import Case
-from greenbench.datasets import discover
-from greenbench.protocol import find_protocol
-from greenbench.recipe import Technique
-from greenbench.run import run_case
+import greenbench
+from bench_tests.harness.execute.small_run import (
+    SQUARES,
+    TINY,
+    TRAIN_IMAGES,
+    VALIDATION_IMAGES,
+    network,
+)
+from greenbench.errors import UserError
+from greenbench.execute.run import Bench, open_case_meter, run_case
+from greenbench.records.conditions import engine_digest
+from greenbench.records.folder import RecordFolder, read_record
+from greenbench.records.machine import this_machine
+from greenbench.records.results import Failure
+from greenbench.spec.case import case_of
+from greenbench.spec.source import Source
+from greenbench.spec.technique import technique
+from greenbench.spec.workload import ACCURACY
+
+BENCH = Bench(meter="none", session="test")
 
 
-class Watched(nn.Module):
-    """Classifies by a linear map, and notes the precision of convolutions while it does."""
-
-    def __init__(self, seen):
-        super().__init__()
-        self.layer = nn.Linear(3, 10)
-        self.seen = seen
-
-    def forward(self, x):
-        self.seen.append(torch.backends.cudnn.allow_tf32)
-        return self.layer(x.mean(dim=(2, 3)))
+@technique("Optimizer", "Somebody 2020", work_share=1.0)
+def own(recipe):
+    """Own: trains for one epoch more."""
+    return replace(recipe, epochs=recipe.epochs + 1)
 
 
-@pytest.fixture
-def watched():
-    """Return a technique that trains a `Watched` network, and what that notes."""
+own = replace(own, source=Source("own.py", "the code", "d" * 64))
+
+
+def run(kind="training", technique=own, workload=SQUARES, bench=BENCH, scale=TINY, **changes):
+    case = replace(case_of(kind, technique, workload, scale, 0), **changes)
+    return run_case(case, technique, workload, bench)
+
+
+def test_a_training_record_says_what_was_run_on_what():
+    record = run()
+    assert record.case == case_of("training", own, SQUARES, TINY, 0)
+    assert record.machine == this_machine()
+    assert (record.engine, record.meter, record.session) == (engine_digest(), "none", "test")
+    assert record.started_at.endswith("+00:00")
+    assert record.seconds > record.result.train_seconds
+    facts = record.technique
+    assert (facts.title, facts.category, facts.citation) == ("Own", "Optimizer", "Somebody 2020")
+    assert (facts.file, facts.code, facts.card) == ("own.py", "the code", "Own: trains for one epoch more.")
+    assert (facts.changed_fields, facts.work_share) == (("epochs",), 1.0)
+    data = record.workload
+    assert (data.title, data.task, data.metric, data.card) == (
+        "Squares",
+        "classification",
+        ACCURACY,
+        "What they are.",
+    )
+    assert (data.num_classes, data.image_size, data.best_known) == (3, (8, 8), {"accuracy": 1.0})
+    assert (data.train_images, data.validation_images, data.version) == (TRAIN_IMAGES, VALIDATION_IMAGES, "v")
+    assert data.weights is None
+
+
+def test_a_training_follows_the_case_s_own_setting():
+    record = run()
+    assert [epoch.validation is not None for epoch in record.result.curve] == [False, True, True]
+    assert record.result.energy.reason == "no meter was asked for (meter none)"
+
+
+def test_the_weights_that_a_network_starts_from_are_named(tmp_path):
+    workload = replace(SQUARES, weights=lambda setting, root: tmp_path / "resnet18.pth")
+    assert run(workload=workload).workload.weights == "resnet18.pth"
+
+
+def test_an_inference_record_reads_no_data():
+    def no_data(root, device):
+        raise AssertionError("inference needs no data")
+
+    record = run("inference", workload=replace(SQUARES, data=no_data))
+    assert [record.result.single.batch_size, record.result.large.batch_size] == [1, 4]
+    assert [record.result.single.passes, record.result.large.passes] == [2, 2]
+    assert record.result.params == sum(p.numel() for p in network().parameters())
+    assert (record.workload.version, record.workload.train_images) == (None, None)
+
+
+@pytest.mark.parametrize(("inputs", "size"), [("stated", (8, 8)), ("fitted", (16, 24))])
+def test_inference_runs_on_the_inputs_that_were_chosen(inputs, size):
+    scale = replace(TINY, inference=replace(TINY.inference, inputs=inputs))
     seen = []
-    technique = Technique(
-        name="watched",
-        title="Watched",
-        category="Architecture Modification",
-        citation="this test",
-        apply=lambda recipe: replace(recipe, network=lambda: Watched(seen)),
-    )
-    return technique, seen
 
+    @technique("Optimizer", "Somebody 2020")
+    def watching(recipe):
+        seen.append(recipe.image_size)
+        return replace(recipe, epochs=9)
 
-def run(kind, technique):
-    smoke = find_protocol("smoke")
-    protocol = replace(
-        smoke,
-        epochs={"digits": 1},
-        inference=replace(smoke.inference, passes=2, large_batch_passes=2, repeats=1, warmup_s=0.0),
-    )
-    case = Case(kind, technique.name, technique.source_sha256, "digits", protocol, 0)
-    return run_case(
-        case,
-        technique,
-        discover()["digits"],
-        data_root=None,
-        meter_source="none",
-        busy="fail",
-        session="test",
-    )
+    record = run("inference", watching, replace(SQUARES, fitted_size=(16, 24)), scale=scale)
+    assert record.result.input_size == size
+    assert seen == [size], "the technique sees the size that is measured"
 
 
 @pytest.mark.parametrize("kind", ["training", "inference"])
-def test_convolutions_run_in_float32_as_the_protocols_say(kind, watched):
-    technique, seen = watched
+def test_every_record_is_written_and_read_back_equal(kind, tmp_path):
+    record = run(kind)
+    assert read_record(RecordFolder(tmp_path).write(record)) == record
+
+
+@pytest.mark.parametrize("kind", ["training", "inference"])
+def test_it_runs_in_the_case_s_numerical_mode(kind):
+    seen = []
+
+    class Watched(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 3)
+
+        def forward(self, x):
+            seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
+            return self.layer(x.mean(dim=(2, 3)))
+
     default = torch.backends.cudnn.allow_tf32
-    run(kind, technique)
+    run(kind, workload=replace(SQUARES, network=lambda *_: Watched()))
     assert len(seen) > 2
-    assert set(seen) == {False}
+    assert set(seen) == {(False, False)}
     assert torch.backends.cudnn.allow_tf32 == default, "the process is left as it was"
 
 
-def test_a_training_record_says_what_was_run_on_which_data(watched):
-    technique, _ = watched
-    record = run("training", technique)
-    splits = discover()["digits"].load(None)
-    assert (record.data.train_images, record.data.heldout_images) == (len(splits.train), len(splits.heldout))
-    assert record.data.version == splits.version
-    assert record.technique.changed_fields == ("network",)
-    assert record.key == record.case.key
-    assert record.inference is None
-    assert len(record.training.curve) == 1
-    assert record.training.energy.reason == "no meter was asked for (meter none)"
+def test_the_meter_is_named_and_its_readings_are_kept():
+    record = run(bench=replace(BENCH, meter="estimate:50"))
+    assert record.meter == "estimate 50 W"
+    assert record.result.energy.energy_j == pytest.approx(50 * record.result.energy.seconds)
+    assert all(epoch.energy.energy_j > 0 for epoch in record.result.curve)
+    inference = run("inference", bench=replace(BENCH, meter="estimate:50")).result
+    assert inference.single.energy_per_image.energy_j > 0
 
 
-def test_an_inference_record_reads_no_data(watched):
-    technique, _ = watched
-    record = run("inference", technique)
-    assert record.training is None
-    assert record.data.version is None
-    assert record.data.train_images is None
-    assert [batch.batch_size for batch in record.inference.batches] == [1, 32]
-    assert record.inference.params == 3 * 10 + 10
+def test_idle_power_is_measured_where_the_scale_asks_for_it(monkeypatch):
+    slept = []
+    monkeypatch.setattr(
+        "greenbench.energy.clock.SystemClock.sleep", lambda self, seconds: slept.append(seconds)
+    )
+    run(bench=replace(BENCH, meter="estimate:50"), scale=replace(TINY, idle_s=0.25))
+    assert slept == [0.25, 0.25], "before and after the work"
+    run(bench=replace(BENCH, meter="estimate:50"))
+    assert len(slept) == 2
+
+
+def raises(error):
+    def broken(*_arguments):
+        raise error
+
+    return broken
+
+
+@technique("Optimizer", "Somebody 2020")
+def broken(recipe):
+    return recipe.no_such_field
+
+
+OUT_OF_ORDER = RuntimeError("one line\n  and another")
+FAILURES = {
+    "technique": (
+        broken,
+        SQUARES,
+        "recipe",
+        "AttributeError: 'Recipe' object has no attribute 'no_such_field'",
+    ),
+    "data": (own, replace(SQUARES, data=raises(OUT_OF_ORDER)), "data", "RuntimeError: one line and another"),
+    "network": (own, replace(SQUARES, network=raises(KeyError("x"))), "training", "KeyError: 'x'"),
+    "training": (
+        own,
+        replace(SQUARES, loss=lambda: raises(MemoryError())),
+        "training",
+        "MemoryError: no message",
+    ),
+    "exit": (own, replace(SQUARES, network=raises(SystemExit(3))), "training", "SystemExit: 3"),
+}
+
+
+@pytest.mark.parametrize(("technique", "workload", "stage", "error"), FAILURES.values(), ids=FAILURES)
+def test_what_fails_leaves_a_record(technique, workload, stage, error, tmp_path):
+    record = run(technique=technique, workload=workload)
+    failure = record.result
+    assert isinstance(failure, Failure)
+    assert record.failed
+    assert failure.stage == stage
+    assert error in failure.error
+    assert "\n" not in failure.error
+    assert failure.next_step
+    assert "Traceback" in failure.traceback
+    assert "test_run.py" in failure.traceback
+    assert read_record(RecordFolder(tmp_path).write(record)) == record
+
+
+def test_a_failure_says_where_to_look():
+    failure = run(technique=own, workload=replace(SQUARES, data=raises(OUT_OF_ORDER))).result
+    assert failure.next_step.startswith("look at test_run.py, line ")
+
+
+def test_what_the_user_can_mend_comes_as_it_is_worded_without_a_traceback():
+    missing = UserError("the file a.png\nis no image", "unpack it again")
+    failure = run(workload=replace(SQUARES, data=raises(missing))).result
+    assert failure == Failure("data", "the file a.png is no image", "unpack it again")
+
+
+def test_a_failure_in_inference_has_its_stage():
+    assert (
+        run("inference", workload=replace(SQUARES, network=raises(KeyError("x")))).result.stage == "inference"
+    )
+
+
+def test_a_meter_that_cannot_measure_is_the_stage():
+    failure = run(bench=replace(BENCH, meter="nonsense")).result
+    assert failure.stage == "meter"
+    assert "'nonsense' is unknown" in failure.error
+    with pytest.raises(UserError, match="'nonsense' is unknown"):
+        open_case_meter(Bench(meter="nonsense"))
+
+
+def test_an_unknown_mode_is_named():
+    failure = run(mode="fast").result
+    assert failure.error == "mode 'fast' is unknown"
+    assert failure.next_step == "choose one of paper"
+
+
+def test_a_user_who_interrupts_is_heard():
+    with pytest.raises(KeyboardInterrupt):
+        run(workload=replace(SQUARES, data=raises(KeyboardInterrupt())))
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"), [(["a", None], "a"), ([None, "b"], "b"), ([None, None], None)]
+)
+def test_who_else_measured_is_asked_before_and_after(answers, expected):
+    answers = iter(answers)
+    assert run(bench=replace(BENCH, disturbed=partial(next, answers))).disturbed == expected
+
+
+def test_a_record_of_several_workers_says_so():
+    assert run(bench=replace(BENCH, workers=2)).machine.workers == 2
+
+
+def test_the_same_case_gives_the_same_numbers_again():
+    assert run().result.curve[-1].validation == run().result.curve[-1].validation
+    assert greenbench.__version__ == run().machine.greenbench

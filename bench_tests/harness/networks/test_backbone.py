@@ -6,13 +6,18 @@ import pytest
 import torch
 
 from greenbench.errors import UserError
-from greenbench.networks import weights as module
+from greenbench.networks import factories as module
+from greenbench.networks.factories import backbone_weights
 from greenbench.networks.resnet import resnet18_backbone
-from greenbench.networks.weights import backbone_weights
+from greenbench.spec.workload import Setting
 from greenbench.study.catalog import discover
 
 SEGMENTATION = ("camvid", "cityscapes", "coco_stuff")
 WORKLOADS = discover().workloads
+
+
+def sized(width):
+    return Setting(epochs=1, batch_size=1, learning_rate=0.1, network={"width": width})
 
 
 @pytest.fixture
@@ -52,8 +57,8 @@ def test_classification_starts_from_random_weights(weights):
 
 def test_a_narrow_network_takes_no_weights(weights):
     path, _ = weights
-    assert backbone_weights(path.parent, width=1) == path
-    assert backbone_weights(path.parent, width=0.5) is None
+    assert backbone_weights(sized(1), path.parent) == path
+    assert backbone_weights(sized(0.5), path.parent) is None
 
 
 def test_a_damaged_file_is_refused_naming_it(weights):

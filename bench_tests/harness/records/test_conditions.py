@@ -20,6 +20,7 @@ from greenbench.records import conditions
 from greenbench.records.conditions import (
     ENGINE,
     engine_digest,
+    newest,
     require_comparable,
     same_conditions,
     still_valid,
@@ -90,6 +91,18 @@ def test_it_is_a_partition(records):
         for another in firsts[index + 1 :]:
             with pytest.raises(UserError):
                 require_comparable([first, another])
+
+
+def test_of_several_versions_and_runs_the_newest_count():
+    days = ("2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00", "2026-01-03T00:00:00+00:00")
+    old = [record_of("own", seed=seed, technique_digest="1", started_at=days[0]) for seed in (0, 1)]
+    first = [record_of("own", seed=seed, technique_digest="2", started_at=days[1]) for seed in (0, 1)]
+    again = record_of("own", seed=0, technique_digest="2", started_at=days[2])
+    other = record_of("another", technique_digest="1", started_at=days[0])
+    for records in ([*old, *first, again, other], [other, again, *first, *old]):
+        counting, older = newest(records)
+        assert {id(record) for record in counting} == {id(again), id(first[1]), id(other)}
+        assert {id(record) for record in older} == {id(record) for record in old}
 
 
 def valid(record, case=None, machine=MACHINE, meter="test"):

@@ -4,7 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from bench_tests.harness.made_records import NOT_MEASURED, diverged_result, record_of, rewritten, training_result
+from bench_tests.harness.made_records import (
+    NOT_MEASURED,
+    diverged_result,
+    record_of,
+    rewritten,
+    training_result,
+)
 from greenbench.records.contradictions import contradiction
 from greenbench.records.folder import RecordFolder, read_record
 from greenbench.records.results import Epoch
@@ -55,10 +61,16 @@ def test_a_sound_record_has_none(record):
     [
         (run_of(0.5, 0.75, best=0.5), "its best accuracy is 0.5, and its curve's is 0.75"),
         (run_of(9.0, 7.0, metric=PERPLEXITY, best=9.0), "its best perplexity is 9.0, and its curve's is 7.0"),
-        (run_of(0.5, 0.75, validation={"accuracy": 0.9}), "its final metrics are not those of its last epoch"),
+        (
+            run_of(0.5, 0.75, validation={"accuracy": 0.9}),
+            "its final metrics are not those of its last epoch",
+        ),
         (run_of(0.5, 0.75, validation=None), "its final metrics are not those of its last epoch"),
         (run_of(0.9991), "accuracy of train is 0.9991, which 360 images cannot give"),
-        (run_of(0.5, train={"accuracy": 0.9991}), "accuracy of train is 0.9991, which 360 images cannot give"),
+        (
+            run_of(0.5, train={"accuracy": 0.9991}),
+            "accuracy of train is 0.9991, which 360 images cannot give",
+        ),
         (run_of(0.9991, 0.75), "accuracy of epoch 1 is 0.9991, which 360 images cannot give"),
         (run_of(1.25, metric=MIOU), "miou of train is 1.25, not between 0 and 1"),
         (run_of(0.5, train={"accuracy": -0.25}), "accuracy of train is -0.25, not between 0 and 1"),

@@ -77,5 +77,5 @@ def varied():
         record_of(result=inference_result(2.0, energy_j=0.1)),
         record_of("blurpool", inference_result(3.0, params=900)),
         record_of(workload="scenes", machine=replace(MACHINE, gpu="GPU X")),
-        record_of("radam", engine="f" * 64),
+        record_of("focal", engine="f" * 64),
     ]

@@ -81,6 +81,15 @@ def test_what_is_missing_is_a_dash_and_no_bar(tmp_path):
     assert svg_texts(path).count(MISSING) == 4
 
 
+def test_runs_that_diverged_leave_no_bar_of_the_others(seeds_of):
+    section = section_of(
+        *seeds_of("baseline", (0.8, 0.81, 0.82)),
+        *seeds_of("mixup", (0.9, 0.91)),
+        record_of("mixup", diverged_result(), seed=2),
+    )
+    assert section_panels(section) == []
+
+
 def test_without_a_technique_beside_its_baseline_there_is_no_figure(tmp_path):
     assert draw(section_of(record_of()), tmp_path / "figure.svg") is None
     assert draw(section_of(record_of("mixup")), tmp_path / "figure.svg") is None

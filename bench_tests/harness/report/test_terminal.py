@@ -1,5 +1,7 @@
 """The summary fits a terminal of 80 columns."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +61,16 @@ def test_a_full_table_keeps_its_values_and_leaves_the_intervals_to_the_report(va
     single = rows_after(lines, "Digits: inference, single images")
     assert any(line.startswith("Blurpool") for line in single)
     assert not any("alone" in line for line in single)
+
+
+def test_intervals_give_way_before_columns():
+    table = Table("Wide", tuple("abcdef"), (Row("Mixup", (Cell(Written("98.3", "0.4", "%")),) * 6, RECORDS),))
+    lines = render_table(table)
+    assert lines[-1].count("98.3%") == 6
+    narrow = replace(
+        table, columns=tuple("ab"), rows=(replace(table.rows[0], cells=table.rows[0].cells[:2]),)
+    )
+    assert render_table(narrow)[-1].count("98.3 ± 0.4%") == 2
 
 
 def test_what_does_not_fit_is_named():

@@ -1,134 +1,278 @@
-"""Recipes and techniques: pure functions, found by folder, composable, and checked."""
+"""The one discovery: the package's folders, installed packages, and files of the user's."""
 
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from greenbench import techniques
-from greenbench.case import pairs
-from greenbench.datasets import discover as datasets
 from greenbench.errors import UserError
-from greenbench.protocol import MEASURED_EPOCHS, PROTOCOLS, find_protocol
-from greenbench.recipe import Technique, compose
-from greenbench.tasks import baseline_recipe
+from greenbench.spec.technique import BASELINE
+from greenbench.study import catalog
+from greenbench.study.catalog import discover
 
-SMOKE = PROTOCOLS["smoke"]
+OWN = '''
+from dataclasses import replace
+import greenbench
 
+@greenbench.technique("Optimizer", "Somebody 2020")
+def {name}(recipe):
+    """What it does."""
+    return replace(recipe, epochs=recipe.epochs + 1)
+'''
+SWEEP = """
+from dataclasses import replace
+import greenbench
+from greenbench.spec.technique import Technique
 
-def technique(name="own", **changes):
-    fields = {
-        "title": name,
-        "category": "Optimizer",
-        "citation": "Somebody 2020",
-        "apply": lambda recipe: replace(recipe, epochs=recipe.epochs + 1),
-    }
-    return Technique(name=name, **{**fields, **changes})
+def at(rate):
+    def apply(recipe):
+        return replace(recipe, epochs=rate)
+    return Technique(f"own_{rate}", "Optimizer", "Somebody 2020", apply)
+
+SWEEP = [at(rate) for rate in (1, 2, 3)]
+"""
 
 
 @pytest.fixture
-def recipe():
-    return baseline_recipe(datasets()["digits"], SMOKE)
+def own(tmp_path, monkeypatch):
+    """Return a function that writes a file; modules and paths that it brings along go away afterwards."""
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    before = set(sys.modules)
+
+    def write(text, name="own.py"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    yield write
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
 
 
-def test_the_baseline_comes_first_and_every_card_says_its_source():
-    found = techniques.discover()
-    assert next(iter(found)) == "baseline"
-    for one in found.values():
-        assert one.card, one.name
-        assert "**Source.**" in one.card, one.name
-        assert one.source == f"{one.name}.py"
-        assert len(one.source_sha256) == 64
+def refused(*files):
+    with pytest.raises(UserError) as error:
+        discover(files)
+    return error.value
 
 
-def test_applying_a_technique_leaves_the_recipe_alone(recipe):
-    before = replace(recipe)
-    for one in techniques.discover().values():
-        if recipe.task in one.tasks:
-            one(recipe)
-    assert recipe == before
+def test_the_baseline_comes_first_and_every_file_gives_one():
+    found = discover()
+    assert next(iter(found.techniques)) == BASELINE
+    assert found.baseline.is_baseline
+    assert list(found.techniques)[1:] == sorted(list(found.techniques)[1:])
+    for technique in found.techniques.values():
+        assert "**Source.**" in technique.card, technique.name
+        assert technique.source.name == f"{technique.name}.py"
+        assert len(technique.source.digest) == 64
+        assert technique.source.code
+    assert found.given == frozenset()
 
 
-def test_composition_applies_from_left_to_right(recipe):
-    double = technique("double", apply=lambda r: replace(r, epochs=r.epochs * 2))
-    assert compose([technique("add"), double])(recipe).epochs == (recipe.epochs + 1) * 2
-    assert compose([double, technique("add")])(recipe).epochs == recipe.epochs * 2 + 1
-    assert compose([double, technique("add")]).name == "double+add"
+def test_workloads_come_task_by_task():
+    found = discover().workloads
+    assert {"digits", "digits20", "scenes4", "scenes6", "cifar100", "cityscapes"} <= found.keys()
+    assert list(found) == sorted(found, key=lambda name: (found[name].task, name))
+    assert all(workload.source.digest for workload in found.values())
 
 
-def test_parts_without_a_task_in_common_do_not_compose():
-    with pytest.raises(UserError, match="no task in common"):
-        compose([technique("a", tasks=("segmentation",)), technique("b", tasks=("classification",))])
+def test_a_file_brings_its_technique(own):
+    file = own(OWN.format(name="warm_start"))
+    found = discover([file])
+    assert found.given == {"warm_start"}
+    technique = found.techniques["warm_start"]
+    assert technique.source.name == str(file)
+    assert technique.source.code == file.read_text()
+    assert discover().techniques.keys() == found.techniques.keys() - {"warm_start"}
+
+
+def test_a_sweep_is_a_loop(own):
+    found = discover([own(SWEEP)])
+    assert found.given == {"own_1", "own_2", "own_3"}
+    assert len({found.techniques[name].source.digest for name in found.given}) == 1
+
+
+def test_a_file_brings_its_workload(own):
+    text = """
+from dataclasses import replace
+from greenbench.workloads.digits import WORKLOADS
+MINE = replace(WORKLOADS[0], name="mine")
+"""
+    found = discover([own(text)])
+    assert found.given == {"mine"}, "what it imports is not its own"
+    assert found.workloads["mine"].source.name.endswith("own.py")
+    assert found.workloads["digits"].source.name == "digits.py"
+
+
+def test_a_file_may_build_on_a_technique_of_the_package(own):
+    text = "from greenbench.techniques.mixup import mixup\n" + OWN.format(name="mixup_longer")
+    found = discover([own(text.replace("replace(recipe,", "replace(mixup(recipe),"))])
+    assert found.given == {"mixup_longer"}
+    assert found.techniques["mixup"].source.name == "mixup.py"
+
+
+def test_a_technique_under_two_names_is_one(own):
+    assert discover([own(OWN.format(name="once") + "\nalias = once\nALL = [once, alias]")]).given == {"once"}
+
+
+def test_a_file_finds_the_helpers_beside_it(own):
+    own("EPOCHS = 7", "helper_of_own.py")
+    text = OWN.format(name="helped").replace("recipe.epochs + 1", "helper_of_own.EPOCHS")
+    assert discover([own("import helper_of_own\n" + text)]).given == {"helped"}
+
+
+def test_a_file_named_like_one_of_the_package_is_another_module(own):
+    found = discover([own(OWN.format(name="unlike"), "mixup.py")])
+    assert {"mixup", "unlike"} <= found.techniques.keys()
+
+
+def test_the_same_file_twice_counts_once(own, tmp_path, monkeypatch):
+    file = own(OWN.format(name="once"))
+    monkeypatch.chdir(tmp_path)
+    assert discover([file, file, "own.py", tmp_path / "." / "own.py"]).given == {"once"}
+
+
+def test_a_file_that_prints_is_read(own, capsys):
+    assert discover([own("print('hello')\n" + OWN.format(name="loud"))]).given == {"loud"}
+    assert capsys.readouterr().out == "hello\n"
+
+
+def test_two_of_one_name_are_refused_naming_both_files(own):
+    one, two = own(OWN.format(name="twin"), "one.py"), own(OWN.format(name="twin"), "two.py")
+    error = refused(one, two)
+    assert error.problem == f"two techniques are named 'twin': {one} and {two}"
+    assert error.next_step == "rename one of them"
+    error = refused(own(OWN.format(name="mixup")))
+    assert error.problem.startswith("two techniques are named 'mixup': mixup.py and /")
+
+
+def test_two_workloads_of_one_name_are_refused(own):
+    text = "from dataclasses import replace\nfrom greenbench.workloads.digits import WORKLOADS\n"
+    error = refused(own(text + "MINE = replace(WORKLOADS[0], title='Mine')"))
+    assert error.problem.startswith("two workloads are named 'digits': digits.py and /")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x = 1\n\n1 / 0\n", "line 3: ZeroDivisionError: division by zero"),
+        ("x = 1\ndef (\n", "line 2: SyntaxError: invalid syntax"),
+        ("import sys\n\nsys.exit('bye')\n", "line 3: SystemExit: bye"),
+        ("import no_such_module\n", "line 1: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("def f():\n    raise KeyError('x')\n\nf()\n", "line 2: KeyError: 'x'"),
+        ("x = '\0'\n", ": SyntaxError: source code string cannot contain null bytes"),
+        (OWN.format(name="Upper"), "UserError: technique 'Upper' has a name that cannot be used"),
+        (
+            OWN.format(name="odd").replace("Optimizer", "Odd"),
+            "UserError: technique 'odd' has the category 'Odd'",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_named_with_the_line(own, text, words):
+    file = own(text)
+    error = refused(file)
+    assert error.problem.startswith(f"the file {file} cannot be imported: ")
+    assert words in error.problem
+    assert error.next_step
+
+
+def test_a_mistake_in_a_helper_is_not_blamed_on_a_line_of_the_file(own):
+    own("x = 1\ny = 2\ndef (\n", "broken_helper_of_own.py")
+    error = refused(own("\nimport broken_helper_of_own\n"))
+    assert "line 2: SyntaxError: invalid syntax (broken_helper_of_own.py, line 3)" in error.problem
+
+
+def test_a_user_who_interrupts_is_heard(own):
+    with pytest.raises(KeyboardInterrupt):
+        discover([own("raise KeyboardInterrupt")])
+
+
+def test_a_file_that_defines_nothing_is_refused(own):
+    error = refused(own("x = 1"))
+    assert "defines no technique and no workload" in error.problem
+    assert "@greenbench.technique" in error.next_step
+    assert "defines no technique" in refused(own("from greenbench.techniques.mixup import mixup")).problem
+
+
+def test_what_is_no_python_file_is_refused(own, tmp_path):
+    assert refused(tmp_path).problem == f"the file {tmp_path} is a folder"
+    assert refused(tmp_path / "no.py").problem == f"the file {tmp_path / 'no.py'} does not exist"
+    assert refused(own("x = 1", "own.txt")).problem == f"the file {tmp_path / 'own.txt'} is not a Python file"
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("mixdown", "unknown; there are baseline"),
-        ("mixup+mixup", "different"),
-        ("baseline+mixup", "without the baseline"),
+        ("mixdown", "technique 'mixdown' is unknown; choose from baseline, blurpool"),
+        ("mixup+mixdown", "technique 'mixdown' is unknown"),
+        ("mixup+mixup", "'mixup.mixup' names the baseline, or one part twice; compose different"),
+        ("baseline+mixup", "names the baseline, or one part twice"),
+        ("mixup+", "technique '' is unknown"),
+        ("one_branch+cyclic_lr+one_branch", "one part twice"),
     ],
 )
 def test_a_name_that_makes_no_sense_is_refused(name, words):
     with pytest.raises(UserError, match=words):
-        techniques.find(techniques.discover(), name)
+        discover().technique(name)
 
 
-def test_a_technique_on_a_task_it_does_not_claim_is_refused(recipe):
-    with pytest.raises(UserError, match="applies to segmentation, not to classification"):
-        technique(tasks=("segmentation",))(recipe)
+def test_a_name_with_plus_signs_is_composed():
+    found = discover()
+    assert found.technique("mixup") is found.techniques["mixup"]
+    both = found.technique("mixup+lookahead")
+    assert (both.name, both.source.name) == ("mixup+lookahead", "mixup.py, lookahead.py")
 
 
-def test_a_technique_that_changes_nothing_is_refused_naming_its_file(recipe):
-    idle = technique(apply=lambda r: replace(r), source="idle.py")
-    with pytest.raises(UserError, match=r"'own' \(idle.py\) leaves the recipe for classification unchanged"):
-        idle(recipe)
-
-
-def fake_entry_point(module, monkeypatch):
-    point = SimpleNamespace(value=module, module=module, dist=SimpleNamespace(name="their-package"))
-    monkeypatch.setattr(techniques, "entry_points", lambda group: [point] if "greenbench" in group else [])
-
-
-def test_an_installed_package_brings_its_techniques(tmp_path, monkeypatch):
-    (tmp_path / "theirs.py").write_text(
-        '"""A card."""\nfrom dataclasses import replace\nfrom greenbench.recipe import Technique\n'
-        'TECHNIQUE = Technique("theirs", "Theirs", "Optimizer", "They 2024", lambda r: replace(r, epochs=1))\n'
+def installed(monkeypatch, *modules, distribution="their-package"):
+    """Let installed packages have these modules as entry points of the techniques' group."""
+    dist = SimpleNamespace(name=distribution) if distribution else None
+    points = [SimpleNamespace(value=module, module=module, dist=dist) for module in modules]
+    monkeypatch.setattr(
+        catalog, "entry_points", lambda group: points if group == "greenbench.techniques" else []
     )
+
+
+def test_an_installed_module_brings_its_techniques(own, tmp_path, monkeypatch):
+    own(OWN.format(name="theirs"), "their_module.py")
     monkeypatch.syspath_prepend(tmp_path)
-    fake_entry_point("theirs", monkeypatch)
-    assert techniques.discover()["theirs"].source == "theirs of package their-package"
+    installed(monkeypatch, "their_module")
+    found = discover()
+    assert found.techniques["theirs"].source.name == "their_module of package their-package"
+    assert found.given == frozenset(), "it is not the user's own file"
 
 
-def test_a_broken_installed_technique_is_named_with_its_package(monkeypatch):
-    fake_entry_point("no_such_module_anywhere", monkeypatch)
-    with pytest.raises(UserError, match=r"their-package.*ModuleNotFoundError"):
-        techniques.discover()
+def test_an_edited_helper_of_an_installed_package_changes_the_digest(own, tmp_path, monkeypatch):
+    for name in ("__init__", "layers"):
+        own("", f"their_folder/{name}.py")
+    own("from their_folder import layers\n" + OWN.format(name="theirs"), "their_folder/methods.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    installed(monkeypatch, "their_folder.methods")
+    before = discover().techniques["theirs"].source.digest
+    own("EDITED = 1", "their_folder/layers.py")
+    catalog.read_source.cache_clear()
+    assert discover().techniques["theirs"].source.digest != before
 
 
-def test_the_matrix_is_the_papers(recipe):
-    """64 trainings: 14 techniques on either classification set, 18 on either segmentation set."""
-    found = techniques.discover()
-    sets = [datasets()[name] for name in SMOKE.datasets]
-    matrix = pairs("training", found.values(), sets, SMOKE, seeds=2)
-    counts = {name: sum(pair.dataset.name == name for pair in matrix) for name in SMOKE.datasets}
-    assert counts == {"digits": 14, "digits20": 14, "scenes4": 18, "scenes6": 18}
-    assert all([case.seed for case in pair.cases] == [0, 1] for pair in matrix)
-    keys = {case.key for pair in matrix for case in pair.cases}
-    assert len(keys) == 2 * len(matrix)
+def test_a_broken_installed_module_is_named_with_its_package(monkeypatch):
+    installed(monkeypatch, "no_such_module_anywhere")
+    error = refused()
+    assert "no_such_module_anywhere of package their-package cannot be imported" in error.problem
+    assert "ModuleNotFoundError" in error.problem
 
 
-def test_the_paper_scale_holds_the_papers_four_data_sets():
-    paper = find_protocol("paper")
-    assert paper.datasets == ("cifar100", "tiny_imagenet", "cityscapes", "coco_stuff")
-    assert paper.training_energy == "epochs"
-    assert MEASURED_EPOCHS == 10
-    assert (paper.inference.passes, paper.inference.repeats) == (10_000, 3)
-    assert all(min(paper.inference.passes_by_batch_size(name)) == 1 for name in paper.datasets)
-    recipes = {name: baseline_recipe(datasets()[name], paper) for name in paper.datasets}
-    assert {n: (r.epochs, r.batch_size, r.image_size) for n, r in recipes.items()} == {
-        "cifar100": (200, 128, (32, 32)),
-        "tiny_imagenet": (200, 128, (64, 64)),
-        "cityscapes": (1000, 16, (512, 512)),
-        "coco_stuff": (60, 12, (640, 640)),
-    }
+def test_an_installed_module_without_any_is_refused(own, tmp_path, monkeypatch):
+    own("x = 1", "their_empty_module.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    installed(monkeypatch, "their_empty_module", distribution=None)
+    assert "their_empty_module of package ? defines no technique" in refused().problem
+
+
+def test_one_digest_per_version_of_a_file(own):
+    file = own(OWN.format(name="edited"))
+    first = discover([file]).techniques["edited"]
+    own(OWN.format(name="edited").replace("+ 1", "+ 2"))
+    catalog.read_source.cache_clear()
+    second = discover([file]).techniques["edited"]
+    assert first.source.digest != second.source.digest
+    assert replace(first, source=second.source, apply=second.apply) == second

@@ -1,141 +1,252 @@
-"""Comparing with the baseline: what fails, what passes, and what is refused."""
+"""Comparing with the baseline: what is outside its tolerance, what is inside, and what is refused."""
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
 
-from bench_tests.harness.made_records import MACHINE, inference_result, record_of, training_result
-from greenbench.checks import Tolerance, check, load_tolerances, require_comparable
-from greenbench.energy import Reading, Status
+from bench_tests.harness.made_records import (
+    MACHINE,
+    SETTING,
+    diverged_result,
+    failure_result,
+    inference_result,
+    record_of,
+    training_result,
+)
 from greenbench.errors import UserError
-from greenbench.protocol import PROTOCOLS
-from greenbench.verdict.statistics import estimate, paired_difference
+from greenbench.spec.scale import SCALES
+from greenbench.spec.technique import BASELINE
+from greenbench.spec.workload import Metric, Setting
+from greenbench.study.catalog import discover
+from greenbench.verdict.quantities import QUANTITIES
+from greenbench.verdict.tolerances import Miss, Tolerance, below_floor, load_tolerances, misses
 
-DROP = Tolerance("smoke", "accuracy", "test", allowed_drop=0.05)
+DROP = Tolerance("smoke", "score", "test", allowed_drop=0.05)
 RATIO = Tolerance("smoke", "latency_ms", "test", allowed_ratio=2.0)
+PERPLEXITY = Metric("accuracy", "Perplexity", unit="", better="lower")
+BASELINE_RECORD = record_of(result=training_result(0.9))
 
 
-@pytest.mark.parametrize(("accuracy", "misses"), [(0.95, 0), (0.85, 0), (0.84, 1)])
-def test_a_drop_beyond_the_tolerance_is_a_finding(accuracy, misses):
-    baseline = [record_of(result=training_result(0.9))]
-    findings = check([record_of("mixup", training_result(accuracy))], baseline, [DROP])
-    assert len(findings) == misses
-    for finding in findings:
-        assert (finding.value, finding.baseline) == (pytest.approx(0.84), pytest.approx(0.9))
-        assert "0.84" in finding.message
-        assert "0.9" in finding.message
-        assert "mixup-digits" in finding.message
+def missed(result, tolerances, technique="mixup", baseline=BASELINE_RECORD, **facts):
+    return misses([record_of(technique, result, **facts)], [baseline], tolerances)
 
 
-@pytest.mark.parametrize(("latency_ms", "misses"), [(1.0, 0), (4.0, 0), (4.1, 1)])
-def test_a_cost_beyond_its_ratio_is_a_finding(latency_ms, misses):
-    baseline = [record_of(result=inference_result(2.0))]
-    assert len(check([record_of("blurpool", inference_result(latency_ms))], baseline, [RATIO])) == misses
+@pytest.mark.parametrize(("score", "count"), [(0.95, 0), (0.85, 0), (0.84, 1)])
+def test_a_drop_beyond_the_tolerance_is_a_miss(score, count):
+    found = missed(training_result(score), [DROP])
+    assert len(found) == count
+    for miss in found:
+        assert (miss.id, miss.quantity) == ("mixup-digits", "score")
+        assert (miss.value, miss.baseline) == (pytest.approx(0.84), pytest.approx(0.9))
+        assert miss.message == (
+            "mixup-digits: Accuracy is 0.84, the baseline's 0.9; allowed is 0.85, 0.05 below the baseline (test)"
+        )
 
 
-@pytest.mark.parametrize(("energy_j", "misses"), [(2.5, 1), (1.5, 0), (None, 0)])
-def test_energy_is_compared_where_both_were_measured(energy_j, misses):
-    tolerance = Tolerance("smoke", "energy_j", "test", allowed_ratio=2.0)
-    baseline = [record_of(result=training_result(0.9, energy_j=1.0))]
-    assert len(check([record_of("mixup", training_result(0.9, energy_j))], baseline, [tolerance])) == misses
+@pytest.mark.parametrize(("score", "count"), [(1.0, 0), (2.05, 0), (2.06, 1)])
+def test_where_less_is_better_a_rise_is_the_miss(score, count):
+    baseline = record_of(result=training_result(2.0), metric=PERPLEXITY)
+    found = missed(training_result(score), [DROP], baseline=baseline, metric=PERPLEXITY)
+    assert len(found) == count
+    assert all(
+        "Perplexity is 2.06" in miss.message and "above the baseline" in miss.message for miss in found
+    )
 
 
-@pytest.mark.parametrize(("accuracy", "misses"), [(0.95, 0), (0.94, 1)])
-def test_a_baseline_is_held_against_its_floor(accuracy, misses):
-    floor = Tolerance("smoke", "accuracy", "test", dataset="digits", minimum=0.95)
-    baseline = [record_of(result=training_result(accuracy))]
-    assert len(check(baseline, baseline, [floor, DROP])) == misses
+@pytest.mark.parametrize(("latency_ms", "count"), [(1.0, 0), (4.0, 0), (4.1, 1)])
+def test_a_cost_beyond_its_ratio_is_a_miss(latency_ms, count):
+    baseline = record_of(result=inference_result(2.0))
+    found = missed(inference_result(latency_ms), [RATIO], "blurpool", baseline)
+    assert len(found) == count
+    assert all("2 times the baseline" in miss.message for miss in found)
 
 
-def test_a_diverged_run_is_a_finding_with_its_step():
-    diverged = training_result(0.1, status="diverged", diverged_at_step=7, heldout=None, train=None)
-    findings = check([record_of("radam", diverged)], [record_of()], [DROP])
-    assert ["step 7" in finding.message for finding in findings] == [True]
+@pytest.mark.parametrize(("energy_j", "count"), [(2.5, 1), (1.5, 0), (None, 0)])
+def test_energy_is_compared_where_both_were_measured(energy_j, count):
+    row = Tolerance("smoke", "train_energy_j", "test", allowed_ratio=2.0)
+    baseline = record_of(result=training_result(0.9, energy_j=1.0))
+    assert len(missed(training_result(0.9, energy_j), [row], baseline=baseline)) == count
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (diverged_result(step=7), "mixup-digits, seed 0: diverged at step 7"),
+        (
+            failure_result("KeyError: 'x'"),
+            "seed 0: failed, stage training: KeyError: 'x'. Next step: look at own.py",
+        ),
+    ],
+)
+def test_a_run_without_a_result_is_a_miss_of_its_own(result, words):
+    (miss,) = missed(result, [DROP], kind="training")
+    assert (miss.quantity, miss.value, miss.baseline) == ("status", None, None)
+    assert words in miss.message
+
+
+def test_a_failed_seed_does_not_hide_the_others():
+    records = [
+        record_of("mixup", failure_result(), kind="training"),
+        record_of("mixup", training_result(0.5), seed=1),
+    ]
+    baseline = [record_of(result=training_result(0.9), seed=seed) for seed in (0, 1)]
+    assert [miss.quantity for miss in misses(records, baseline, [DROP])] == ["status", "score"]
+
+
+def test_without_a_sound_baseline_nothing_is_compared():
+    assert (
+        missed(training_result(0.1), [DROP], baseline=record_of(result=failure_result(), kind="training"))
+        == []
+    )
+
+
+def test_the_baseline_is_never_behind_itself():
+    assert misses([record_of(result=training_result(0.1))], [BASELINE_RECORD], [DROP]) == []
 
 
 def test_the_most_specific_row_counts():
-    own = Tolerance("smoke", "accuracy", "its own", technique="mixup", allowed_drop=0.5)
-    other = Tolerance("smoke", "accuracy", "another's", technique="radam", allowed_drop=0.0)
-    for_set = Tolerance("smoke", "accuracy", "the set's", dataset="digits", allowed_drop=0.3)
-    baseline = [record_of(result=training_result(0.9))]
-    weak = [record_of("mixup", training_result(0.5))]
-    assert not check(weak, baseline, [DROP, for_set, other, own])
-    assert len(check(weak, baseline, [DROP, for_set, other])) == 1
+    own = Tolerance("smoke", "score", "its own", technique="mixup", allowed_drop=0.5)
+    other = Tolerance("smoke", "score", "another's", technique="radam", allowed_drop=0.0)
+    of_workload = Tolerance("smoke", "score", "the workload's", workload="digits", allowed_drop=0.3)
+    both = Tolerance("smoke", "score", "both", technique="mixup", workload="digits", allowed_drop=0.0)
+    weak = training_result(0.5)
+    assert not missed(weak, [DROP, of_workload, other, own])
+    assert "the workload's" in missed(weak, [DROP, of_workload, other])[0].message
+    assert "both" in missed(weak, [both, own, DROP])[0].message
+
+
+def test_rows_of_other_scales_workloads_and_quantities_do_not_apply():
+    rows = [
+        replace(DROP, scale="short"),
+        replace(DROP, workload="scenes4"),
+        Tolerance("smoke", "train_score", "test", technique="radam", allowed_drop=0.0),
+    ]
+    assert missed(training_result(0.1), rows) == []
+
+
+def of_parts(name, technique, **bound):
+    return Tolerance("smoke", name, f"{technique}'s", technique=technique, **bound)
+
+
+@pytest.mark.parametrize(("latency_ms", "count"), [(12.0, 0), (12.1, 1)])
+def test_a_composition_may_cost_what_its_parts_may_cost_together(latency_ms, count):
+    rows = [
+        of_parts("latency_ms", "blurpool", allowed_ratio=3.0),
+        of_parts("latency_ms", "coordconv", allowed_ratio=2.0),
+        RATIO,
+    ]
+    baseline = record_of(result=inference_result(2.0))
+    found = missed(inference_result(latency_ms), rows, "blurpool+coordconv", baseline)
+    assert len(found) == count
+    assert all("blurpool: blurpool's; coordconv: coordconv's" in miss.message for miss in found)
+
+
+@pytest.mark.parametrize(("score", "count"), [(0.601, 0), (0.599, 1)])
+def test_a_composition_may_lose_what_its_parts_may_lose_together(score, count):
+    """`mixup` has a row of its own, `blurpool` the one for all."""
+    rows = [of_parts("score", "mixup", allowed_drop=0.25), DROP]
+    assert len(missed(training_result(score), rows, "blurpool+mixup")) == count
+
+
+def test_a_composition_with_a_part_without_a_bound_has_none():
+    assert (
+        missed(training_result(0.1), [of_parts("score", "mixup", allowed_drop=0.25)], "blurpool+mixup") == []
+    )
+
+
+def test_the_shipped_bounds_of_blurpool_hold_for_blurpool_with_mixup():
+    baseline = record_of(result=inference_result(2.0))
+    doubled = inference_result(2.0)
+    doubled = replace(doubled, conv_macs=round(doubled.conv_macs * 1.98))
+    for name in ("blurpool", "blurpool+mixup"):
+        assert missed(doubled, load_tolerances(), name, baseline) == []
+    assert missed(doubled, load_tolerances(), "coordconv", baseline)
 
 
 def test_seeds_are_compared_pairwise():
     baseline = [record_of(result=training_result(a), seed=s) for s, a in enumerate((0.9, 0.5))]
     # Only seed 1 is shared: it is 0.02 below its partner, though 0.22 below the baseline's mean.
-    assert not check([record_of("mixup", training_result(0.48), seed=1)], baseline, [DROP])
+    assert not misses([record_of("mixup", training_result(0.48), seed=1)], baseline, [DROP])
+
+
+def test_a_seed_without_a_partner_does_not_hide_a_miss():
+    ours = [record_of("blurpool", inference_result(ms), seed=seed) for seed, ms in enumerate((10.0, 2.5))]
+    (miss,) = misses(ours, [record_of(result=inference_result(1.0), seed=1)], [RATIO])
+    assert (miss.value, miss.baseline) == (2.5, 1.0)
+
+
+def test_records_under_unlike_conditions_are_refused():
+    other = record_of("mixup", machine=replace(MACHINE, driver="570"))
+    with pytest.raises(UserError, match=r"machine.driver is '570' in one and None in the other"):
+        misses([other], [BASELINE_RECORD], [DROP])
+    with pytest.raises(UserError, match=r"setting.epochs"):
+        misses([record_of("mixup", setting={**SETTING, "epochs": 1})], [BASELINE_RECORD], [DROP])
+
+
+FLOOR = Setting(epochs=1, batch_size=1, learning_rate=1.0, floor=0.95, floor_source="five seeds")
+
+
+@pytest.mark.parametrize(("score", "count"), [(0.95, 0), (0.94, 1)])
+def test_a_baseline_is_held_against_its_workload_s_floor(score, count):
+    found = below_floor([record_of(result=training_result(score))], FLOOR)
+    expected = "baseline-digits: Accuracy is 0.94, short of the floor of 0.95 (five seeds)"
+    assert found == [Miss("baseline-digits", "score", 0.94, None, expected)] * count
+
+
+@pytest.mark.parametrize(("score", "count"), [(0.95, 0), (0.96, 1)])
+def test_where_less_is_better_the_floor_is_a_ceiling(score, count):
+    record = record_of(result=training_result(score), metric=PERPLEXITY)
+    assert len(below_floor([record], FLOOR)) == count
+
+
+def test_no_floor_and_no_score_are_no_miss():
+    assert below_floor([record_of(result=training_result(0.1))], replace(FLOOR, floor=None)) == []
+    assert below_floor([record_of(result=diverged_result())], FLOOR) == []
+    assert below_floor([record_of(result=inference_result(1.0))], FLOOR) == []
 
 
 @pytest.mark.parametrize(
-    ("changes", "key"),
-    [
-        ({"machine": replace(MACHINE, driver="570")}, "machine.driver"),
-        ({"machine": replace(MACHINE, gpu="H200")}, "machine.gpu"),
-        ({"protocol": {"width": 0.5}}, "protocol.width"),
-        ({"protocol": {"mode": "fast"}}, "protocol.mode"),
-        ({"dataset": "digits20"}, "dataset"),
-        ({"version": "v2"}, "data.version"),
-    ],
+    ("bounds", "words"), [({}, "no bound"), ({"allowed_drop": 1.0, "allowed_ratio": 1.0}, "two bounds")]
 )
-def test_unlike_conditions_are_refused_naming_key_and_values(changes, key):
-    with pytest.raises(UserError, match=f"{key} is .* in one and .* in the other"):
-        require_comparable([record_of(), record_of("mixup", **changes)])
+def test_a_row_states_one_bound(bounds, words):
+    with pytest.raises(UserError, match=f"of score at scale smoke states {words}; state allowed_drop or"):
+        Tolerance("smoke", "score", "test", **bounds)
 
 
-def test_energies_of_different_methods_are_refused():
-    counted = training_result(0.9, energy=Reading(5.0, Status.MEASURED, "nvml-counter", 9.0))
-    guessed = training_result(0.9, energy=Reading(5.0, Status.ESTIMATED, "estimate", 9.0))
-    with pytest.raises(
-        UserError, match=r"energy.method is 'nvml-counter' in one and 'estimate' in the other"
-    ):
-        require_comparable([record_of(result=counted), record_of("mixup", guessed)])
-    require_comparable([record_of(result=counted), record_of("mixup", training_result(0.9))])
+def test_a_row_about_an_unknown_quantity_is_refused():
+    with pytest.raises(UserError, match="quantity 'speed' is unknown"):
+        Tolerance("smoke", "speed", "test", allowed_drop=0.1)
 
 
-def test_every_shipped_tolerance_is_sound():
-    tolerances = load_tolerances()
-    assert tolerances
-    for row in tolerances:
-        assert row.scale in PROTOCOLS
-        assert row.metric in ("accuracy", "miou", "energy_j", "latency_ms", "params", "conv_macs")
-        bounds = [row.allowed_drop, row.allowed_ratio, row.minimum]
-        assert sum(bound is not None for bound in bounds) == 1, row
-        assert row.source
+CATALOG = discover()
 
 
-values = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=8)
+@pytest.mark.parametrize(
+    "row", load_tolerances(), ids=lambda row: f"{row.scale}-{row.quantity}-{row.technique}-{row.workload}"
+)
+def test_every_shipped_row_is_sound(row):
+    assert row.scale in SCALES
+    assert row.quantity in QUANTITIES
+    assert row.source
+    if row.technique is not None:
+        assert row.technique in CATALOG.techniques
+        assert row.technique != BASELINE
+    if row.workload is not None:
+        assert row.scale in CATALOG.workloads[row.workload].settings
+    if row.technique and row.workload:
+        assert CATALOG.techniques[row.technique].applies_to(CATALOG.workloads[row.workload].task)
+    cost = row.quantity not in ("score", "train_score")
+    assert (row.allowed_ratio is not None) == cost, "costs have ratios, scores have drops"
+    assert (row.allowed_ratio or 1) >= 1
+    assert (row.allowed_drop or 0) >= 0
 
 
-@given(values)
-def test_the_interval_is_students(samples):
-    found = estimate(samples)
-    mean, sem = np.mean(np.array(samples)), stats.sem(np.array(samples))
-    assert found.mean == pytest.approx(mean, abs=1e-9)
-    half = stats.t.ppf(0.975, len(samples) - 1) * sem
-    assert found.half_width == pytest.approx(half, rel=1e-6, abs=1e-9)
+def test_no_two_shipped_rows_say_the_same():
+    places = [(row.scale, row.quantity, row.technique, row.workload) for row in load_tolerances()]
+    assert len(set(places)) == len(places)
 
 
-def test_one_run_has_no_interval_and_none_is_an_error():
-    assert estimate([3.0]).half_width is None
-    with pytest.raises(ValueError, match="no values"):
-        estimate([])
-
-
-@given(values, st.floats(-5, 5))
-def test_a_constant_shift_is_found_exactly_by_pairing(samples, shift):
-    baseline = dict(enumerate(samples))
-    changed = {seed: value + shift for seed, value in baseline.items()}
-    difference = paired_difference(changed, baseline)
-    assert difference.mean == pytest.approx(shift, abs=1e-9)
-    assert difference.half_width == pytest.approx(0, abs=1e-6)
-
-
-def test_no_shared_seed_gives_no_difference():
-    assert paired_difference({1: 0.5}, {0: 0.5}) is None
+def test_floors_have_a_source():
+    for workload in CATALOG.workloads.values():
+        for setting in workload.settings.values():
+            assert (setting.floor is None) == (not setting.floor_source)

@@ -1,4 +1,4 @@
-"""ImageNet weights of the segmentation backbone, read from the user's folder."""
+"""The study's two networks as workloads ask for them: by setting and data root. Imports torch when called."""
 
 from __future__ import annotations
 
@@ -7,20 +7,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenbench.errors import UserError
+from greenbench.spec.workload import Setting
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 BACKBONE_WEIGHTS = "resnet18-f37072fd.pth"
 """torchvision's ``ResNet18_Weights.IMAGENET1K_V1``, as its download is named."""
 
 
-def backbone_weights(root: Path | None, width: float) -> Path | None:
+def resnet50(num_classes: int, setting: Setting, _root: Path | None) -> nn.Module:
+    """Build the ResNet-50 of a setting."""
+    from greenbench.networks import resnet
+
+    return resnet.resnet50(num_classes, **setting.network)
+
+
+def bisenet(num_classes: int, setting: Setting, root: Path | None) -> nn.Module:
+    """Build the BiSeNet of a setting, its backbone with ImageNet weights where they are in the data root."""
+    from greenbench.networks.bisenet import BiSeNet
+
+    network = BiSeNet(num_classes, **setting.network)
+    if weights := backbone_weights(setting, root):
+        network.backbone.load_state_dict(read_weights(weights))
+    return network
+
+
+def backbone_weights(setting: Setting, root: Path | None) -> Path | None:
     """Return the file of ImageNet weights, or None where it is not in the data root.
 
     The study starts from such weights. They fit the network at its full width alone.
     """
-    if root is None or width != 1:
+    if root is None or setting.network.get("width", 1) != 1:
         return None
     path = root / BACKBONE_WEIGHTS
     return path if path.is_file() else None

@@ -1,0 +1,119 @@
+"""A case's key: it changes with all that the run depends on, and with nothing else."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+
+from greenbench.spec.case import KEY_LENGTH, Case, case_of
+from greenbench.spec.scale import find_scale
+from greenbench.spec.source import Source
+from greenbench.study.catalog import discover
+
+SMOKE = find_scale("smoke")
+CATALOG = discover()
+DIGITS, SCENES = CATALOG.workloads["digits"], CATALOG.workloads["scenes4"]
+
+
+def key(kind="training", workload=DIGITS, scale=SMOKE, technique="mixup", seed=0, **mode):
+    return case_of(kind, CATALOG.technique(technique), workload, scale, seed, **mode).key
+
+
+def with_setting(workload, **changes):
+    smoke = replace(workload.settings["smoke"], **changes)
+    return replace(workload, settings={**workload.settings, "smoke": smoke})
+
+
+def test_the_key_is_short_and_names_a_file():
+    assert len(key()) == KEY_LENGTH
+    assert key().isalnum()
+
+
+def test_the_key_is_the_same_after_a_record_was_read():
+    for kind in ("training", "inference"):
+        case = case_of(kind, CATALOG.technique("blurpool"), SCENES, SMOKE, 0)
+        read = Case(**json.loads(json.dumps(asdict(case))))
+        assert read == case
+        assert read.key == case.key
+
+
+@pytest.mark.parametrize("kind", ["training", "inference"])
+def test_what_decides_the_run_is_in_the_key(kind):
+    edited = replace(DIGITS, source=replace(DIGITS.source, digest="another"))
+    technique = CATALOG.techniques["mixup"]
+    edited_technique = replace(technique, source=Source(digest="another"))
+    keys = {
+        key(kind),
+        key(kind, seed=1),
+        key(kind, mode="fast"),
+        key(kind, technique="baseline"),
+        key(kind, technique="mixup+lookahead"),
+        key(kind, edited),
+        key(kind, CATALOG.workloads["digits20"]),
+        key(kind, with_setting(DIGITS, network={"width": 0.5})),
+        key(kind, scale=replace(SMOKE, idle_s=5.0)),
+        case_of(kind, edited_technique, DIGITS, SMOKE, 0).key,
+    }
+    assert len(keys) == 10
+
+
+@pytest.mark.parametrize(
+    "changes", [{"epochs": 5}, {"batch_size": 1}, {"learning_rate": 0.5}, {"evaluate_every": 2}]
+)
+def test_how_a_workload_trains_changes_its_trainings_alone(changes):
+    changed = with_setting(DIGITS, **changes)
+    assert key("training", changed) != key("training", DIGITS)
+    assert key("inference", changed) == key("inference", DIGITS)
+
+
+def test_a_case_holds_nothing_of_other_workloads_and_scales():
+    more = replace(DIGITS, settings={**DIGITS.settings, "short": SCENES.settings["smoke"]})
+    assert key("training", more) == key("training", DIGITS)
+    setting = case_of("training", CATALOG.baseline, DIGITS, SMOKE, 0).setting
+    assert setting.keys() == {
+        *("epochs", "batch_size", "learning_rate", "network", "evaluate_every", "training_energy", "idle_s"),
+    }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"passes": 21}, {"repeats": 4}, {"warmup_s": 1.0}, {"large_batch_passes": 1}, {"min_seconds": 1.0}],
+)
+def test_how_inference_is_measured_changes_inference_alone(changes):
+    scale = replace(SMOKE, inference=replace(SMOKE.inference, **changes))
+    assert key("inference", scale=scale) != key("inference")
+    assert key("training", scale=scale) == key("training")
+
+
+def test_the_size_of_large_batches_changes_inference_alone():
+    changed = with_setting(DIGITS, large_batch=64)
+    assert key("inference", changed) != key("inference")
+    assert key("training", changed) == key("training")
+
+
+def test_how_training_energy_is_measured_changes_training_alone():
+    scale = find_scale("smoke", training_energy="steady")
+    assert key("training", scale=scale) != key("training")
+    assert key("inference", scale=scale) == key("inference")
+
+
+def test_the_inputs_change_inference_alone():
+    city = CATALOG.workloads["cityscapes"]
+    stated, fitted = (find_scale("paper", inputs=inputs) for inputs in ("stated", "fitted"))
+    assert key("inference", city, stated) != key("inference", city, fitted)
+    assert key("training", city, stated) == key("training", city, fitted)
+    case = case_of("inference", CATALOG.baseline, city, fitted, 0)
+    assert case.setting["image_size"] == [512, 1024]
+
+
+def test_what_the_run_does_not_depend_on_is_not_in_the_key():
+    told_otherwise = replace(DIGITS, card="new words", title="New", best_known={"accuracy": 1.0})
+    unbound = with_setting(told_otherwise, floor=0.1, floor_source="another")
+    more = replace(unbound, settings={**unbound.settings, "short": DIGITS.settings["smoke"]})
+    assert key("training", more, replace(SMOKE, seeds=5)) == key("training")
+
+
+def test_the_id_names_technique_and_workload():
+    case = case_of("training", CATALOG.technique("mixup+lookahead"), DIGITS, SMOKE, 3)
+    assert case.id == "mixup+lookahead-digits"
+    assert (case.scale, case.seed, case.mode, case.kind) == ("smoke", 3, "paper", "training")

@@ -1,0 +1,223 @@
+"""A technique: made of a function, checked when it is made and when it is applied, and composed."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenbench.errors import UserError
+from greenbench.spec.recipe import Recipe, constant_size, plain_batch, scaled_size
+from greenbench.spec.source import Source
+from greenbench.spec.technique import CATEGORIES, Technique, compose, technique
+
+
+def nothing(*_):
+    """Build nothing: no test here trains."""
+
+
+RECIPE = Recipe(
+    task="classification",
+    num_classes=10,
+    image_size=(8, 8),
+    ignore_index=None,
+    epochs=4,
+    batch_size=8,
+    network=nothing,
+    optimizer=nothing,
+    schedule=nothing,
+    loss=nothing,
+)
+
+
+def made(name="own", apply=lambda recipe: replace(recipe, epochs=recipe.epochs + 1), **changes):
+    fields = {"category": "Optimizer", "citation": "Somebody 2020", "source": Source(f"{name}.py", "", name)}
+    return Technique(name, apply=apply, **{**fields, **changes})
+
+
+def test_a_function_becomes_a_technique():
+    @technique("Loss Function", "Szegedy et al. 2015")
+    def label_smoothing(recipe):
+        """Label smoothing: a tenth of the target goes to all classes.
+
+        **Source.** Szegedy et al. 2015.
+        """
+        return replace(recipe, epochs=1)
+
+    assert label_smoothing.name == "label_smoothing"
+    assert label_smoothing.title == "Label smoothing"
+    assert (label_smoothing.category, label_smoothing.citation) == ("Loss Function", "Szegedy et al. 2015")
+    assert label_smoothing.card.splitlines() == [
+        "Label smoothing: a tenth of the target goes to all classes.",
+        "",
+        "**Source.** Szegedy et al. 2015.",
+    ]
+    assert (label_smoothing.tasks, label_smoothing.work_share) == (None, None)
+    assert label_smoothing.applies_to("anything")
+    assert label_smoothing(RECIPE).epochs == 1
+
+
+def test_what_is_stated_is_kept():
+    @technique("Optimizer", "x", title="RAdam", tasks=("segmentation",), work_share=1.0)
+    def radam(recipe):
+        return recipe
+
+    assert (radam.title, radam.tasks, radam.work_share, radam.card) == ("RAdam", ("segmentation",), 1.0, "")
+    assert radam.applies_to("segmentation")
+    assert not radam.applies_to("classification")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Mixup", "label smoothing", "2mix", "mix-up", "_x", "é", "a+", "a/b", "<lambda>"]
+)
+def test_a_name_that_cannot_stand_in_test_ids_is_refused(name):
+    with pytest.raises(UserError, match="has a name that cannot be used") as refused:
+        made(name)
+    assert repr(name.split("+")[-1]) in refused.value.problem
+    assert "lower case letters, digits and _" in refused.value.next_step
+
+
+@given(st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True))
+def test_any_other_name_is_taken(name):
+    assert made(name).name == name
+
+
+@pytest.mark.parametrize("category", ["optimizer", "Regularization", ""])
+def test_an_unknown_category_is_refused_with_those_that_exist(category):
+    with pytest.raises(UserError, match="has the category") as refused:
+        made(category=category)
+    assert repr(category) in refused.value.problem
+    assert "choose one of Architecture Modification, " in refused.value.next_step
+    assert "Baseline" not in refused.value.next_step
+    assert len(CATEGORIES) == 7
+
+
+def leave(recipe):
+    return replace(recipe)
+
+
+def exits(recipe):
+    raise SystemExit(3)
+
+
+def misspells(recipe):
+    return recipe.epoch
+
+
+def forgets(recipe):
+    replace(recipe, epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("apply", "problem", "next_step"),
+    [
+        (leave, "leaves the recipe for classification unchanged", "change a field of the recipe"),
+        (
+            misspells,
+            "fails on the recipe for classification: AttributeError: 'Recipe' object has no",
+            "mend its function",
+        ),
+        (exits, "fails on the recipe for classification: SystemExit: 3", "mend its function"),
+        (forgets, "returned NoneType, not a Recipe", "dataclasses.replace"),
+        (lambda recipe: "recipe", "returned str, not a Recipe", "dataclasses.replace"),
+    ],
+)
+def test_a_technique_that_does_not_do_its_part_is_refused_naming_its_file(apply, problem, next_step):
+    with pytest.raises(UserError) as refused:
+        made(apply=apply)(RECIPE)
+    assert refused.value.problem.startswith("technique 'own' (own.py) ")
+    assert problem in refused.value.problem
+    assert next_step in refused.value.next_step
+
+
+def test_what_a_technique_says_itself_is_passed_on():
+    def refuses(recipe):
+        raise UserError("no place for it in this network", "take another")
+
+    with pytest.raises(UserError, match=r"^no place for it in this network; take another$"):
+        made(apply=refuses)(RECIPE)
+
+
+def test_a_user_who_interrupts_is_heard():
+    def interrupted(recipe):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        made(apply=interrupted)(RECIPE)
+
+
+def test_a_technique_on_a_task_it_does_not_claim_is_refused():
+    with pytest.raises(UserError, match="'own' applies to segmentation, not to classification"):
+        made(tasks=("segmentation",))(RECIPE)
+
+
+def test_the_baseline_alone_may_change_nothing():
+    baseline = made("baseline", leave, category="Baseline")
+    assert baseline.is_baseline
+    assert baseline(RECIPE) == RECIPE
+
+
+def test_applying_leaves_the_recipe_alone():
+    before = replace(RECIPE)
+    changed = made()(RECIPE)
+    assert before == RECIPE
+    assert RECIPE.changed_fields(changed) == ("epochs",)
+
+
+def test_a_recipe_has_a_plain_batch_of_full_size_unless_it_says_otherwise():
+    assert RECIPE.batch_transform is plain_batch
+    assert plain_batch("images", "targets", None) == ("images", [(1.0, "targets")])
+    assert RECIPE.size_factor is constant_size
+    assert constant_size(3, 9) == 1.0
+    assert scaled_size((64, 100), 0.33) == (21, 33)
+
+
+double = made("double", lambda recipe: replace(recipe, epochs=recipe.epochs * 2))
+
+
+def test_composition_applies_from_left_to_right():
+    assert compose([made(), double])(RECIPE).epochs == (4 + 1) * 2
+    assert compose([double, made()])(RECIPE).epochs == 4 * 2 + 1
+
+
+def test_a_composition_carries_what_its_parts_say():
+    one = made(title="One", card="What one does.", citation="A 2020", source=Source("one.py", "code 1", "d1"))
+    two = made(
+        "two", title="Two", card="What two does.", citation="B 2021", source=Source("two.py", "code 2", "d2")
+    )
+    both = compose([one, two])
+    assert (both.name, both.title, both.category) == ("own+two", "One + Two", "Optimizer")
+    assert both.citation == "A 2020; B 2021"
+    assert both.card == "What one does.\n\nWhat two does."
+    assert both.source == Source("one.py, two.py", "code 1\n\ncode 2", "d1+d2")
+    assert compose([two, one]).source.digest != both.source.digest
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "both"),
+    [
+        (None, None, None),
+        (None, ("a", "b"), ("a", "b")),
+        (("b", "a"), ("a", "b", "c"), ("a", "b")),
+        (("a",), ("a", "b"), ("a",)),
+    ],
+)
+def test_a_composition_applies_where_all_parts_do(one, two, both):
+    assert compose([made(tasks=one), made("two", tasks=two)]).tasks == both
+
+
+def test_parts_without_a_task_in_common_do_not_compose():
+    with pytest.raises(UserError, match=r"'own\+two': its parts have no task in common; compose others"):
+        compose([made(tasks=("a",)), made("two", tasks=("b",))])
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "both"), [(0.5, 0.5, 0.25), (1.0, 0.5, 0.5), (None, 0.5, None), (1, None, None)]
+)
+def test_shares_of_the_work_multiply_where_both_are_known(one, two, both):
+    assert compose([made(work_share=one), made("two", work_share=two)]).work_share == both
+
+
+def test_a_part_that_fails_is_named_by_itself():
+    with pytest.raises(UserError, match=r"^technique 'two' \(two.py\) leaves the recipe"):
+        compose([made(), made("two", leave)])(RECIPE)

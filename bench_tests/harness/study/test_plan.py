@@ -1,0 +1,82 @@
+"""The matrix: which techniques run on which workloads, and with which seeds."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from greenbench.errors import UserError
+from greenbench.spec.scale import SCALES
+from greenbench.spec.technique import Technique
+from greenbench.study.catalog import discover
+from greenbench.study.plan import plan
+
+CATALOG = discover()
+SMOKE = SCALES["smoke"]
+CHANGE_NETWORKS = {
+    *("blurpool", "coordconv", "ge_theta", "ge_theta_minus", "spatial_bottleneck", "switchnorm"),
+    "one_branch",
+}
+
+
+def matrix(kind, techniques=None, scale=SMOKE, seeds=1):
+    chosen = CATALOG.techniques.values() if techniques is None else techniques
+    return plan(kind, chosen, CATALOG.workloads.values(), scale, seeds)
+
+
+def test_the_training_matrix_is_the_papers():
+    """14 techniques on either classification set, 18 on either segmentation set."""
+    counts = Counter(pair[0].workload for pair in matrix("training"))
+    assert counts == {"digits": 14, "digits20": 14, "scenes4": 18, "scenes6": 18}
+    assert counts.total() == 64
+
+
+def test_inference_has_the_networks_that_differ():
+    pairs = matrix("inference")
+    assert len(pairs) == 30
+    assert {pair[0].technique for pair in pairs} == CHANGE_NETWORKS | {"baseline"}
+    assert all(pair[0].kind == "inference" for pair in pairs)
+
+
+def test_a_composition_has_inference_if_a_part_changes_the_network():
+    pairs = matrix("inference", [CATALOG.technique("mixup+lookahead"), CATALOG.technique("blurpool+mixup")])
+    assert {pair[0].technique for pair in pairs} == {"blurpool+mixup"}
+
+
+def test_every_pair_has_its_seeds_and_no_two_cases_a_key():
+    pairs = matrix("training", seeds=3)
+    assert all([case.seed for case in pair] == [0, 1, 2] for pair in pairs)
+    keys = {case.key for pair in (*pairs, *matrix("inference", seeds=3)) for case in pair}
+    assert len(keys) == 3 * (64 + 30)
+
+
+def test_pairs_come_workload_by_workload_as_the_catalog_has_them():
+    order = [pair[0].workload for pair in matrix("training")]
+    assert order == sorted(order, key=list(CATALOG.workloads).index)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_workload_takes_part_in_the_scales_that_it_has_a_setting_for(scale):
+    names = {pair[0].workload for pair in matrix("training", [CATALOG.baseline], SCALES[scale])}
+    assert names == {name for name, workload in CATALOG.workloads.items() if scale in workload.settings}
+    assert names
+
+
+def own(**changes):
+    fields = {"category": "Optimizer", "citation": "x", "apply": lambda recipe: replace(recipe, epochs=99)}
+    return Technique("own", **{**fields, **changes})
+
+
+def test_a_technique_runs_where_it_applies():
+    segmentation = matrix("training", [own(tasks=("segmentation",))])
+    assert {pair[0].workload for pair in segmentation} == {"scenes4", "scenes6"}
+    assert matrix("training", [own(tasks=("speech",))]) == []
+
+
+@pytest.mark.parametrize(
+    ("apply", "words"),
+    [(lambda recipe: recipe, "leaves the recipe"), (lambda recipe: recipe.nothing, "AttributeError")],
+)
+def test_a_technique_that_does_not_do_its_part_is_refused_before_anything_runs(apply, words):
+    with pytest.raises(UserError, match=words):
+        matrix("training", [own(apply=apply)])

@@ -1,0 +1,327 @@
+"""A study under way: what it runs, what it keeps, and what it runs again."""
+
+import inspect
+import subprocess
+import sys
+import textwrap
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import greenbench
+from bench_tests.harness.execute.small_run import SQUARES, TINY
+from bench_tests.harness.made_records import rewritten
+from greenbench.energy.carbon import CarbonIntensity
+from greenbench.errors import UserError
+from greenbench.execute.run import Bench
+from greenbench.records.folder import RecordFolder, load_records
+from greenbench.records.results import Failure
+from greenbench.spec.source import Source
+from greenbench.spec.technique import Technique
+from greenbench.study import session as session_module
+from greenbench.study.catalog import Catalog
+from greenbench.study.session import Session, Settings
+
+
+def made(name, apply, version="1", **changes):
+    return Technique(
+        name, "Optimizer", "x", apply, source=Source(f"{name}.py", "", name + version), **changes
+    )
+
+
+BASELINE = made("baseline", lambda recipe: recipe)
+LONGER = made("longer", lambda recipe: replace(recipe, epochs=3))
+HALVED = made("halved", lambda recipe: replace(recipe, epochs=1))
+CATALOG = Catalog({t.name: t for t in (BASELINE, LONGER, HALVED)}, {"squares": SQUARES})
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def lock_folder(monkeypatch, tmp_path):
+    """Keep these sessions and the machine's other runs out of each other's sight."""
+    folder = tmp_path / "locks"
+    monkeypatch.setattr("greenbench.energy.lock.lock_folder", lambda: folder)
+    return folder
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """Return the list of what was run, as technique, kind and seed."""
+    cases = []
+    run_case = session_module.run_case
+
+    def noting(case, *arguments):
+        cases.append((case.technique, case.kind, case.seed))
+        return run_case(case, *arguments)
+
+    monkeypatch.setattr(session_module, "run_case", noting)
+    return cases
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Return a function that begins a session in one and the same folder."""
+    names = iter(range(100))
+
+    def begin(catalog=CATALOG, *, meter="none", data_root=None, workers=1, session=None, **changes):
+        bench = Bench(data_root, meter, session=session or f"session {next(names)}", workers=workers)
+        defaults = {"selected": (), "seeds": 1, "resume": False, "out": tmp_path / "out", "scale": TINY}
+        carbon = CarbonIntensity(0.4, "here", 2024, "a test")
+        return Session(Settings(catalog=catalog, carbon=carbon, bench=bench, **(defaults | changes)))
+
+    return begin
+
+
+def pair_of(session, technique, kind="training"):
+    (pair,) = (pair for pair in session.pairs(kind) if pair[0].technique == technique)
+    return pair
+
+
+def test_a_baseline_is_run_when_it_is_first_needed_and_once(study, ran):
+    session = study()
+    for name in ("longer", "halved", "baseline"):
+        assert session.misses(pair_of(session, name)) == []
+    assert ran == [("longer", "training", 0), ("baseline", "training", 0), ("halved", "training", 0)]
+    assert len(load_records(session.settings.out)) == 3
+
+
+def test_every_seed_has_its_own_baseline(study, ran):
+    session = study(seeds=2)
+    session.misses(pair_of(session, "longer"))
+    assert set(ran) == {(name, "training", seed) for name in ("longer", "baseline") for seed in (0, 1)}
+
+
+def test_asking_again_gives_the_same_record(study, ran):
+    session = study()
+    pair = pair_of(session, "longer")
+    assert session.records(pair) == session.records(pair)
+    assert len(ran) == 1
+
+
+def test_all_techniques_are_planned_unless_some_are_selected(study):
+    def planned(session):
+        return [pair[0].technique for pair in session.pairs("training")]
+
+    assert planned(study()) == ["baseline", "longer", "halved"]
+    assert planned(study(selected=("halved",))) == ["halved"]
+    assert planned(study(selected=("longer+halved",))) == ["longer+halved"]
+
+
+def test_a_file_s_techniques_run_with_the_baseline_that_they_need(study):
+    given = replace(CATALOG, given=frozenset({"halved"}))
+    assert [pair[0].technique for pair in study(given).pairs("training")] == ["baseline", "halved"]
+    assert [pair[0].technique for pair in study(given, selected=("longer",)).pairs("training")] == ["longer"]
+
+
+def test_a_file_s_workload_runs_alone_with_all_techniques(study):
+    more = {"squares": SQUARES, "mine": replace(SQUARES, name="mine")}
+    given = replace(CATALOG, workloads=more, given=frozenset({"mine"}))
+    assert [pair[0].id for pair in study(given).pairs("training")] == [
+        "baseline-mine",
+        "longer-mine",
+        "halved-mine",
+    ]
+
+
+def test_a_new_session_runs_anew_unless_it_resumes(study, ran):
+    for resume, runs in ((False, 1), (False, 2), (True, 2)):
+        session = study(resume=resume)
+        session.records(pair_of(session, "longer"))
+        assert len(ran) == runs
+    assert len(session.resumed) == 1
+    assert len(load_records(session.settings.out)) == 1
+
+
+def edited_technique(session):
+    session.settings = replace(
+        session.settings,
+        catalog=Catalog(
+            {"baseline": BASELINE, "longer": replace(LONGER, source=Source(digest="2"))}, {"squares": SQUARES}
+        ),
+    )
+
+
+def other_engine(session):
+    (path,) = session.settings.out.glob("*.json")
+    rewritten(path, lambda content: content.update(engine="another"))
+
+
+def edited_record(session):
+    (path,) = session.settings.out.glob("*.json")
+    path.write_text(path.read_text().replace('"steps": ', '"steps": 1'))
+
+
+def other_meter(session):
+    bench = replace(session.settings.bench, meter="estimate:50")
+    session.settings = replace(session.settings, bench=bench)
+
+
+def other_setting(session):
+    setting = replace(SQUARES.settings["tiny"], evaluate_every=1)
+    workload = replace(SQUARES, settings={"tiny": setting})
+    session.settings = replace(session.settings, catalog=replace(CATALOG, workloads={"squares": workload}))
+
+
+@pytest.mark.parametrize(
+    "change", [edited_technique, other_engine, edited_record, other_meter, other_setting]
+)
+def test_a_stale_record_is_run_again_on_resume(study, ran, change):
+    first = study()
+    first.records(pair_of(first, "longer"))
+    second = study(resume=True)
+    change(second)
+    second.records(pair_of(second, "longer"))
+    assert len(ran) == 2
+    assert not second.resumed
+
+
+def test_a_failed_run_is_run_again_on_resume_but_not_within_the_session(study, ran):
+    def no_data(root, device):
+        raise RuntimeError("no disk")
+
+    broken = replace(CATALOG, workloads={"squares": replace(SQUARES, data=no_data)})
+    first = study(broken)
+    pair = pair_of(first, "longer")
+    for _ in range(2):
+        (record,) = first.records(pair)
+        assert isinstance(record.result, Failure)
+    assert len(ran) == 1
+    second = study(resume=True)
+    (record,) = second.records(pair_of(second, "longer"))
+    assert not record.failed
+    assert len(ran) == 2
+
+
+def test_a_failed_run_is_a_miss_and_is_explained_with_its_record(study):
+    def no_data(root, device):
+        raise RuntimeError("no disk")
+
+    session = study(replace(CATALOG, workloads={"squares": replace(SQUARES, data=no_data)}))
+    pair = pair_of(session, "longer")
+    found = session.misses(pair)
+    assert [miss.quantity for miss in found] == ["status"]
+    text = session.explain(found, pair)
+    assert "longer-squares, seed 0: failed, stage data: RuntimeError: no disk" in text
+    assert f"record: {session.settings.out / session.records(pair)[0].file_name}" in text
+    assert "Traceback" in text
+
+
+@pytest.mark.parametrize(("floor", "misses"), [(0.0, 0), (1.1, 1)])
+def test_the_baseline_is_held_against_its_floor(study, floor, misses):
+    setting = replace(SQUARES.settings["tiny"], floor=floor, floor_source="a test")
+    session = study(replace(CATALOG, workloads={"squares": replace(SQUARES, settings={"tiny": setting})}))
+    assert len(session.misses(pair_of(session, "baseline"))) == misses
+    assert session.misses(pair_of(session, "longer")) == []
+
+
+def test_inference_runs_where_the_network_differs(study, ran):
+    wider = made("wider", lambda recipe: replace(recipe, network=lambda: recipe.network()))
+    catalog = Catalog({**CATALOG.techniques, "wider": wider}, CATALOG.workloads)
+    session = study(catalog)
+    assert [pair[0].technique for pair in session.pairs("inference")] == ["baseline", "wider"]
+    session.misses(pair_of(session, "wider", "inference"))
+    assert ran == [("wider", "inference", 0), ("baseline", "inference", 0)]
+
+
+def test_missing_data_are_named_for_training_alone(study, tmp_path):
+    needy = replace(SQUARES, folder="squares", how_to_get="Draw some.")
+    session = study(replace(CATALOG, workloads={"squares": needy}), data_root=tmp_path)
+    reason = session.missing_data(pair_of(session, "baseline"))
+    assert reason == f"squares: looked for {tmp_path / 'squares'}, which is not there. Draw some."
+    assert session.missing_data(pair_of(session, "baseline", "inference")) is None
+    assert study().missing_data(pair_of(session, "baseline")) is None
+
+
+def test_what_cannot_work_is_refused_before_the_first_case(study, tmp_path):
+    study().check()
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UserError, match="'nonsense' is unknown"):
+        study(meter="nonsense").check()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="is a file"):
+        study(out=tmp_path / "file").check()
+
+
+def test_it_is_refused_where_python_leaves_assertions_out(study):
+    names = {}
+    source = textwrap.dedent(inspect.getsource(Session.check))
+    exec(compile(source, "check", "exec", optimize=1), names)
+    with pytest.raises(UserError, match="'nonsense' is unknown"):
+        names["check"](study(meter="nonsense"))
+
+
+def test_the_meter_is_named(study):
+    assert study().meter == "none"
+    assert study(meter="estimate:50").meter == "estimate 50 W"
+
+
+def test_two_sessions_in_one_folder_keep_out_of_each_other_s_way(study):
+    """Each keeps to its own records while both are under way, and the folder stays sound."""
+    one, other = study(), study()
+    first = one.records(pair_of(one, "longer"))
+    second = other.records(pair_of(other, "longer"))
+    assert first[0].session != second[0].session
+    records, unreadable = RecordFolder(one.settings.out).read()
+    assert (records, unreadable) == (second, []), "the later run of the same case takes its place"
+    assert one.records(pair_of(one, "halved"))[0].session == first[0].session
+
+
+def test_two_workers_of_one_session_run_a_case_once(study, ran):
+    workers = [study(workers=2, session="shared") for _ in range(2)]
+    threads = [
+        threading.Thread(target=lambda worker=worker: worker.records(pair_of(worker, "baseline")))
+        for worker in workers
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ran == [("baseline", "training", 0)]
+    (record,) = load_records(workers[0].settings.out)
+    assert record.machine.workers == 2
+
+
+MEASURING = """
+import sys
+from pathlib import Path
+from greenbench.energy import lock
+from greenbench.energy.neighbors import Neighbors
+lock.lock_folder = lambda: Path(sys.argv[1])
+with Neighbors("another run"):
+    print("registered", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_run_beside_another_says_so(study, lock_folder):
+    session = study()
+    (alone,) = session.records(pair_of(session, "baseline"))
+    assert alone.disturbed is None
+    with subprocess.Popen(
+        [sys.executable, "-c", MEASURING, str(lock_folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(greenbench.__file__).parents[1],
+    ) as other:
+        assert other.stdout.readline() == b"registered\n"
+        (disturbed,) = session.records(pair_of(session, "longer"))
+        other.stdin.close()
+    expected = f"another run measured on this machine at the same time (process {other.pid})"
+    assert disturbed.disturbed == expected
+
+
+def test_progress_is_told_case_by_case(study):
+    session, told = study(), []
+    session.progress = lambda case: lambda progress: told.append((case.id, progress.done))
+    session.records(pair_of(session, "baseline"))
+    assert told == [("baseline-squares", step) for step in range(1, 7)]

@@ -1,0 +1,142 @@
+"""Every quantity is taken from a record as its name says, and no other way."""
+
+from dataclasses import replace
+
+import pytest
+
+from bench_tests.harness.made_records import (
+    diverged_result,
+    failure_result,
+    inference_result,
+    reading_of,
+    record_of,
+    training_result,
+)
+from greenbench.energy.carbon import CarbonIntensity
+from greenbench.errors import UserError
+from greenbench.spec.workload import ACCURACY, Metric
+from greenbench.verdict.quantities import (
+    BATCH_LATENCY,
+    LATENCY,
+    PAPER_CO2,
+    QUANTITIES,
+    SCORE,
+    co2,
+    find_quantity,
+)
+
+TRAINING = record_of(
+    result=training_result(0.9, energy_j=50.0, seconds=2.5, train={"accuracy": 0.95, "other": 1.0})
+)
+_INFERENCE = inference_result(4.0, params=1234, energy_j=0.5)
+INFERENCE = record_of(
+    result=replace(
+        _INFERENCE,
+        large=replace(
+            _INFERENCE.large,
+            latency_ms=64.0,
+            repeat_medians_ms=(32.0, 64.0, 96.0),
+            energy_per_image=reading_of(0.25, 6.0),
+        ),
+    )
+)
+VALUES = {
+    "score": 0.9,
+    "train_score": 0.95,
+    "train_energy_j": 50.0,
+    "train_time_s": 2.5,
+    "params": 1234,
+    "conv_macs": 5_000_000,
+    "latency_ms": 4.0,
+    "image_energy_j": 0.5,
+    "batch_latency_ms": 2.0,  # 64 ms for 32 images
+    "batch_energy_j": 0.25,
+}
+
+
+def test_these_are_all():
+    assert QUANTITIES.keys() == VALUES.keys()
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_quantity_has_its_value_in_a_record_of_its_kind_alone(name):
+    quantity = QUANTITIES[name]
+    ours, other = (TRAINING, INFERENCE) if quantity.kind == "training" else (INFERENCE, TRAINING)
+    assert quantity.name == name
+    assert quantity.take(ours) == VALUES[name]
+    assert quantity.take(other) is None
+    assert quantity.take(record_of(result=failure_result(), kind=quantity.kind)) is None
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, quantity in QUANTITIES.items() if quantity.kind == "training"]
+)
+def test_a_diverged_run_has_no_value(name):
+    assert QUANTITIES[name].take(record_of(result=diverged_result())) is None
+
+
+@pytest.mark.parametrize("name", [name for name in VALUES if name.endswith("energy_j")])
+def test_an_energy_comes_with_its_reading(name):
+    quantity = QUANTITIES[name]
+    record = TRAINING if quantity.kind == "training" else INFERENCE
+    assert quantity.reading(record).energy_j == VALUES[name]
+    without = {"training": training_result(0.5), "inference": inference_result(1.0)}[quantity.kind]
+    record = record_of(result=without)
+    assert quantity.take(record) is None
+    assert quantity.reading(record).reason == "no meter on this machine (test)"
+    assert quantity.reading(record_of(result=failure_result(), kind=quantity.kind)) is None
+
+
+def test_a_time_comes_with_its_repeats():
+    assert LATENCY.repeats(INFERENCE) == [4.0, 4.0, 4.0]
+    assert BATCH_LATENCY.repeats(INFERENCE) == [1.0, 2.0, 3.0]
+    assert LATENCY.repeats(TRAINING) == ()
+
+
+def test_only_counts_are_exact():
+    assert {name for name, quantity in QUANTITIES.items() if quantity.exact} == {"params", "conv_macs"}
+
+
+def test_costs_are_better_when_lower():
+    assert {name for name, quantity in QUANTITIES.items() if quantity.better == "higher"} == {
+        "score",
+        "train_score",
+    }
+
+
+def test_a_score_takes_the_metric_s_title_unit_and_direction():
+    perplexity = Metric("perplexity", "Perplexity", unit="nats", better="lower")
+    score = SCORE.of(perplexity)
+    assert (score.title, score.unit, score.better) == ("Perplexity", "nats", "lower")
+    assert QUANTITIES["train_score"].of(ACCURACY).title == "Accuracy, training images"
+    assert LATENCY.of(perplexity) is LATENCY
+
+
+def test_a_score_is_that_of_the_workload_s_metric():
+    record = record_of(result=training_result(0.9), metric=replace(ACCURACY, name="top5"))
+    assert SCORE.take(record) is None
+
+
+def test_values_go_by_seed_and_what_is_missing_is_absent():
+    records = [
+        record_of(result=training_result(0.9, energy_j), seed=seed)
+        for seed, energy_j in enumerate((3.0, None, 4.0))
+    ]
+    assert QUANTITIES["train_energy_j"].by_seed(records) == {0: 3.0, 2: 4.0}
+
+
+def test_an_unknown_name_is_refused_with_those_that_exist():
+    assert find_quantity("score") is SCORE
+    with pytest.raises(
+        UserError, match="quantity 'speed' is unknown; choose one of score, train_score, train_energy_j"
+    ):
+        find_quantity("speed")
+
+
+def test_carbon_follows_from_energy_and_time():
+    dirty, clean = (CarbonIntensity(kg, "here", 2024, "a test") for kg in (0.8, 0.4))
+    assert co2(dirty).take(INFERENCE) == pytest.approx(2 * co2(clean).take(INFERENCE))
+    assert co2(clean).take(record_of(result=inference_result(1.0))) is None
+    assert co2(clean).reading(INFERENCE).energy_j == 0.5
+    assert PAPER_CO2.take(INFERENCE) > 0
+    assert PAPER_CO2.take(TRAINING) is None
