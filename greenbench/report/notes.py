@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from greenbench.energy.reading import Reading
 from greenbench.records.record import Record
 from greenbench.records.results import Failure, Inference, Training
-from greenbench.report.layout import Column
 from greenbench.report.sections import ComparableSet
 from greenbench.report.values import MARKS, readings, shown, written
 from greenbench.spec.technique import BASELINE
@@ -31,29 +30,28 @@ def why_no_verdict(found: ComparableSet) -> str:
     )
 
 
-def without_values(columns: Sequence[Column], records: Sequence[Record]) -> Iterator[str]:
+def without_values(columns: Sequence[Quantity], records: Sequence[Record]) -> Iterator[str]:
     """Say of columns that nothing fills that they are left out, and why."""
     other = []
     for column in columns:
-        if reasons := _joined(_reasons(column.quantity, records)):
+        if reasons := _joined(_reasons(column, records)):
             yield f"Energy, and what follows from it, is left out where no run has it: {reasons}."
         else:
-            other.append(column.title(records[0].workload.metric))
+            other.append(column.title)
     if other:
         yield f"{_listed(other)} {'is' if len(other) == 1 else 'are'} left out: no run gave a value."
 
 
-def on_columns(columns: Sequence[Column], records: Sequence[Record]) -> Iterator[str]:
+def on_columns(columns: Sequence[Quantity], records: Sequence[Record]) -> Iterator[str]:
     """Return the remarks on the columns that are shown."""
     for column in columns:
         if column.note:
             yield column.note
-    quantities = [column.quantity for column in columns]
-    if reasons := _joined(sorted({reason for one in quantities for reason in _reasons(one, records)})):
+    if reasons := _joined(sorted({reason for one in columns for reason in _reasons(one, records)})):
         yield f"–: energy was not measured: {reasons}."
     found = [
         (record, reading)
-        for quantity in quantities
+        for quantity in columns
         for record in records
         for reading in readings(quantity, [record])
     ]

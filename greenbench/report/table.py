@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from greenbench.energy.carbon import CarbonIntensity
 from greenbench.records.record import Record
 from greenbench.records.results import Failure
-from greenbench.report.layout import Column, Layout, layouts
+from greenbench.report.layout import Layout, layouts
 from greenbench.report.notes import on_columns, on_records, why_no_verdict, without_values
 from greenbench.report.sections import ComparableSet, Section, distinct, row_order
 from greenbench.report.values import Written, mark, measured, shown, written
@@ -123,24 +123,23 @@ def _table(
     for record in found.records:
         rows.setdefault(record.case.technique, []).append(record)
     columns: dict[str, list[Cell]] = {}
-    filled: list[Column] = []
-    empty: list[Column] = []
+    filled: list[Quantity] = []
+    empty: list[Quantity] = []
     notes: list[str] = []
     for column in layout.columns if rows else ():
-        metric = found.records[0].workload.metric
-        quantity, heading = column.quantity.of(metric), column.title(metric)
+        quantity = column.of(found.records[0].workload.metric)
         cells = _cells(quantity, rows, found.verdicts)
         if any(cell.value.value != MISSING for cell in cells):
-            columns[heading] = cells
-            filled.append(column)
+            columns[quantity.title] = cells
+            filled.append(quantity)
         else:
-            empty.append(column)
-        if column.judged and any(cell.verdict for cell in cells):
+            empty.append(quantity)
+        if quantity.headline and any(cell.verdict for cell in cells):
             columns["Verdict"] = [
                 Cell(Written(cell.verdict or ("" if name == BASELINE else MISSING)))
                 for name, cell in zip(rows, cells, strict=True)
             ]
-        elif column.judged:
+        elif quantity.headline:
             notes.append(f"Verdict is left out: {why_no_verdict(found)}.")
     if rows and not columns:
         columns["Result"] = [Cell(Written(MISSING)) for _ in rows]

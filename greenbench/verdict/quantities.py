@@ -9,7 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from greenbench.energy.carbon import CarbonIntensity, co2_kg_per_week, paper_co2_kg_per_week
+from greenbench.energy.carbon import (
+    PAPER_KG_PER_WEEK_PER_MS,
+    CarbonIntensity,
+    co2_kg_per_week,
+    paper_co2_kg_per_week,
+)
 from greenbench.energy.reading import Reading
 from greenbench.errors import UserError
 from greenbench.records.record import Record
@@ -32,6 +37,8 @@ class Quantity:
         Heading of its column; ``{metric}`` stands for the title of the workload's metric.
     kind
         Of the cases that have it.
+    table
+        The report's table that shows it: ``training``, ``single`` (images) or ``batch``.
     unit
         ``%`` for fractions, an SI unit that takes prefixes, or empty.
     better
@@ -47,11 +54,16 @@ class Quantity:
         Takes the repeated measurements of one record, where it has such: then the interval is theirs.
     reading
         Takes the energy reading that the value comes from.
+    note
+        A footnote of every table that shows it.
+    headline
+        Whether its verdict has a column beside it.
     """
 
     name: str
     title: str
     kind: Kind
+    table: Literal["training", "single", "batch"]
     unit: str
     better: Better
     take: Callable[[Record], float | None]
@@ -60,6 +72,8 @@ class Quantity:
     exact: bool = False
     repeats: Callable[[Record], Sequence[float]] | None = None
     reading: Callable[[Record], Reading | None] | None = None
+    note: str = ""
+    headline: bool = False
 
     def of(self, metric: Metric) -> Quantity:
         """Return the quantity with the metric's title, unit and direction, where it stands for the metric."""
@@ -138,22 +152,35 @@ def _large(inference: Inference) -> Batch:
     return inference.large
 
 
-SCORE = Quantity("score", "{metric}", "training", "%", "higher", _validation_score)
-TRAIN_SCORE = Quantity("train_score", "{metric}, training images", "training", "%", "higher", _train_score)
+SCORE = Quantity(
+    "score",
+    "{metric} validation",
+    "training",
+    "training",
+    "%",
+    "higher",
+    _validation_score,
+    headline=True,
+)
+TRAIN_SCORE = Quantity("train_score", "{metric} train", "training", "training", "%", "higher", _train_score)
 TRAIN_ENERGY = Quantity(
     "train_energy_j",
     "Energy",
+    "training",
     "training",
     "J",
     "lower",
     _training(lambda training: training.energy.energy_j),
     reading=_training_energy,
 )
-TRAIN_TIME = Quantity("train_time_s", "Time", "training", "s", "lower", _training(lambda t: t.train_seconds))
+TRAIN_TIME = Quantity(
+    "train_time_s", "Time", "training", "training", "s", "lower", _training(lambda t: t.train_seconds)
+)
 PARAMS = Quantity(
     "params",
     "Params (M)",
     "inference",
+    "single",
     "",
     "lower",
     _inference(lambda i: i.params),
@@ -165,17 +192,20 @@ CONV_MACS = Quantity(
     "conv_macs",
     "FLOPs (G)",
     "inference",
+    "single",
     "",
     "lower",
     _inference(lambda i: i.conv_macs),
     scale=1e9,
     digits=4,
     exact=True,
+    note="FLOPs are counted as the study counts them: one for each multiply-add of the convolutions.",
 )
 LATENCY = Quantity(
     "latency_ms",
     "Time (ms)",
     "inference",
+    "single",
     "ms",
     "lower",
     _inference(lambda i: _latency_ms(i.single)),
@@ -186,6 +216,7 @@ IMAGE_ENERGY = Quantity(
     "image_energy_j",
     "Energy (J)",
     "inference",
+    "single",
     "J",
     "lower",
     _inference(lambda i: i.single.energy_per_image.energy_j),
@@ -196,25 +227,31 @@ PAPER_CO2 = Quantity(
     "paper_co2_kg",
     "CO₂, study's formula (kg/wk)",
     "inference",
+    "single",
     "kg/wk",
     "lower",
     _inference(lambda i: paper_co2_kg_per_week(i.single.latency_ms)),
     digits=1,
+    note=f"CO₂ by the study's formula is the time of an image times {PAPER_KG_PER_WEEK_PER_MS} kg/wk per ms, whatever "
+    "the energy. The formula is reconstructed from the study's tables; compare it with them alone.",
 )
 BATCH_LATENCY = Quantity(
     "batch_latency_ms",
     "Time (ms)",
     "inference",
+    "batch",
     "ms",
     "lower",
     _inference(lambda i: _latency_ms(i.large)),
     digits=2,
     repeats=_repeats(_large),
+    note="In batches, time and energy are those of one image.",
 )
 BATCH_ENERGY = Quantity(
     "batch_energy_j",
     "Energy (J)",
     "inference",
+    "batch",
     "J",
     "lower",
     _inference(lambda i: i.large.energy_per_image.energy_j),
@@ -225,8 +262,8 @@ BATCH_ENERGY = Quantity(
 QUANTITIES = {
     quantity.name: quantity
     for quantity in (
-        SCORE,
         TRAIN_SCORE,
+        SCORE,
         TRAIN_ENERGY,
         TRAIN_TIME,
         PARAMS,
@@ -240,18 +277,21 @@ QUANTITIES = {
 """What verdicts and tolerances are about, by name."""
 
 
-def co2(intensity: CarbonIntensity) -> Quantity:
-    """Return the CO2 of a week of video, at a carbon intensity."""
-    return Quantity(
+def shown_quantities(intensity: CarbonIntensity) -> tuple[Quantity, ...]:
+    """Return what tables show: all quantities, and the CO2 of a week of video at a carbon intensity."""
+    co2 = Quantity(
         "co2_kg",
         "CO₂ (kg/wk)",
         "inference",
+        "single",
         "kg/wk",
         "lower",
         _inference(lambda i: co2_kg_per_week(i.single.energy_per_image.energy_j, intensity)),
         digits=1,
         reading=_energy_of(_single),
+        note=f"CO₂ is that of a week of video at 30 images a second, at {intensity}.",
     )
+    return (*QUANTITIES.values(), co2, PAPER_CO2)
 
 
 def find_quantity(name: str) -> Quantity:

@@ -125,9 +125,11 @@ def misses(
         if tolerance is None or not shared:
             continue
         mean, base = (estimate([values[seed] for seed in shared]).mean for values in (ours, theirs))
-        miss = _behind(case.id, quantity.of(sound[0].workload.metric), mean, base, tolerance)
-        if miss:
-            found.append(miss)
+        metric = sound[0].workload.metric
+        called = metric.title if quantity.headline else quantity.name
+        if missed := _missed_bound(quantity.of(metric), mean, base, tolerance):
+            message = f"{case.id}: {called} is {mean:.4g}, the baseline's {base:.4g}; {missed}"
+            found.append(Miss(case.id, quantity.name, mean, base, message))
     return found
 
 
@@ -136,14 +138,14 @@ def below_floor(records: Sequence[Record], setting: Setting) -> list[Miss]:
     values = SCORE.by_seed(records)
     if setting.floor is None or not values:
         return []
-    score = SCORE.of(records[0].workload.metric)
+    metric = records[0].workload.metric
     mean = estimate(list(values.values())).mean
-    sign = 1 if score.better == "higher" else -1
+    sign = 1 if metric.better == "higher" else -1
     if sign * mean >= sign * setting.floor:
         return []
     case = records[0].case
-    message = f"{case.id}: {score.title} is {mean:.4g}, short of the floor of {setting.floor:.4g} ({setting.floor_source})"
-    return [Miss(case.id, score.name, mean, None, message)]
+    message = f"{case.id}: {metric.title} is {mean:.4g}, short of the floor of {setting.floor:.4g} ({setting.floor_source})"
+    return [Miss(case.id, SCORE.name, mean, None, message)]
 
 
 def _without_result(record: Record) -> Miss | None:
@@ -193,19 +195,16 @@ def _most_specific(
     return max(matching, key=lambda row: row.specificity, default=None)
 
 
-def _behind(pair: str, quantity: Quantity, mean: float, baseline: float, tolerance: Tolerance) -> Miss | None:
+def _missed_bound(quantity: Quantity, mean: float, baseline: float, tolerance: Tolerance) -> str:
+    """Say which bound a mean has missed; nothing if it holds."""
     if tolerance.allowed_ratio is not None:
         allowed = baseline * tolerance.allowed_ratio
         missed = mean > allowed
-        bound = f"allowed is {allowed:.4g}, {tolerance.allowed_ratio:g} times the baseline"
+        bound = f"{tolerance.allowed_ratio:g} times the baseline"
     else:
         drop = tolerance.allowed_drop or 0.0
         sign = 1 if quantity.better == "higher" else -1
         allowed = baseline - sign * drop
         missed = sign * mean < sign * allowed
-        bound = f"allowed is {allowed:.4g}, {drop:g} {'below' if sign == 1 else 'above'} the baseline"
-    if not missed:
-        return None
-    name = quantity.title if quantity.name == SCORE.name else quantity.name
-    message = f"{pair}: {name} is {mean:.4g}, the baseline's {baseline:.4g}; {bound} ({tolerance.source})"
-    return Miss(pair, quantity.name, mean, baseline, message)
+        bound = f"{drop:g} {'below' if sign == 1 else 'above'} the baseline"
+    return f"allowed is {allowed:.4g}, {bound} ({tolerance.source})" if missed else ""

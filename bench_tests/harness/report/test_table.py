@@ -37,7 +37,7 @@ def test_a_wide_table_is_refused():
 
 def test_no_layout_is_too_wide():
     for layout in layouts(WORLD):
-        judged = sum(column.judged for column in layout.columns)
+        judged = sum(column.headline for column in layout.columns)
         assert len(layout.columns) + judged + 3 <= MAX_COLUMNS
 
 

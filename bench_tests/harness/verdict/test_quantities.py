@@ -21,8 +21,8 @@ from greenbench.verdict.quantities import (
     PAPER_CO2,
     QUANTITIES,
     SCORE,
-    co2,
     find_quantity,
+    shown_quantities,
 )
 
 TRAINING = record_of(
@@ -52,6 +52,10 @@ VALUES = {
     "batch_latency_ms": 2.0,  # 64 ms for 32 images
     "batch_energy_j": 0.25,
 }
+
+
+def co2(intensity):
+    return next(one for one in shown_quantities(intensity) if one.name == "co2_kg")
 
 
 def test_these_are_all():
@@ -107,8 +111,8 @@ def test_costs_are_better_when_lower():
 def test_a_score_takes_the_metric_s_title_unit_and_direction():
     perplexity = Metric("perplexity", "Perplexity", unit="nats", better="lower")
     score = SCORE.of(perplexity)
-    assert (score.title, score.unit, score.better) == ("Perplexity", "nats", "lower")
-    assert QUANTITIES["train_score"].of(ACCURACY).title == "Accuracy, training images"
+    assert (score.title, score.unit, score.better) == ("Perplexity validation", "nats", "lower")
+    assert QUANTITIES["train_score"].of(ACCURACY).title == "Accuracy train"
     assert LATENCY.of(perplexity) is LATENCY
 
 
@@ -128,7 +132,7 @@ def test_values_go_by_seed_and_what_is_missing_is_absent():
 def test_an_unknown_name_is_refused_with_those_that_exist():
     assert find_quantity("score") is SCORE
     with pytest.raises(
-        UserError, match="quantity 'speed' is unknown; choose one of score, train_score, train_energy_j"
+        UserError, match="quantity 'speed' is unknown; choose one of train_score, score, train_energy_j"
     ):
         find_quantity("speed")
 
