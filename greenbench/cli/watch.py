@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from greenbench.energy import BUSY_POLICIES, SOURCES, Reading, Status, open_meter
+from greenbench.energy import BUSY_POLICIES, Reading, Status, meter_forms, open_meter
 from greenbench.energy.meter import DeviceMeter
 from greenbench.energy.sources.replay import Recorder
 from greenbench.errors import UserError
@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--meter",
         default="auto",
         metavar="SOURCE",
-        help=f"one of {', '.join(SOURCES)} (default: %(default)s)",
+        help=f"one of {', '.join(meter_forms())} (default: %(default)s)",
     )
     parser.add_argument(
         "--on-busy",

@@ -9,13 +9,12 @@ is a measurement.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from greenbench.energy.busy import BUSY_POLICIES
 from greenbench.energy.device import SourceUnavailable
 from greenbench.energy.idle import Idle
 from greenbench.energy.reading import Reading, Status, Uncertainty
-from greenbench.energy.sources.estimate import EstimateMeter
+from greenbench.energy.sources import Request, Source, known_sources
 from greenbench.energy.sources.none import NoMeter
 from greenbench.energy.sums import total
 from greenbench.energy.window import Meter, Window
@@ -23,7 +22,6 @@ from greenbench.errors import UserError
 
 __all__ = [
     "BUSY_POLICIES",
-    "SOURCES",
     "Idle",
     "Meter",
     "NoMeter",
@@ -32,31 +30,26 @@ __all__ = [
     "Uncertainty",
     "Window",
     "check_source",
+    "meter_forms",
     "open_meter",
     "total",
 ]
 
-PLAIN_SOURCES = ("auto", "none", "nvml", "nvml:module", "paper", "rapl")
-SOURCES = (*PLAIN_SOURCES, "replay:FILE", "estimate:WATTS")
-"""What a meter can be: FILE is a recorded trace, WATTS the power that an estimate multiplies."""
+
+def meter_forms() -> tuple[str, ...]:
+    """Return how meters are named: ``auto``, and every source in its forms."""
+    return ("auto", *(form for source in known_sources().values() for form in source.forms or (source.name,)))
 
 
-def check_source(source: str) -> str:
-    """Return `source` if it names a meter; `UserError` otherwise."""
-    if source in PLAIN_SOURCES:
-        return source
-    kind, _, argument = source.partition(":")
-    if kind == "replay" and argument:
-        if not Path(argument).is_file():
-            raise UserError(
-                f"meter {source!r}: there is no file {argument!r}",
-                "record one with 'greenbench watch --record'",
-            )
-        return source
-    if kind == "estimate":
-        _watts(source)
-        return source
-    raise UserError(f"meter {source!r} is unknown", f"choose one of {', '.join(SOURCES)}")
+def check_source(name: str) -> str:
+    """Return `name` if it names a meter; `UserError` otherwise."""
+    if name != "auto":
+        source, argument = _find(name)
+        try:
+            source.check(argument)
+        except UserError as error:
+            raise UserError(f"meter {name!r}: {error.problem}", error.next_step) from error
+    return name
 
 
 def open_meter(
@@ -74,7 +67,7 @@ def open_meter(
     Parameters
     ----------
     source
-        One of `SOURCES`.
+        One of `meter_forms`.
     synchronize
         Waits until the measured device has finished all queued work.
     devices
@@ -89,27 +82,12 @@ def open_meter(
         For an unknown source, for a named one that cannot measure on this machine, or for a device
         that is in use while `busy` is ``fail``.
     """
-    kind, _, argument = check_source(source).partition(":")
-    if kind == "none":
-        return NoMeter("no meter was asked for (meter none)")
-    if kind == "estimate":
-        return EstimateMeter(_watts(source), synchronize)
+    check_source(source)
+    if source == "auto":
+        return _automatic(Request("", synchronize, devices, busy))
+    chosen, argument = _find(source)
     try:
-        if kind == "replay":
-            from greenbench.energy.sources.replay import open_replay
-
-            return open_replay(Path(argument), synchronize)
-        if kind == "rapl":
-            from greenbench.energy.sources.rapl import open_rapl
-
-            return open_rapl(synchronize)
-        if kind == "auto":
-            return _automatic(synchronize, devices, busy)
-        from greenbench.energy.sources.nvml import open_nvml
-
-        method = "paper" if kind == "paper" else "counter"
-        scope = argument or "gpu"
-        return open_nvml(synchronize, method=method, scope=scope, devices=devices, busy=busy)
+        return chosen.open(Request(argument, synchronize, devices, busy))
     except SourceUnavailable as unavailable:
         go_on = "use auto to go on without energy, or see 'greenbench doctor' for what would work"
         raise UserError(
@@ -118,31 +96,28 @@ def open_meter(
         ) from unavailable
 
 
-def _automatic(synchronize: Callable[[], None], devices: str | Sequence[str], busy: str) -> Meter:
-    from greenbench.energy.sources.nvml import open_nvml
-    from greenbench.energy.sources.rapl import open_rapl
+def _find(name: str) -> tuple[Source, str]:
+    kind, colon, argument = name.partition(":")
+    if colon and not argument:
+        raise UserError(f"meter {name!r}: nothing follows the colon", "leave it out, or complete it")
+    if kind not in known_sources():
+        raise UserError(f"meter {name!r} is unknown", f"choose one of {', '.join(meter_forms())}")
+    return known_sources()[kind], argument
 
-    try:
-        if devices == "none":
-            raise SourceUnavailable("the work is not done on a GPU", absent=True)
-        return open_nvml(synchronize, devices=devices, busy=busy)
-    except SourceUnavailable as no_gpu:
-        if not no_gpu.absent:
-            return NoMeter(no_gpu.reason, no_gpu.next_step)
+
+def _automatic(request: Request) -> Meter:
+    """Open the first source whose device is there. One that is there but cannot be read is never replaced."""
+    ranked = [(source.rank, source) for source in known_sources().values() if source.rank is not None]
+    reasons: list[str] = []
+    steps: list[str] = []
+    for _, source in sorted(ranked, key=lambda pair: pair[0]):
         try:
-            return open_rapl(synchronize)
-        except SourceUnavailable as no_cpu:
-            steps = filter(None, [no_gpu.next_step, no_cpu.next_step])
-            reason = f"no meter on this machine ({no_gpu.reason}; {no_cpu.reason})"
-            return NoMeter(reason, "; ".join(steps) or None)
-
-
-def _watts(source: str) -> float:
-    text = source.partition(":")[2]
-    try:
-        watts = float(text)
-    except ValueError:
-        watts = 0.0
-    if not 0.0 < watts < 1e5:
-        raise UserError(f"meter {source!r}: {text!r} is no power in watts", "write for example estimate:65")
-    return watts
+            return source.open(request)
+        except SourceUnavailable as unavailable:
+            if not unavailable.absent and not reasons:
+                return NoMeter(unavailable.reason, unavailable.next_step)
+            reasons.append(unavailable.reason)
+            steps += [unavailable.next_step] if unavailable.next_step else []
+            if not unavailable.absent:
+                break
+    return NoMeter(f"no meter on this machine ({'; '.join(reasons)})", "; ".join(steps) or None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from greenbench.energy import BUSY_POLICIES, SOURCES
+from greenbench.energy import BUSY_POLICIES
 from greenbench.errors import UserError
 from greenbench.spec.scale import INPUTS, SCALES, TRAINING_ENERGIES
 
@@ -31,7 +31,11 @@ def add_options(parser: pytest.Parser) -> None:
     add("--green-data", metavar="DIR", help="folder of the data sets (default: $GREENBENCH_DATA)")
     add("--green-out", metavar="DIR", help=f"folder for records and report (default: {DEFAULT_OUT})")
     add("--green-seeds", metavar="N", help="runs of each case, seeds 0 to N-1 (default: the scale's own)")
-    add("--green-meter", metavar="NAME", help=f"source of energy: {', '.join(SOURCES)} (default: auto)")
+    add(
+        "--green-meter",
+        metavar="NAME",
+        help="source of energy, such as nvml, rapl, estimate:65 or none (default: auto)",
+    )
     add(
         "--green-on-busy",
         choices=BUSY_POLICIES,

@@ -13,6 +13,7 @@ from pathlib import Path
 from greenbench.energy.clock import Clock, SystemClock
 from greenbench.energy.device import Device, DeviceFault, DeviceInfo, Sample, SourceUnavailable
 from greenbench.energy.meter import DeviceMeter
+from greenbench.energy.sources import Source
 
 POWERCAP = Path("/sys/class/powercap")
 
@@ -116,3 +117,6 @@ def open_rapl(
     clock = clock or SystemClock()
     zones = rapl_zones(clock, root)
     return DeviceMeter("rapl", zones, synchronize=synchronize, clock=clock, period_s=PERIOD_S)
+
+
+SOURCES = (Source("rapl", lambda request: open_rapl(request.synchronize), rank=2),)

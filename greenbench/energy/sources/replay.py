@@ -19,6 +19,7 @@ from greenbench.energy.clock import Clock, SystemClock, VirtualClock
 from greenbench.energy.device import Device, DeviceFault, DeviceInfo, EdgeState, Sample
 from greenbench.energy.meter import DeviceMeter
 from greenbench.energy.reading import Reading
+from greenbench.energy.sources import Source
 from greenbench.energy.window import Window
 from greenbench.errors import UserError
 
@@ -201,3 +202,18 @@ class _ShiftedClock(SystemClock):
 
     def now(self) -> float:
         return super().now() + self._shift
+
+
+def _check(argument: str) -> None:
+    if not Path(argument).is_file():
+        raise UserError(f"there is no file {argument!r}", "record one with 'greenbench watch --record'")
+
+
+SOURCES = (
+    Source(
+        "replay",
+        lambda request: open_replay(Path(request.argument), request.synchronize),
+        forms=("replay:FILE",),
+        check=_check,
+    ),
+)

@@ -126,7 +126,12 @@ def section_panels(section: Section) -> list[Panel]:
         head = f"{record.workload.title}{f' ({found.caption})' if found.caption else ''}"
         unit = "points" if percent else score.unit
         panels.append(
-            Panel(_title(head, f"{record.workload.metric.title}, {unit}".strip(", ")), gains, 0.0, factor * SCORE_MARGIN)
+            Panel(
+                _title(head, f"{record.workload.metric.title}, {unit}".strip(", ")),
+                gains,
+                0.0,
+                factor * SCORE_MARGIN,
+            )
         )
         energy = _bars(found, TRAIN_ENERGY)
         cost, ratios = (
