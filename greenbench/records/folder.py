@@ -11,12 +11,9 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
-
-import cattrs
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
-from cattrs.strategies import configure_tagged_union
+from typing import TYPE_CHECKING, Any
 
 from greenbench.errors import UserError
 from greenbench.records import schema1
@@ -25,6 +22,9 @@ from greenbench.records.machine import Machine
 from greenbench.records.record import SCHEMA, Record, record_file_name
 from greenbench.records.results import Result
 from greenbench.spec.case import Case
+
+if TYPE_CHECKING:
+    from cattrs import Converter
 
 DIGEST = "sha256"
 """Field of the file that holds a digest of all others."""
@@ -54,7 +54,7 @@ class RecordFolder:
         """
         target = self.path / record.file_name
         temporary = target.with_suffix(f".{os.getpid()}.tmp")
-        content = _CONVERTER.unstructure(record, Record)
+        content = _converter().unstructure(record, Record)
         content[DIGEST] = _digest(content)
         text = json.dumps(content, indent=1, allow_nan=False)
         try:
@@ -133,11 +133,13 @@ def read_record(path: Path) -> Record | Unreadable:
             content = schema1.upgrade(content)
         elif content.pop(DIGEST, None) != _digest(content):
             return Unreadable(path, "its content is not what its digest says: it was edited")
-        record: Record = _CONVERTER.structure(content, Record)
+        record: Record = _converter().structure(content, Record)
         wrong = contradiction(record)
     except schema1.Edited as error:
         return Unreadable(path, f"{error}: it was edited")
     except Exception as error:  # cattrs raises groups of whatever a field's conversion raised
+        import cattrs
+
         return Unreadable(path, "; ".join(cattrs.transform_error(error)))
     # Records of schema 1 that were written again keep the key that they had.
     if record.engine is not None and record.key != record.case.key:
@@ -164,8 +166,14 @@ def _exactly(kinds: type | tuple[type, ...]) -> Any:
     return structure
 
 
-def _make_converter() -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=True, omit_if_default=True)
+@cache
+def _converter() -> Converter:
+    """Return what turns records into plain data and back. Importing and making it takes a tenth of a second."""
+    from cattrs import Converter
+    from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+    from cattrs.strategies import configure_tagged_union
+
+    converter = Converter(forbid_extra_keys=True, omit_if_default=True)
     for to, kinds in ((int, int), (float, (int, float)), (str, str), (bool, bool)):
         converter.register_structure_hook(to, _exactly(kinds))
     configure_tagged_union(
@@ -186,6 +194,3 @@ def _make_converter() -> cattrs.Converter:
         Record, make_dict_structure_fn(Record, converter, _cattrs_forbid_extra_keys=True)
     )
     return converter
-
-
-_CONVERTER = _make_converter()

@@ -128,8 +128,8 @@ def _of_folder(package: ModuleType, seen: set[int]) -> Iterator[Technique | Work
 
 
 def _installed(seen: set[int]) -> Iterator[Technique | Workload]:
-    for name in sorted({point.value for group in ENTRY_POINT_GROUPS for point in entry_points(group=group)}):
-        point = next(p for group in ENTRY_POINT_GROUPS for p in entry_points(group=group) if p.value == name)
+    points = {point.value: point for group in ENTRY_POINT_GROUPS for point in entry_points(group=group)}
+    for _, point in sorted(points.items()):
         origin = f"{point.value} of package {point.dist.name if point.dist else '?'}"
         module = _attempt(partial(importlib.import_module, point.module), origin)
         package = sys.modules[point.module.partition(".")[0]]
