@@ -95,7 +95,8 @@ def _files(start: Path, module: str) -> Iterator[Path]:
     """Go through the files that a dotted name stands for below a folder: packages on the way, and the module."""
     place = start
     for part in filter(None, module.split(".")):
-        place /= part
-        for path in (place.with_suffix(".py"), place / "__init__.py"):
-            if path.is_file():
-                yield path.resolve()
+        place = place / part
+        files = [path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()]
+        yield from (path.resolve() for path in files)
+        if not files and not place.is_dir():
+            return

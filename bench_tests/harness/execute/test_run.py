@@ -244,6 +244,21 @@ def test_a_record_of_several_workers_says_so():
     assert run(bench=replace(BENCH, workers=2)).machine.workers == 2
 
 
+def test_a_network_that_is_measured_starts_from_the_case_s_seed():
+    weights = []
+
+    def remembered(*arguments):
+        weights.append(network())
+        return weights[-1]
+
+    for seed in (0, 0, 1):
+        run("inference", workload=replace(SQUARES, network=remembered), seed=seed)
+        torch.rand(1)
+    first, again, other = (built[0].weight for built in weights)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
 def test_the_same_case_gives_the_same_numbers_again():
     assert run().result.curve[-1].validation == run().result.curve[-1].validation
     assert greenbench.__version__ == run().machine.greenbench

@@ -68,6 +68,7 @@ SHIFTS = {
     "too much scatter": ((0.2, -0.1, 0.0), "undecided"),
     "small but certain": ((0.0149, 0.015, 0.0151), "better"),
     "within the margin, though certain": ((0.0049, 0.005, 0.0051), "same"),
+    "none in the mean, with much scatter": ((0.05, -0.05, 0.0), "undecided"),
     "just not certain": ((0.01, 0.02, 0.03), "undecided"),
 }
 
@@ -151,6 +152,9 @@ def test_failed_records_are_left_out():
     records = trainings("baseline", BASE) + trainings("own", BASE[:2])
     assert verdicts(records + failed) == verdicts(records)
     assert verdicts(trainings("baseline", BASE) + failed) == []
+    measured = inferences("baseline", [1.0, 2.0, 3.0]) + inferences("own", [1.0, 2.0])
+    failed = [record_of("own", failure_result(stage="inference"), kind="inference", seed=2)]
+    assert verdicts(measured + failed) == verdicts(measured) != []
 
 
 def test_a_diverged_run_has_neither_score_nor_cost():
