@@ -97,10 +97,17 @@ def test_warm_up_lasts_for_its_time_and_stays_out_of_the_windows():
 
 
 def test_a_repeat_goes_on_until_its_energy_can_be_measured():
-    result, _ = run(replace(PLAN, min_seconds=0.05, repeats=1))
-    single = result.single
-    assert single.passes > PLAN.passes
-    assert single.passes * single.latency_high_ms > 25
+    class Timed(TenJoules):
+        def _close(self, label, opened, seconds):
+            lasted.append(seconds)
+            return super()._close(label, opened, seconds)
+
+    lasted = []
+    plan = replace(PLAN, min_seconds=0.05, repeats=1)
+    result = measure_inference(Watched(), plan, Timed([]), seed=0, device=CPU)
+    assert len(lasted) == 2
+    assert min(lasted) >= 0.05
+    assert result.single.passes > PLAN.passes
 
 
 def test_images_are_random_and_the_same_for_the_same_seed():

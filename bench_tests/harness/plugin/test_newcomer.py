@@ -1,11 +1,11 @@
 """What a person meets who runs the study for the first time, with pytest as they know it."""
 
 import json
-import os
 import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 
@@ -151,7 +151,7 @@ def test_what_can_be_known_is_refused_once_before_the_first_case(run_study, pyte
     pytester.makepyfile(
         no_rapl="import greenbench.energy.sources.rapl as r\nfrom pathlib import Path\nr.ROOT = Path('/none')"
     )
-    if os.path.exists("/sys/class/powercap/intel-rapl:0") and "rapl" in option:
+    if Path("/sys/class/powercap/intel-rapl:0").exists() and "rapl" in option:
         pytest.skip("this machine has RAPL")
     result = run_study("--green-scale=tiny", "-k", "digits", option, *workers)
     text = text_of(result)
