@@ -13,7 +13,7 @@ import pytest
 
 from greenbench.errors import UserError
 from greenbench.plugin.options import SESSION_ID, add_options, session_of, usage_errors
-from greenbench.plugin.summary import BAD_INPUT, CASE, RESUMED, Summary
+from greenbench.plugin.summary import BAD_INPUT, CASE, RESUMED, Summary, pairs_named
 from greenbench.spec.case import KINDS
 
 if TYPE_CHECKING:
@@ -81,12 +81,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Refuse, before the first case, an output folder or a meter that does not work."""
+    """Refuse, before the first case, an output folder, a meter or data that do not work."""
     config = session.config
-    cases = any(item.get_closest_marker("green_case") for item in session.items)
+    cases = [marker.kwargs for item in session.items if (marker := item.get_closest_marker("green_case"))]
     if cases and not config.option.collectonly and not hasattr(config, "workerinput"):
+        names = {(case["kind"], f"{case['technique']}-{case['workload']}") for case in cases}
         with usage_errors():
-            session_of(config).check()
+            session_of(config).check(pairs_named(session_of(config), names))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
     from greenbench.report import Report
+    from greenbench.study.plan import Pair
     from greenbench.study.session import Session
 
 BAD_INPUT = pytest.StashKey[bool]()
@@ -34,18 +36,20 @@ class Summary:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """Refuse, in a run with pytest-xdist, an output folder or a meter that does not work."""
+        """Refuse, in a run with pytest-xdist, an output folder, a meter or data that do not work."""
         if self._checked or not any("[" in name for name in ids):
             return
+        # The controller knows the tests by their names alone.
+        called = {name.rpartition("[")[2].removesuffix("]") for name in ids}
         try:
             session = session_of(self._config)
-            known = {f"[{pair[0].id}]" for kind in KINDS for pair in session.pairs(kind)}
+            pairs = pairs_named(session, {(kind, name) for kind in KINDS for name in called})
         except UserError:
             return  # the workers say so
-        if any(name.endswith(suffix) for suffix in known for name in ids):
+        if pairs:
             self._checked = True
             with usage_errors():
-                session.check()
+                session.check(pairs)
             reporter = self._config.pluginmanager.getplugin("terminalreporter")
             if reporter is not None and self._config.option.verbose >= 0:
                 reporter.write_line(_header(session))
@@ -101,6 +105,11 @@ class Summary:
             encoding = getattr(terminalreporter._tw._file, "encoding", None) or "utf-8"
             for line in lines:
                 terminalreporter.write_line(line.encode(encoding, "replace").decode(encoding))
+
+
+def pairs_named(session: Session, names: Collection[tuple[str, str]]) -> list[Pair]:
+    """Return the pairs of the matrix whose kind and id are among `names`."""
+    return [pair for kind in KINDS for pair in session.pairs(kind) if (kind, pair[0].id) in names]
 
 
 def _header(session: Session) -> str:

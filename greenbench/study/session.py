@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -111,8 +111,8 @@ class Session:
             return None
         return self.settings.catalog.workloads[pair[0].workload].missing(self.settings.bench.data_root)
 
-    def check(self) -> None:
-        """Refuse, before the first case, what can be known: an output folder or a meter that does not work.
+    def check(self, pairs: Iterable[Pair]) -> None:
+        """Refuse, before the first of some pairs, what can be known: output folder, meter or data that do not work.
 
         Raises
         ------
@@ -121,6 +121,25 @@ class Session:
         """
         self.folder.check()
         self.meter  # noqa: B018  # opens it, and an assert would not under python -O
+        for name in dict.fromkeys(pair[0].workload for pair in pairs if pair[0].kind == "training"):
+            self._check_data(self.settings.catalog.workloads[name])
+
+    def _check_data(self, workload: Workload) -> None:
+        """Read a workload's data once, where they have to be read from the user's folder."""
+        root = self.settings.bench.data_root
+        if workload.folder is None or workload.missing(root) is not None:
+            return
+        import torch
+
+        try:
+            workload.data(root, torch.device("cpu"))
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(
+                f"the data of {workload.name} below {root} cannot be read: {type(error).__name__}: {error}",
+                workload.how_to_get,
+            ) from error
 
     def records(self, pair: Pair) -> list[Record]:
         """Return the records of a pair; run what is not there yet."""

@@ -144,16 +144,18 @@ def test_a_record_that_was_edited_is_named_and_out_of_the_tables(run_study, pyte
     [
         ("--green-meter=rapl", ["rapl", "cannot measure on this machine"]),
         ("--green-out=occupied/deeper", ["occupied", "is a file"]),
+        ("--green-data=data", ["cifar100", "train.bin", "download it again"]),
     ],
 )
 def test_what_can_be_known_is_refused_once_before_the_first_case(run_study, pytester, workers, option, words):
     (pytester.path / "occupied").write_text("a file")
-    pytester.makepyfile(
-        no_rapl="import greenbench.energy.sources.rapl as r\nfrom pathlib import Path\nr.ROOT = Path('/none')"
-    )
     if Path("/sys/class/powercap/intel-rapl:0").exists() and "rapl" in option:
         pytest.skip("this machine has RAPL")
-    result = run_study("--green-scale=tiny", "-k", "digits", option, *workers)
+    damaged = pytester.mkdir("data") / "cifar-100-binary"
+    damaged.mkdir()
+    (damaged / "train.bin").write_bytes(b"not CIFAR")
+    scale = "short" if "data" in option else "tiny"
+    result = run_study(f"--green-scale={scale}", "-k", "digits or cifar100", option, *workers)
     text = text_of(result)
     assert result.ret == pytest.ExitCode.USAGE_ERROR, text
     assert "Traceback" not in text

@@ -243,21 +243,59 @@ def test_missing_data_are_named_for_training_alone(study, tmp_path):
 
 
 def test_what_cannot_work_is_refused_before_the_first_case(study, tmp_path):
-    study().check()
+    study().check([])
     assert not (tmp_path / "out").exists()
     with pytest.raises(UserError, match="'nonsense' is unknown"):
-        study(meter="nonsense").check()
+        study(meter="nonsense").check([])
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="is a file"):
-        study(out=tmp_path / "file").check()
+        study(out=tmp_path / "file").check([])
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError("damaged"), "the data of squares below .* cannot be read: OSError: damaged; Draw some."),
+        (UserError("the archive is damaged", "unpack it again"), "^the archive is damaged; unpack it again$"),
+    ],
+)
+def test_data_that_cannot_be_read_are_refused_before_the_first_case(study, tmp_path, error, words):
+    (tmp_path / "squares").mkdir()
+    reads = []
+
+    def damaged(root, device):
+        reads.append(root)
+        raise error
+
+    needy = replace(SQUARES, folder="squares", how_to_get="Draw some.", data=damaged)
+    session = study(replace(CATALOG, workloads={"squares": needy}), data_root=tmp_path)
+    session.check(session.pairs("inference"))
+    assert reads == [], "inference needs no data"
+    with pytest.raises(UserError, match=words):
+        session.check(session.pairs("training"))
+    assert reads == [tmp_path]
+
+
+def test_data_are_read_once_to_check_them_and_only_where_they_are_the_user_s(study, tmp_path):
+    reads = []
+
+    def reading(root, device):
+        reads.append(root)
+
+    for folder in (None, "missing", "squares"):
+        (tmp_path / "squares").mkdir(exist_ok=True)
+        workload = replace(SQUARES, folder=folder, data=reading)
+        session = study(replace(CATALOG, workloads={"squares": workload}), data_root=tmp_path)
+        session.check(session.pairs("training"))
+    assert reads == [tmp_path], "once, for all techniques"
 
 
 def test_it_is_refused_where_python_leaves_assertions_out(study):
-    names = {}
+    names = dict(vars(session_module))
     source = textwrap.dedent(inspect.getsource(Session.check))
     exec(compile(source, "check", "exec", optimize=1), names)
     with pytest.raises(UserError, match="'nonsense' is unknown"):
-        names["check"](study(meter="nonsense"))
+        names["check"](study(meter="nonsense"), [])
 
 
 def test_the_meter_is_named(study):
