@@ -77,7 +77,7 @@ def on_records(found: ComparableSet, titles: Mapping[str, str]) -> Iterator[str]
         result = record.result
         if isinstance(result, Training) and result.status == "diverged":
             step = result.diverged_at_step
-            yield f"{_run(record, titles)} diverged: the loss of step {step} was not finite."
+            yield f"{_run(record, titles)} diverged at step {step}: the loss or the network's outputs were not finite."
     if better := list(_better_epochs(found.records, titles)):
         yield f"Better in an earlier epoch by more than a point: {'; '.join(better)}."
     for text in dict.fromkeys(record.disturbed for record in found.records if record.disturbed):

@@ -171,7 +171,7 @@ class Session:
     def _techniques(self) -> list[Technique]:
         catalog = self.settings.catalog
         given = [name for name in catalog.techniques if name in catalog.given]
-        of_files = [catalog.baseline.name, *given] if given else list(catalog.techniques)
+        of_files = [catalog.baseline.name, *given] if catalog.given else list(catalog.techniques)
         return [catalog.technique(name) for name in self.settings.selected or of_files]
 
     def _workloads(self) -> list[Workload]:

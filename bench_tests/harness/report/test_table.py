@@ -87,7 +87,7 @@ def test_where_all_diverged_the_table_still_stands(tables_of):
     (table,) = tables_of(record_of(result=diverged_result()), record_of("mixup", diverged_result(step=3)))
     assert table.columns == ("Result",)
     assert texts(table, "Mixup") == ["–"]
-    assert any("step 3 was not finite" in note for note in table.footnotes)
+    assert any("diverged at step 3" in note for note in table.footnotes)
     assert any("no run gave a value" in note for note in table.footnotes)
 
 
