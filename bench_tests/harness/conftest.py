@@ -32,16 +32,21 @@ def with_tiny(files=()):
 catalog.discover = with_tiny
 """
 
+QUICK = ("-p", "no:hypothesispytest")
+"""Hypothesis's plugin takes more than a second to import, in every process."""
+
 CASES = Path(__file__).parents[1] / "study"
 
 
 @pytest.fixture
-def clean_environment(monkeypatch):
+def clean_environment(monkeypatch, tmp_path):
     """Let processes of the tests see none of this run's settings."""
     for name in ("GREENBENCH_DATA", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
         monkeypatch.delenv(name, raising=False)
     # Networks are tiny here: threads would wait for each other, and on busy cores for long.
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # Studies of tests that run side by side are no neighbors of each other.
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
 
 
 @pytest.fixture
@@ -56,7 +61,7 @@ def run_study(pytester, monkeypatch, clean_environment):
 
     def run(*arguments):
         return pytester.runpytest_subprocess(
-            "-p", "tiny_scale", "--green-out=out", "--green-meter=none", *arguments
+            "-p", "tiny_scale", *QUICK, "--green-out=out", "--green-meter=none", *arguments
         )
 
     return run

@@ -6,7 +6,7 @@ Two records may be compared if they differ in technique, seed and result alone. 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,9 @@ from greenbench.spec.source import digest_of_folders
 
 ENGINE = ("execute", "networks", "nn", "data")
 """The folders whose code decides what a case computes."""
+
+UNDISTURBED = "undisturbed"
+"""The condition that nobody else measured on the machine; times and energies depend on it alone."""
 
 FREE = ("technique", "technique_digest", "seed")
 """The fields of a case in which compared records may differ."""
@@ -52,7 +55,7 @@ def conditions(record: Record) -> dict[str, Any]:
         "engine": record.engine,
         "data.version": record.workload.version,
         "data.weights": record.workload.weights,
-        "undisturbed": record.disturbed is None,
+        UNDISTURBED: record.disturbed is None,
     }
 
 
@@ -88,17 +91,25 @@ def still_valid(record: Record, case: Case, machine: Machine, meter: str) -> boo
     return not record.failed and record.case == case and all(known[key] == planned[key] for key in planned)
 
 
-def require_comparable(records: Sequence[Record]) -> None:
+def require_comparable(records: Sequence[Record], *, timed: bool = True) -> None:
     """Refuse to compare records under unlike conditions.
+
+    Parameters
+    ----------
+    records
+        What is to be compared.
+    timed
+        Whether times or energies are: another run beside them does not matter to scores and counts.
 
     Raises
     ------
     UserError
         Naming the first condition that differs, and both values.
     """
+    left_out = () if timed else (UNDISTURBED,)
     first = conditions(records[0])
     for record in records[1:]:
-        difference = _first_difference(first, conditions(record))
+        difference = _first_difference(first, conditions(record), left_out)
         if difference is not None:
             name, ours, theirs = difference
             raise UserError(
@@ -108,8 +119,10 @@ def require_comparable(records: Sequence[Record]) -> None:
             )
 
 
-def _first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+def _first_difference(
+    one: Mapping[str, Any], other: Mapping[str, Any], left_out: Collection[str]
+) -> tuple[str, Any, Any] | None:
     for name in (*one, *(name for name in other if name not in one)):
-        if one.get(name) != other.get(name):
+        if name not in left_out and one.get(name) != other.get(name):
             return name, one.get(name), other.get(name)
     return None

@@ -75,6 +75,16 @@ class Quantity:
     note: str = ""
     headline: bool = False
 
+    @property
+    def is_score(self) -> bool:
+        """Whether it is the workload's metric, and not a cost."""
+        return self.name in ("score", "train_score")
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether another program on the machine changes it."""
+        return not self.exact and not self.is_score
+
     def of(self, metric: Metric) -> Quantity:
         """Return the quantity with the metric's title, unit and direction, where it stands for the metric."""
         if "{metric}" not in self.title:

@@ -116,13 +116,14 @@ def misses(
     reference = [record for record in baseline if not record.failed]
     if not sound or not reference:
         return found
-    require_comparable([*sound, *reference])
+    require_comparable([*sound, *reference], timed=False)
+    disturbed_alike = len({record.disturbed is None for record in (*sound, *reference)}) == 1
     case = sound[0].case
     for quantity in QUANTITIES.values():
         tolerance = _tolerance(case.scale, quantity.name, case.technique, case.workload, tolerances)
         ours, theirs = quantity.by_seed(sound), quantity.by_seed(reference)
         shared = sorted(ours.keys() & theirs.keys())
-        if tolerance is None or not shared:
+        if tolerance is None or not shared or (quantity.is_timed and not disturbed_alike):
             continue
         mean, base = (estimate([values[seed] for seed in shared]).mean for values in (ours, theirs))
         metric = sound[0].workload.metric

@@ -116,15 +116,11 @@ def _compare(quantity: Quantity, records: Sequence[Record], baseline: Sequence[R
     ours, theirs = quantity.by_seed(records), quantity.by_seed(baseline)
     if len(ours) < len(records):
         return None  # a run that diverged, or was not measured, must not leave the verdict to the others
-    if _is_cost(quantity):
+    if not quantity.is_score:
         if min((*ours.values(), *theirs.values()), default=0.0) <= 0:
             return None
         ours, theirs = ({s: math.log(v) for s, v in values.items()} for values in (ours, theirs))
     return paired_difference(ours, theirs)
-
-
-def _is_cost(quantity: Quantity) -> bool:
-    return quantity.name not in ("score", "train_score")
 
 
 def _word(quantity: Quantity, found: Estimate) -> tuple[Word, str]:
@@ -133,7 +129,7 @@ def _word(quantity: Quantity, found: Estimate) -> tuple[Word, str]:
         return ("same" if gain == 0 else "better" if gain > 0 else "worse"), ""
     if found.half_width is None:
         return "undecided", "one run"
-    margin = math.log1p(COST_MARGIN) if _is_cost(quantity) else SCORE_MARGIN
+    margin = SCORE_MARGIN if quantity.is_score else math.log1p(COST_MARGIN)
     if abs(found.mean) + found.half_width <= margin:
         return "same", ""
     if gain > found.half_width:

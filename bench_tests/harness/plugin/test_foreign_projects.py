@@ -78,7 +78,7 @@ def test_every_name_that_the_plugin_claims_carries_its_prefix(foreign):
     assert len(names) == 3
     assert all(name.startswith("green_") for name in names)
     assert "Cases of one technique trained on one workload" in text
-    assert "The study under way" in text
+    assert "Run and judge cases" in text
 
 
 def test_it_can_be_switched_off(foreign, pytester):

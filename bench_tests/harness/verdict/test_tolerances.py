@@ -250,3 +250,13 @@ def test_floors_have_a_source():
     for workload in CATALOG.workloads.values():
         for setting in workload.settings.values():
             assert (setting.floor is None) == (not setting.floor_source)
+
+
+def test_a_run_beside_another_is_compared_in_what_that_does_not_change():
+    disturbed = {"disturbed": "another run measured on this machine"}
+    slow = Tolerance("smoke", "train_time_s", "test", allowed_ratio=2.0)
+    baseline = [record_of(result=training_result(0.9))]
+    ours = [record_of("mixup", training_result(0.5, seconds=9.0), **disturbed)]
+    assert [miss.quantity for miss in misses(ours, baseline, [DROP, slow])] == ["score"]
+    both = [record_of(result=training_result(0.9), **disturbed)]
+    assert [miss.quantity for miss in misses(ours, both, [DROP, slow])] == ["score", "train_time_s"]
