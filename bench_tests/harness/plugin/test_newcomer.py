@@ -88,6 +88,7 @@ def test_the_same_name_or_file_twice_runs_once(run_study, own_file):
     )
 
 
+@pytest.mark.slow
 def test_two_versions_of_a_technique_are_never_one_row(run_study, own_file, pytester):
     arguments = (*TINY, "--green-file=own.py")
     assert run_study(*arguments, "--green-seeds=2").ret == 0
@@ -104,6 +105,7 @@ def test_two_versions_of_a_technique_are_never_one_row(run_study, own_file, pyte
     assert re.search(r"Own was changed since: 2 records of an older version of its file are left out", report)
 
 
+@pytest.mark.slow
 def test_an_edited_helper_makes_its_results_stale(run_study, own_file, pytester):
     arguments = (*TINY, "--green-file=own.py", "--green-resume")
     assert "0 finished cases" in text_of(run_study(*arguments))
@@ -112,6 +114,7 @@ def test_an_edited_helper_makes_its_results_stale(run_study, own_file, pytester)
     assert "1 finished cases" in text_of(run_study(*arguments))
 
 
+@pytest.mark.slow
 def test_code_of_the_engine_that_changed_makes_all_results_stale(run_study, pytester):
     pytester.makepyfile(
         other_engine="""
@@ -125,6 +128,7 @@ def test_code_of_the_engine_that_changed_makes_all_results_stale(run_study, pyte
     assert "0 finished cases" in text_of(run_study("-p", "other_engine", *arguments))
 
 
+@pytest.mark.slow
 def test_a_record_that_was_edited_is_named_and_out_of_the_tables(run_study, pytester):
     assert run_study(*TINY, "--green-technique=lookahead").ret == 0
     (file,) = (pytester.path / "out").glob("training-lookahead-*.json")
@@ -166,6 +170,7 @@ def test_what_can_be_known_is_refused_once_before_the_first_case(run_study, pyte
     assert len(text) < 4000
 
 
+@pytest.mark.slow
 def test_the_report_lands_below_the_current_folder(pytester, tmp_path, run_study):
     elsewhere = tmp_path / "their_project"
     elsewhere.mkdir()
@@ -200,6 +205,7 @@ def test_warnings_of_other_peoples_code_are_shown_and_not_fatal(run_study, pytes
     assert "UserWarning: theirs" in text_of(result)
 
 
+@pytest.mark.slow
 def test_two_runs_on_one_machine_are_marked_as_disturbed(run_study, pytester):
     script = (
         "import sys, tempfile; from greenbench.energy.neighbors import Neighbors\n"
@@ -233,18 +239,21 @@ def test_a_cases_parameter_is_its_name_in_every_run(run_study):
     assert " at 0x" not in text_of(result)
 
 
+@pytest.mark.slow
 def test_workers_count_a_kept_case_once(run_study):
     arguments = ("-n2", *TINY, "--green-technique=baseline", "--green-technique=lookahead", "--green-resume")
     assert run_study(*arguments).ret == 0
     assert "2 finished cases of an earlier run were kept" in text_of(run_study(*arguments))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), ("-n2",)])
 def test_a_header_line_says_scale_meter_and_gpu(run_study, workers):
     text = text_of(run_study("--green-scale=tiny", "-k", "baseline-digits", "-m", "inference", *workers))
     assert re.search(r"greenbench: scale tiny, meter none, GPU \S+.*, records in \S+out", text)
 
 
+@pytest.mark.slow
 def test_a_terminal_of_ascii_shows_the_tables_line_by_line(run_study, monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     result = run_study(*TINY, "--green-technique=ge_theta")
@@ -254,6 +263,7 @@ def test_a_terminal_of_ascii_shows_the_tables_line_by_line(run_study, monkeypatc
     assert "GE-?" in text
 
 
+@pytest.mark.slow
 def test_a_case_that_fails_is_a_sentence_a_record_and_a_row(run_study, pytester):
     pytester.makefile(".py", own=OWN, helper="def loss(logits, targets):\n    return 1 / 0\n")
     result = run_study(*TINY, "--green-file=own.py")

@@ -185,6 +185,7 @@ def test_a_technique_of_ones_own_stands_in_the_tables(run_study, pytester):
     assert len(list((pytester.path / "out").glob("training-baseline-digits-*.json"))) == 1
 
 
+@pytest.mark.slow
 def test_composed_techniques_run(run_study, pytester):
     result = run_study(
         "--green-scale=tiny", "--green-technique=mixup+lookahead", "-k", "digits", "-m", "training"
@@ -193,6 +194,7 @@ def test_composed_techniques_run(run_study, pytester):
     assert "Mixup + LookAhead" in (pytester.path / "out" / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_resume_keeps_finished_cases_and_names_broken_files(run_study, pytester):
     arguments = ("--green-scale=tiny", "-k", "baseline or blurpool", "-m", "inference")
     assert run_study(*arguments).ret == 0
@@ -214,6 +216,7 @@ def test_resume_keeps_finished_cases_and_names_broken_files(run_study, pytester)
         assert file.read_bytes() == before[file.name]
 
 
+@pytest.mark.slow
 def test_kill_9_in_the_middle_loses_no_finished_case(run_study, pytester):
     arguments = [
         "--green-scale=tiny",
@@ -244,6 +247,7 @@ def test_kill_9_in_the_middle_loses_no_finished_case(run_study, pytester):
     assert all(title in report for title in ("Baseline", "Mixup", "LookAhead"))
 
 
+@pytest.mark.slow
 def test_workers_share_one_baseline_and_one_report(run_study, pytester):
     result = run_study(
         "-n2", "--green-scale=tiny", "-k", "digits and (mixup or lookahead or baseline)", "-m", "training"
@@ -269,6 +273,7 @@ session.load_tolerances = lambda: [row]
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("python", [[], ["-O"]])
 def test_a_miss_fails_with_both_values_the_tolerance_and_the_records_path(run_study, pytester, python):
     pytester.makefile(".py", own=STILL)
@@ -286,6 +291,7 @@ def test_a_miss_fails_with_both_values_the_tolerance_and_the_records_path(run_st
     assert "def test_training" not in text, "a miss is a sentence, not source code"
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_metrics(run_study, pytester):
     def metrics():
         assert run_study("--green-scale=tiny", "-k", "baseline", "-m", "training").ret == 0
