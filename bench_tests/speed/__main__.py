@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
-import tabulate
+from tabulate import tabulate
 
 import bench_tests.speed
 from bench_tests.speed import meters
@@ -24,7 +24,6 @@ from bench_tests.speed.contest import compare
 
 Rows = list[dict[str, object]]
 COLUMNS = 100
-tabulate.MIN_PADDING = 0  # beside a column's name
 
 
 def measurements(out: Path | None = None) -> Iterator[tuple[str, Callable[[], Rows]]]:
@@ -78,7 +77,7 @@ def tables(rows: Rows) -> Iterator[str]:
         widths = [max(len(line[column]) for line in [names, *lines]) for column in range(len(names))]
         while sum(widths) + 2 * (len(widths) - 1) > COLUMNS:
             widths[widths.index(max(widths))] -= 1
-        yield tabulate.tabulate(lines, headers=names, maxcolwidths=widths, disable_numparse=True)
+        yield tabulate(lines, headers=names, maxcolwidths=widths, disable_numparse=True)
 
 
 def _text(cell: object) -> str:
