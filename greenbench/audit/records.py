@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ from greenbench.audit.boards import Board, known_boards
 from greenbench.audit.entries import Entry, Number, training_macs
 from greenbench.energy.carbon import carbon_intensity, co2_kg_per_week
 from greenbench.energy.reading import Reading, Status
-from greenbench.records.conditions import conditions
+from greenbench.records.conditions import conditions, key_of
 from greenbench.records.record import Record
 from greenbench.records.results import Inference, Training
 from greenbench.spec.technique import BASELINE
@@ -22,11 +21,24 @@ OF_THE_WORKLOAD = ("kind", "workload", "setting.", "data.")
 """What the names of those conditions begin with that are a workload's own."""
 
 
-def entries_of(record: Record, records: Sequence[Record]) -> Iterator[Entry]:
+Networks = Mapping[tuple[str, str], Inference]
+"""What was counted of networks, by technique and what decides the baseline's network."""
+
+
+def measured_networks(records: Iterable[Record]) -> Networks:
+    """Return the first inference of each network."""
+    found: dict[tuple[str, str], Inference] = {}
+    for record in records:
+        if isinstance(record.result, Inference):
+            found.setdefault((record.case.technique, _network(record)), record.result)
+    return found
+
+
+def entries_of(record: Record, networks: Networks) -> Iterator[Entry]:
     """Return a record as entries: one for training, one for each batch size of inference.
 
-    `records` are those among which the operations of the record's network are looked up. A failure gives no entry, and
-    nor does a run that diverged: what it cost is the cost of a part.
+    The operations of the record's network are looked up in `networks`. A failure gives no entry, and nor does a run
+    that diverged: what it cost is the cost of a part.
     """
     agreed = conditions(record)
     entry = Entry(
@@ -35,20 +47,20 @@ def entries_of(record: Record, records: Sequence[Record]) -> Iterator[Entry]:
         num_classes=record.workload.num_classes,
         input=record.workload.image_size,
         is_baseline=record.case.technique == BASELINE,
-        group=_text(agreed),
-        wider_group=_text(_beside_workload(agreed)),
+        group=key_of(agreed),
+        wider_group=key_of(_beside_workload(agreed)),
         work_share=record.technique.work_share,
         metric=record.workload.metric,
         best_known=record.workload.best_known,
     )
     result = record.result
     if isinstance(result, Training) and result.status == "finished":
-        yield _training_entry(entry, record, result, records)
+        yield _training_entry(entry, record, result, networks)
     if isinstance(result, Inference):
         yield from _inference_entries(entry, record, result)
 
 
-def _training_entry(entry: Entry, record: Record, training: Training, records: Sequence[Record]) -> Entry:
+def _training_entry(entry: Entry, record: Record, training: Training, networks: Networks) -> Entry:
     where = f"{record.file_name}: training"
     score = (training.validation or {}).get(record.workload.metric.name)
     return replace(
@@ -57,7 +69,7 @@ def _training_entry(entry: Entry, record: Record, training: Training, records: S
         train_energy_j=_energy(training.energy, where),
         train_seconds=_seconds(training.energy, where),
         score=None if score is None else Number(f"{where}.validation", score, percent(score)),
-        train_macs=_training_macs(record, training, records),
+        train_macs=_training_macs(record, training, networks),
     )
 
 
@@ -110,10 +122,10 @@ def _seconds(reading: Reading, where: str) -> Number | None:
     return Number(f"{where}.seconds", reading.seconds, si(reading.seconds, "s"))
 
 
-def _training_macs(record: Record, training: Training, records: Sequence[Record]) -> float | None:
+def _training_macs(record: Record, training: Training, networks: Networks) -> float | None:
     """Return the multiply-adds of a training, where the records hold its network's count."""
     images = record.workload.train_images
-    measured = _same_network(record, records)
+    measured = _same_network(record, networks)
     if images is None or measured is None:
         return None
     # Smaller images in some epochs cost less, in proportion to their area.
@@ -122,33 +134,21 @@ def _training_macs(record: Record, training: Training, records: Sequence[Record]
     return training_macs(measured.full_macs, images, epochs)
 
 
-def _same_network(record: Record, records: Sequence[Record]) -> Inference | None:
+def _same_network(record: Record, networks: Networks) -> Inference | None:
     """Return the inference of the network that a record trained: the technique's, or the baseline's left alone."""
     network = _network(record)
-    techniques = [record.case.technique]
-    if "network" not in record.technique.changed_fields:
-        techniques.append(BASELINE)
-    for technique in techniques:
-        for other in records:
-            if (
-                isinstance(other.result, Inference)
-                and other.case.technique == technique
-                and _network(other) == network
-            ):
-                return other.result
-    return None
+    own = networks.get((record.case.technique, network))
+    if own is not None or "network" in record.technique.changed_fields:
+        return own
+    return networks.get((BASELINE, network))
 
 
-def _network(record: Record) -> dict[str, Any]:
+def _network(record: Record) -> str:
     """Return what decides a baseline's network, and the conditions that are not the workload's."""
     agreed = conditions(record)
     own = {name: agreed.get(name) for name in ("workload", "workload_digest", "setting.network")}
-    return own | _beside_workload(agreed)
+    return key_of(own | _beside_workload(agreed))
 
 
 def _beside_workload(agreed: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in agreed.items() if not name.startswith(OF_THE_WORKLOAD)}
-
-
-def _text(agreed: Mapping[str, Any]) -> str:
-    return json.dumps(agreed, sort_keys=True)

@@ -85,6 +85,13 @@ class MaskFiles:
         return as_image(image), torch.from_numpy(mask)
 
 
+def class_table(ids: Sequence[int], ignore_index: int) -> np.ndarray:
+    """Return the table from a mask's stored values to classes: `ids` are numbered in their order, others ignored."""
+    classes = np.full(256, ignore_index, np.uint8)
+    classes[list(ids)] = np.arange(len(ids))
+    return classes
+
+
 def decode(file: Path, mode: str) -> np.ndarray:
     """Decode an image file: (H, W, 3) for mode RGB, the stored values (H, W) for mode L.
 

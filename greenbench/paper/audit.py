@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from greenbench.audit.records import entries_of
+from greenbench.audit.records import entries_of, measured_networks
 from greenbench.audit.rules import Checked, audit_entries
 from greenbench.paper.cells import Cell, published_cells
 from greenbench.paper.claims import CLAIMS, RULE, text_against_tables
@@ -26,6 +26,7 @@ def audit_tables(cells: Iterable[Cell] | None = None) -> tuple[Checked, ...]:
 
 def audit_records(records: Sequence[Record]) -> tuple[Checked, ...]:
     """Apply every rule to the records; each outcome says how many rows it could judge."""
+    networks = measured_networks(records)
     return audit_entries(
-        with_published_counts(entry, record) for record in records for entry in entries_of(record, records)
+        with_published_counts(entry, record) for record in records for entry in entries_of(record, networks)
     )

@@ -147,8 +147,8 @@ def _parameter(session: Session, pair: Pair) -> ParameterSet:
 
 
 def _pair(kind: Kind, request: pytest.FixtureRequest) -> Pair:
-    pairs = session_of(request.config).pairs(kind)
-    return next(pair for pair in pairs if pair[0].id == request.param)
+    (pair,) = pairs_named(session_of(request.config), {(kind, request.param)})
+    return pair
 
 
 def _properties(records: list[Record]) -> list[tuple[str, str]]:

@@ -59,12 +59,22 @@ def conditions(record: Record) -> dict[str, Any]:
     }
 
 
+def key_of(agreed: Mapping[str, Any]) -> str:
+    """Return conditions as a text: equal ones give equal texts."""
+    return json.dumps(agreed, sort_keys=True)
+
+
 def same_conditions(records: Sequence[Record]) -> list[list[Record]]:
     """Split records into lists within which all may be compared, in the order of their first members."""
     found: dict[str, list[Record]] = {}
     for record in records:
-        found.setdefault(json.dumps(conditions(record), sort_keys=True), []).append(record)
+        found.setdefault(key_of(conditions(record)), []).append(record)
     return list(found.values())
+
+
+def newest_first(records: Sequence[Record]) -> list[Record]:
+    """Sort records by their start; names of files decide between equals."""
+    return sorted(records, key=lambda record: (record.started_at, record.file_name), reverse=True)
 
 
 def newest(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
@@ -75,7 +85,7 @@ def newest(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     digests: dict[str, str] = {}
     counting: dict[tuple[str, int], Record] = {}
     older = []
-    for record in sorted(records, key=lambda record: (record.started_at, record.file_name), reverse=True):
+    for record in newest_first(records):
         case = record.case
         if digests.setdefault(case.technique, case.technique_digest) == case.technique_digest:
             counting.setdefault((case.technique, case.seed), record)

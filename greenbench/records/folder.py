@@ -106,7 +106,8 @@ class RecordFolder:
         return records, unreadable
 
 
-DERIVED = ("verdicts.json",)
+VERDICTS = "verdicts.json"
+DERIVED = (VERDICTS,)
 """JSON files in a record folder that are made from the records."""
 
 _ANOTHER = "choose another folder with --green-out"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from greenbench.records.conditions import newest_first
 from greenbench.records.record import Record
 from greenbench.report.escape import card, in_html, markdown
-from greenbench.report.sections import DIGEST_LENGTH, Section, newest_first, row_order, say
+from greenbench.report.sections import DIGEST_LENGTH, Section, row_order, say
 
 _Identity = tuple[str, str]
 """A name, and the digest of its file."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
-from greenbench.records.conditions import conditions, newest, same_conditions
+from greenbench.records.conditions import conditions, newest, newest_first, same_conditions
 from greenbench.records.machine import Machine
 from greenbench.records.record import Record
 from greenbench.spec.case import KINDS
@@ -104,11 +104,6 @@ def distinct(titles: Mapping[str, str]) -> dict[str, str]:
     """Return titles by name, with the name behind those that several have."""
     seen = list(titles.values())
     return {name: f"{title} ({name})" if seen.count(title) > 1 else title for name, title in titles.items()}
-
-
-def newest_first(records: Sequence[Record]) -> list[Record]:
-    """Sort records by their start; names of files decide between equals."""
-    return sorted(records, key=lambda record: (record.started_at, record.file_name), reverse=True)
 
 
 def _place(record: Record) -> tuple[str, str, int]:

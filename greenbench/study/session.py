@@ -78,6 +78,7 @@ class Session:
         """Keys of the cases that were taken from an earlier run."""
         self._neighbors: Neighbors | None = None
         self._pairs: dict[Kind, list[Pair]] = {}
+        self._known: dict[str, Record] = {}
 
     @property
     def folder(self) -> RecordFolder:
@@ -143,7 +144,10 @@ class Session:
 
     def records(self, pair: Pair) -> list[Record]:
         """Return the records of a pair; run what is not there yet."""
-        return [self._record(case) for case in pair]
+        for case in pair:
+            if case.key not in self._known:
+                self._known[case.key] = self._record(case)
+        return [self._known[case.key] for case in pair]
 
     def misses(self, pair: Pair) -> list[Miss]:
         """Run a pair, and its baseline where needed, and return what is outside its tolerance."""

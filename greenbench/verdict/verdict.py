@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from greenbench.records.conditions import newest, same_conditions
+from greenbench.records.folder import VERDICTS
 from greenbench.records.record import Record
 from greenbench.spec.technique import BASELINE
 from greenbench.verdict.quantities import QUANTITIES, Quantity
@@ -27,8 +28,6 @@ SCORE_MARGIN = 0.01
 
 COST_MARGIN = 0.05
 """Nor do costs that differ by less than 5 %."""
-
-FILE = "verdicts.json"
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def judge(records: Sequence[Record], baseline: Sequence[Record]) -> Iterator[Ver
 
 def write_verdicts(found: Sequence[Verdict], folder: Path) -> Path:
     """Write verdicts beside the records they are made from."""
-    path = folder / FILE
+    path = folder / VERDICTS
     path.write_text(json.dumps([asdict(verdict) for verdict in found], indent=1) + "\n", encoding="utf-8")
     return path
 

@@ -34,16 +34,13 @@ CLASSES = 11
 
 
 def _data(root: Path | None, device: torch.device) -> MaskData:
-    import numpy as np
-
-    from greenbench.data.images import MaskFiles, pair_files
+    from greenbench.data.images import MaskFiles, class_table, pair_files
     from greenbench.data.masks import MaskData
     from greenbench.data.normalization import Normalization
     from greenbench.data.views import View
 
     folder = (root or Path()) / FOLDER
-    class_of_id = np.full(256, IGNORE_INDEX, np.uint8)
-    class_of_id[:CLASSES] = np.arange(CLASSES)
+    class_of_id = class_table(range(CLASSES), IGNORE_INDEX)
 
     def read(split: str) -> MaskFiles:
         masks = folder / f"{split}annot"

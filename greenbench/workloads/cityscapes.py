@@ -31,16 +31,13 @@ TRAIN_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 3
 
 
 def _data(root: Path | None, device: torch.device) -> MaskData:
-    import numpy as np
-
-    from greenbench.data.images import MaskFiles, pair_files
+    from greenbench.data.images import MaskFiles, class_table, pair_files
     from greenbench.data.masks import MaskData
     from greenbench.data.normalization import Normalization
     from greenbench.data.views import View
 
     folder = (root or Path()) / FOLDER
-    class_of_id = np.full(256, IGNORE_INDEX, np.uint8)
-    class_of_id[list(TRAIN_IDS)] = np.arange(len(TRAIN_IDS))
+    class_of_id = class_table(TRAIN_IDS, IGNORE_INDEX)
 
     def read(split: str) -> MaskFiles:
         masks = folder / "gtFine" / split

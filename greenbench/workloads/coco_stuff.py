@@ -27,20 +27,18 @@ IGNORE_INDEX = 255
 FOLDER = "coco_stuff164k"
 CROP = (640, 640)
 UNUSED_IDS = (11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90)
-CLASSES = 182 - len(UNUSED_IDS)
+USED_IDS = tuple(raw for raw in range(182) if raw not in UNUSED_IDS)
+CLASSES = len(USED_IDS)
 
 
 def _data(root: Path | None, device: torch.device) -> MaskData:
-    import numpy as np
-
-    from greenbench.data.images import MaskFiles, pair_files
+    from greenbench.data.images import MaskFiles, class_table, pair_files
     from greenbench.data.masks import MaskData
     from greenbench.data.normalization import Normalization
     from greenbench.data.views import View
 
     folder = (root or Path()) / FOLDER
-    class_of_id = np.full(256, IGNORE_INDEX, np.uint8)
-    class_of_id[[raw for raw in range(182) if raw not in UNUSED_IDS]] = np.arange(CLASSES)
+    class_of_id = class_table(USED_IDS, IGNORE_INDEX)
 
     def read(split: str) -> MaskFiles:
         masks = folder / "annotations" / split

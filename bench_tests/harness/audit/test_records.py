@@ -14,11 +14,16 @@ from bench_tests.harness.audit.gpu_records import (
     training_record,
 )
 from bench_tests.harness.made_records import MACHINE, diverged_result, failure_result, record_of
+from greenbench.audit import records as module
 from greenbench.audit.boards import known_boards
-from greenbench.audit.records import entries_of
+from greenbench.audit.records import measured_networks
 from greenbench.audit.rules import audit_entries
 from greenbench.energy import Status
 from greenbench.energy.device import EdgeState
+
+
+def entries_of(record, records):
+    return module.entries_of(record, measured_networks(records))
 
 
 def entries(records):
