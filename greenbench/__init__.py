@@ -14,13 +14,20 @@ Write a technique as one function in a file of your own::
 
 
     @greenbench.technique("Loss Function", "Szegedy et al. 2015, arXiv:1512.00567", tasks=("classification",))
-    def label_smoothing(recipe):
+    def smoothed_labels(recipe):
         '''Label smoothing: targets leave a tenth to all classes.'''
         return replace(recipe, loss=lambda: torch.nn.CrossEntropyLoss(label_smoothing=0.1))
 
-and run it beside the baseline with ``pytest bench_tests/study --green-file label_smoothing.py``, or, where greenbench is
-installed without its checkout, ``pytest --pyargs greenbench.cases --green-file label_smoothing.py``. Records and
-report.md are then in ``reports/local``::
+and run it beside the baseline with ``pytest bench_tests/study --green-file smoothed_labels.py``, or, where greenbench is
+installed without its checkout, ``pytest --pyargs greenbench.cases --green-file smoothed_labels.py``. Data and network of
+your own are a function, too (`greenbench.workload`)::
+
+    @greenbench.workload(metric="accuracy", epochs=10, batch_size=64)
+    def flowers(root):
+        train, validation = greenbench.image_folders(root / "flowers", size=64)
+        return train, validation, lambda: torchvision.models.resnet18(num_classes=17)
+
+Records and report.md are then in ``reports/local``::
 
     records = greenbench.load_records("reports/local")
     for verdict in greenbench.verdicts(records):
@@ -43,10 +50,15 @@ from typing import TYPE_CHECKING, Any
 from greenbench import version
 
 if TYPE_CHECKING:
+    from greenbench.data.augmentation import Augmentation as Augmentation
+    from greenbench.data.decorator import workload as workload
+    from greenbench.data.folders import image_folders as image_folders
+    from greenbench.data.normalization import Normalization as Normalization
     from greenbench.energy import Meter as Meter
     from greenbench.energy import Reading as Reading
     from greenbench.energy import Status as Status
     from greenbench.energy import open_meter as open_meter
+    from greenbench.errors import NotApplicable as NotApplicable
     from greenbench.errors import UserError as UserError
     from greenbench.records.folder import load_records as load_records
     from greenbench.records.record import Record as Record
@@ -70,6 +82,10 @@ _HOME = {
     "Technique": "spec.technique",
     "technique": "spec.technique",
     "Workload": "spec.workload",
+    "workload": "data.decorator",
+    "image_folders": "data.folders",
+    "Augmentation": "data.augmentation",
+    "Normalization": "data.normalization",
     "Setting": "spec.workload",
     "Metric": "spec.workload",
     "Scale": "spec.scale",
@@ -85,6 +101,7 @@ _HOME = {
     "Status": "energy",
     "open_meter": "energy",
     "UserError": "errors",
+    "NotApplicable": "errors",
 }
 
 __all__ = ["__version__", *_HOME]

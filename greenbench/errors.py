@@ -1,4 +1,4 @@
-"""The one exception for what a user can put right."""
+"""The exceptions for what a user can put right."""
 
 
 class UserError(ValueError):
@@ -19,3 +19,11 @@ class UserError(ValueError):
         super().__init__(f"{problem}; {next_step}" if next_step else problem)
         self.problem = problem
         self.next_step = next_step
+
+
+class NotApplicable(UserError):
+    """A technique that has nothing to do here, such as one that changes layers which a network has not.
+
+    Raised by a technique while it changes the recipe or while its parts are built. The case is then skipped: its record
+    and the report say why.
+    """

@@ -107,7 +107,7 @@ def record_of(
         code="",
         work_share=facts.pop("work_share", None),
     )
-    read = case.kind == "training" and not isinstance(result, Failure)
+    read = isinstance(result, Training)
     workload_facts = WorkloadFacts(
         title=facts.pop("workload_title", workload.capitalize()),
         task=facts.pop("task", "classification"),

@@ -21,11 +21,11 @@ def text():
 def test_its_technique_is_a_whole_file_of_under_25_lines(text, tmp_path):
     code = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
     assert code.count("\n") < 25
-    file = tmp_path / "label_smoothing.py"
+    file = tmp_path / "smoothed_labels.py"
     file.write_text(code)
     catalog = discover([file])
     recipe = catalog.workloads["digits"].recipe("smoke")
-    assert recipe.changed_fields(catalog.technique("label_smoothing")(recipe)) == ("loss",)
+    assert recipe.changed_fields(catalog.technique("smoothed_labels")(recipe)) == ("loss",)
 
 
 def test_its_options_are_those_of_the_plugin(text, pytestconfig):

@@ -8,9 +8,9 @@ from itertools import islice
 
 import torch
 
-from greenbench.execute.train import Trainer
+from greenbench.execute.trainer import Trainer
+from greenbench.spec.composition import compose
 from greenbench.spec.recipe import scaled_size
-from greenbench.spec.technique import compose
 
 EPOCHS = 4
 STEPS_PER_EPOCH = 2
@@ -42,6 +42,9 @@ class TinyData:
     def __init__(self, recipe):
         self.recipe = recipe
 
+    def normalize(self, images):
+        return images.float().sub(128).div(64)
+
     def size(self, split):
         return STEPS_PER_EPOCH * BATCH
 
@@ -61,7 +64,7 @@ class TinyData:
     def _batch(self, batch_size, size_factor, generator):
         recipe = self.recipe
         size = scaled_size(recipe.image_size, size_factor)
-        images = torch.randn(batch_size, 3, *size, generator=generator)
+        images = torch.randint(256, (batch_size, 3, *size), dtype=torch.uint8, generator=generator)
         shape = (batch_size,) if recipe.task == "classification" else (batch_size, *size)
         return images, torch.randint(recipe.num_classes, shape, generator=generator)
 
@@ -74,7 +77,7 @@ def trainer(recipe, seed=0):
 def trained(recipe, seed=0):
     """Train, with an evaluation after every epoch; return the losses and the network's final state."""
     run = trainer(recipe, seed)
-    losses = []
+    losses = list(run.train_teacher())
     while run.epoch < recipe.epochs:
         losses += run.epoch_steps()
         run.evaluate("validation")
@@ -131,19 +134,24 @@ def trains_and_repeats(technique, recipe):
 def saves_and_resumes(technique, recipe):
     """A run that is stopped, saved to a file and gone on with elsewhere ends as the one that was not."""
     changed = technique(recipe)
-    first = trainer(changed)
-    steps = first.steps()
-    assert len(list(islice(steps, STOP))) == STOP
-    file = io.BytesIO()
-    torch.save(first.state_dict(), file)
-    assert list(steps), "nothing was left to do"
-    file.seek(0)
-    resumed = trainer(changed, seed=7)
-    resumed.load_state_dict(torch.load(file, weights_only=False))
-    assert len(list(resumed.steps())) == changed.epochs * STEPS_PER_EPOCH - STOP
-    for run in (first, resumed):
-        run.evaluate("validation")
-    assert same(first.network.state_dict(), resumed.network.state_dict()), "the resumed run ends elsewhere"
+    taught = trainer(changed).teacher_steps
+    for stop in sorted({STOP, taught + STOP}):
+        first = trainer(changed)
+        left = first.remaining_steps()
+        assert len(list(islice(left, stop))) == stop
+        file = io.BytesIO()
+        torch.save(first.state_dict(), file)
+        assert list(left), "nothing was left to do"
+        file.seek(0)
+        resumed = trainer(changed, seed=7)
+        resumed.load_state_dict(torch.load(file, weights_only=False))
+        assert len(list(resumed.remaining_steps())) == taught + first.steps - stop
+        for run in (first, resumed):
+            run.evaluate("validation")
+        assert same(first.network.state_dict(), resumed.network.state_dict()), (
+            "the resumed run ends elsewhere"
+        )
+        assert same(first.judged_weights(), resumed.judged_weights()), "the resumed run is judged elsewhere"
 
 
 def composes(technique, other, recipe):

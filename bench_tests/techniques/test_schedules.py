@@ -47,7 +47,7 @@ def test_cyclic_lr_is_triangular2_with_the_study_s_settings(
 ):
     recipe = recipes[workload, "paper"]
     assert recipe.epochs == epochs
-    lr = recipe.optimizer(torch.nn.Conv2d(1, 1, 1)).param_groups[0]["lr"]
+    lr = recipe.optimizer(torch.nn.Conv2d(1, 1, 1), recipe.learning_rate).param_groups[0]["lr"]
     found = rates(cyclic_lr(recipe), 3, lr)
     expected = [triangular2(t, base, top, 3 * step_epochs) for t in range(3 * epochs)]
     assert found == pytest.approx(expected, rel=1e-9)

@@ -139,8 +139,10 @@ def classes_without_parameters(entries: tuple[Entry, ...]) -> list[Finding]:
     found: dict[tuple[str, str], list[tuple[str, tuple[str, str]]]] = {}
     bounds: dict[tuple[str, str], str] = {}
     for one, other in _pairs(entries):
-        few, many = sorted((one, other), key=lambda entry: entry.num_classes)
-        if few.params is None or many.params is None or few.num_classes == many.num_classes:
+        few, many = sorted((one, other), key=lambda entry: entry.num_classes or 0)
+        if few.params is None or many.params is None or not few.num_classes or not many.num_classes:
+            continue
+        if few.num_classes == many.num_classes:
             continue
         growth = many.params.times(10.0 ** _slip(many)).high - few.params.times(10.0 ** _slip(few)).low
         needed = (many.num_classes - few.num_classes) * many.params_per_class

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from greenbench.audit.boards import Board
-from greenbench.spec.recipe import Size
 from greenbench.spec.workload import Metric
 
 BACKWARD_AND_FORWARD = 3
@@ -62,7 +61,7 @@ class Entry:
     workload, technique, is_baseline
         Which one.
     num_classes, input
-        Classes, and size of the images, as stated.
+        Classes, and size of the images, as stated; None and () for a task without.
     group
         Entries of one workload are compared if they are of one group.
     wider_group, network
@@ -89,8 +88,8 @@ class Entry:
 
     workload: str
     technique: str
-    num_classes: int
-    input: Size
+    num_classes: int | None
+    input: tuple[int, ...]
     is_baseline: bool = False
     group: str = ""
     wider_group: str = ""
@@ -153,6 +152,6 @@ def training_macs(macs: float, images: int, epochs: float) -> float:
     return BACKWARD_AND_FORWARD * macs * images * epochs
 
 
-def size_text(size: Size) -> str:
+def size_text(size: tuple[int, ...]) -> str:
     """Write a size as height x width: ``512x1024``."""
-    return f"{size[0]}x{size[1]}"
+    return "x".join(map(str, size))

@@ -45,7 +45,7 @@ def entries_of(record: Record, networks: Networks) -> Iterator[Entry]:
         workload=record.case.workload,
         technique=record.case.technique,
         num_classes=record.workload.num_classes,
-        input=record.workload.image_size,
+        input=record.workload.image_size or (),
         is_baseline=record.case.technique == BASELINE,
         group=key_of(agreed),
         wider_group=key_of(_beside_workload(agreed)),
@@ -126,11 +126,13 @@ def _training_macs(record: Record, training: Training, networks: Networks) -> fl
     """Return the multiply-adds of a training, where the records hold its network's count."""
     images = record.workload.train_images
     measured = _same_network(record, networks)
-    if images is None or measured is None:
+    if images is None or measured is None or training.teacher is not None:
         return None
     # Smaller images in some epochs cost less, in proportion to their area.
     pixels = math.prod(measured.input_size)
-    epochs = sum(math.prod(epoch.image_size) / pixels for epoch in training.curve)
+    epochs = math.fsum(
+        math.prod(epoch.image_size) / pixels if epoch.image_size else 1.0 for epoch in training.curve
+    )
     return training_macs(measured.full_macs, images, epochs)
 
 

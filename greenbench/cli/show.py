@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from greenbench.cli._faults import show_faults
 from greenbench.errors import UserError
 from greenbench.study.catalog import discover
 
@@ -27,10 +28,13 @@ def run(args: argparse.Namespace) -> int:
         facts = (
             f"{technique.category}; {technique.citation}; {', '.join(technique.tasks or ('all tasks',))}; "
         )
+        if technique.collection:
+            facts += f"collection {technique.collection}; "
         facts += technique.source.name
         title, card = technique.title, technique.card
     else:
+        show_faults(catalog)
         known = ", ".join([*catalog.techniques, *catalog.workloads])
         raise UserError(f"{args.name!r} is neither a technique nor a workload", f"choose one of {known}")
     print(f"{title} ({args.name})\n{facts}\n\n{card}")
-    return 0
+    return show_faults(catalog)

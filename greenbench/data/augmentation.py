@@ -1,4 +1,4 @@
-"""Random crop, flip and rotation of a whole batch of images at once."""
+"""Random crop, flip and rotation, and lower resolution, of a whole batch of images at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from greenbench.spec.recipe import Size
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,9 @@ class Augmentation:
         Largest angle in either direction.
     """
 
-    padding: int
-    flip: bool
-    rotation_degrees: float
+    padding: int = 0
+    flip: bool = False
+    rotation_degrees: float = 0.0
 
 
 def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
@@ -65,3 +67,12 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
         place.clamp_(0, stride * (height + 2 * padding) - 1)
     moved = source.flatten(2).gather(2, place.view(batch, 1, -1).expand(-1, channels, -1)).view_as(images)
     return moved if inside is None else moved.mul_(inside[:, None])
+
+
+def resize(images: Tensor, size: Size) -> Tensor:
+    """Return images (N, C, H, W) at another resolution, smoothed so that nothing is aliased."""
+    if images.shape[-2:] == size:
+        return images
+    # torch resizes bytes on a CPU only.
+    resized = F.interpolate(images.float(), size, mode="bilinear", antialias=True)
+    return resized if images.is_floating_point() else resized.round_().clamp_(0, 255).to(images.dtype)

@@ -92,7 +92,7 @@ def class_table(ids: Sequence[int], ignore_index: int) -> np.ndarray:
     return classes
 
 
-def decode(file: Path, mode: str) -> np.ndarray:
+def decode(file: Path, mode: str, cure: str = "unpack the data set again") -> np.ndarray:
     """Decode an image file: (H, W, 3) for mode RGB, the stored values (H, W) for mode L.
 
     Raises
@@ -108,9 +108,7 @@ def decode(file: Path, mode: str) -> np.ndarray:
             keep = mode == "L" and image.mode in ("L", "P")
             return np.array(image if keep else image.convert(mode))
     except (OSError, SyntaxError) as error:  # Pillow calls a broken PNG a syntax error
-        raise UserError(
-            f"{file} cannot be read as an image ({error})", "unpack the data set again"
-        ) from error
+        raise UserError(f"{file} cannot be read as an image ({error})", cure) from error
 
 
 def as_image(pixels: np.ndarray) -> Tensor:

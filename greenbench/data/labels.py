@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-from greenbench.data.augmentation import Augmentation, augment
+from greenbench.data.augmentation import Augmentation, augment, resize
 from greenbench.data.evaluated import evaluated_indices
 from greenbench.data.images import ResidentImages
+from greenbench.data.loading import steps_per_epoch
 from greenbench.data.metrics import Accuracy
 from greenbench.data.normalization import Normalization
-from greenbench.spec.workload import Split
+from greenbench.spec.recipe import scaled_size
+from greenbench.spec.workload import Score, Split
 
 EVALUATION_BATCH = 256
 
@@ -33,6 +34,8 @@ class LabelData:
         What tells this copy of the data from another.
     device
         Where the batches are needed.
+    score
+        Makes a fresh score.
     """
 
     def __init__(
@@ -44,48 +47,43 @@ class LabelData:
         normalization: Normalization,
         version: str,
         device: torch.device,
+        score: Callable[[], Score] = Accuracy,
     ) -> None:
         self.version = version
+        self.score = score
         self._splits: dict[Split, ResidentImages] = {
             "train": train.to(device),
             "validation": validation.to(device),
         }
         self._augmentation = augmentation
-        self._normalize = normalization.on(device)
+        self._normalize_on_device = normalization.on(device)
 
     def size(self, split: Split) -> int:
         """Return the number of images of a split."""
         return len(self._splits[split])
 
     def steps_per_epoch(self, batch_size: int) -> int:
-        """Return the number of batches in one epoch; the last one may be smaller."""
-        return math.ceil(self.size("train") / batch_size)
+        """Return the number of batches in one epoch; the last one may be smaller, but not of a single image."""
+        return steps_per_epoch(self.size("train"), batch_size)
 
     def training_batches(
         self, batch_size: int, size_factor: float, generator: torch.Generator
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield one epoch of shuffled, augmented, normalized batches.
-
-        Raises
-        ------
-        ValueError
-            If `size_factor` is not 1: images of 32 px are not made smaller (section 4.3 of the study).
-        """
-        if size_factor != 1:
-            raise ValueError(f"classification images keep their size; got size factor {size_factor}")
+        """Yield one epoch of shuffled, augmented batches, of lower resolution for a `size_factor` below 1."""
         train = self._splits["train"]
         order = torch.randperm(len(train), generator=generator).to(train.images.device)
-        for chosen in torch.split(order, batch_size):
+        for chosen in torch.split(order, batch_size)[: self.steps_per_epoch(batch_size)]:
             images = augment(train.images[chosen], self._augmentation, generator)
-            yield self._normalize(images), train.targets[chosen]
+            height, width = images.shape[-2:]
+            yield resize(images, scaled_size((height, width), size_factor)), train.targets[chosen]
 
     def evaluation_batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the evaluated images of a split, normalized and not augmented."""
+        """Yield the evaluated images of a split, not augmented."""
         images = self._splits[split]
         indices = torch.tensor(evaluated_indices(self, split), device=images.images.device)
         for chosen in torch.split(indices, EVALUATION_BATCH):
-            yield self._normalize(images.images[chosen]), images.targets[chosen]
+            yield images.images[chosen], images.targets[chosen]
 
-    def score(self) -> Accuracy:
-        """Return a fresh accuracy."""
-        return Accuracy()
+    def normalize(self, inputs: Tensor) -> Tensor:
+        """Return images (N, 3, H, W) uint8 as float32."""
+        return self._normalize_on_device(inputs)

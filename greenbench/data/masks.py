@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from collections.abc import Iterator
-from multiprocessing.context import BaseContext
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Subset
 
 from greenbench.data.evaluated import evaluated_indices
 from greenbench.data.images import Images, ResidentImages
+from greenbench.data.loading import Key, in_batches, load, shuffled_keys, usable_workers
 from greenbench.data.metrics import MeanIoU
 from greenbench.data.normalization import Normalization
 from greenbench.data.views import View, random_view
@@ -20,39 +18,37 @@ from greenbench.spec.recipe import Size, scaled_size
 from greenbench.spec.workload import Split
 
 RESIDENT_EVALUATION_BATCH = 40
-MAX_WORKERS = 8
 
 
-def _usable_cpus() -> int:
-    """Return how many CPUs this process may use, which in a container is fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _worker_context() -> BaseContext | None:
-    """Return how to start the processes that decode files; None for the platform's own way.
-
-    A fork of this process would copy the locks of its threads (the energy meter's, CUDA's) in whatever state
-    they are, and Python 3.12 warns of it. A server without threads is forked instead.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return None
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "greenbench.data.images"])
-    return context
-
-
+@dataclass(frozen=True)
 class _Views:
-    """Random views by (index, seed): the seed travels with the index, so workers change nothing."""
+    """Reads random views."""
 
-    def __init__(self, images: Images, crop: Size, view: View, size_factor: float) -> None:
-        self._images, self._crop, self._view, self._size_factor = images, crop, view, size_factor
+    images: Images
+    crop: Size
+    view: View
+    size_factor: float
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        index, seed = key
-        image, mask = self._images[index]
-        return random_view(image, mask, self._crop, self._view, self._size_factor, seed)
+    def __call__(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
+        return _stacked(
+            random_view(*self.images[index], self.crop, self.view, self.size_factor, seed)
+            for index, seed in keys
+        )
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """Reads images as they are."""
+
+    images: Images
+
+    def __call__(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
+        return _stacked(self.images[index] for index, _ in keys)
+
+
+def _stacked(pairs: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    images, masks = zip(*pairs, strict=True)
+    return torch.stack(images), torch.stack(masks)
 
 
 class MaskData:
@@ -89,7 +85,7 @@ class MaskData:
         self._crop, self._view, self._num_classes, self._device = crop, view, num_classes, device
         self._resident = isinstance(train, ResidentImages)
         # Decoding files takes longer than the network; what is in memory needs no worker.
-        self._workers = 0 if self._resident else min(MAX_WORKERS, _usable_cpus())
+        self._workers = 0 if self._resident else usable_workers()
         self._normalize_on_device = normalization.on(device)
 
     def size(self, split: Split) -> int:
@@ -107,43 +103,24 @@ class MaskData:
 
         A batch of one image would break the norms over 1x1 maps that BiSeNet has.
         """
-        count = self.size("train")
-        order = torch.randperm(count, generator=generator).tolist()
-        seeds = torch.randint(2**62, (count,), generator=generator).tolist()
-        keys = list(zip(order, seeds, strict=True))[: self.steps_per_epoch(batch_size) * batch_size]
+        keys = shuffled_keys(self.size("train"), generator)
+        batches = in_batches(keys, batch_size)[: self.steps_per_epoch(batch_size)]
         crop = scaled_size(self._crop, size_factor)
         views = _Views(self._splits["train"], crop, self._view, size_factor)
-        # A loader without a generator of its own draws from torch's, as techniques do. A run that reads its epoch
-        # again, to resume in the middle of it, would then go on with other draws.
-        loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
-            views,  # type: ignore[arg-type]  # a map from keys, which torch supports but does not type
-            batch_size=batch_size,
-            sampler=keys,
-            num_workers=self._workers,
-            pin_memory=self._device.type == "cuda",
-            multiprocessing_context=_worker_context() if self._workers else None,
-            generator=torch.Generator(),
-        )
-        for images, masks in loader:
-            yield self._normalize(images), masks.to(self._device, non_blocking=True).long()
+        for images, masks in load(views, batches, self._workers, self._device):
+            yield images.to(self._device, non_blocking=True), masks.to(self._device, non_blocking=True).long()
 
     def evaluation_batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the evaluated images of a split at their own resolution, normalized and not augmented."""
-        batch_size = RESIDENT_EVALUATION_BATCH if self._resident else 1
-        chosen: Subset[tuple[Tensor, Tensor]] = Subset(self._splits[split], evaluated_indices(self, split))  # type: ignore[arg-type]
-        loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
-            chosen,
-            batch_size=batch_size,
-            num_workers=self._workers,
-            multiprocessing_context=_worker_context() if self._workers else None,
-            generator=torch.Generator(),
-        )
-        for images, masks in loader:
-            yield self._normalize(images), masks.to(self._device)
+        """Yield the evaluated images of a split at their own resolution, not augmented."""
+        keys = [(index, index) for index in evaluated_indices(self, split)]
+        batches = in_batches(keys, RESIDENT_EVALUATION_BATCH if self._resident else 1)
+        for images, masks in load(_Whole(self._splits[split]), batches, self._workers, self._device):
+            yield images.to(self._device, non_blocking=True), masks.to(self._device, non_blocking=True)
+
+    def normalize(self, inputs: Tensor) -> Tensor:
+        """Return images (N, 3, H, W) uint8 as float32."""
+        return self._normalize_on_device(inputs)
 
     def score(self) -> MeanIoU:
         """Return a fresh mean IoU."""
         return MeanIoU(self._num_classes, self._view.ignore_index)
-
-    def _normalize(self, images: Tensor) -> Tensor:
-        return self._normalize_on_device(images.to(self._device, non_blocking=True))

@@ -1,9 +1,18 @@
-"""Accuracy and mean intersection over union, added up over batches."""
+"""Accuracy, mean intersection over union, and scores of other libraries, added up over batches."""
 
 from __future__ import annotations
 
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
+
+from greenbench.data.structures import tensors_in
+from greenbench.errors import UserError
 
 
 class Accuracy:
@@ -80,3 +89,59 @@ class MeanIoU:
             "miou": float(iou.mean()),
             "pixel_accuracy": float(intersection.sum() / confusion.sum()),
         }
+
+
+class OwnScore:
+    """A score of the user's own, or of torchmetrics.
+
+    Parameters
+    ----------
+    score
+        A class, a function that makes one, or an object that is copied: with ``update(outputs, targets)`` and
+        ``compute()``, which returns one number or numbers by name.
+    metric
+        Name of the workload's metric, which is that of a single number.
+    """
+
+    def __init__(self, score: Any, metric: str) -> None:
+        is_made = hasattr(score, "update") and not isinstance(score, type)
+        self._score = copy.deepcopy(score) if is_made else score()
+        self._metric = metric
+        for method in ("update", "compute"):
+            if not callable(getattr(self._score, method, None)):
+                raise UserError(
+                    f"the score {type(self._score).__name__} has no {method}()",
+                    "give an object with update(outputs, targets) and compute()",
+                )
+
+    def update(self, outputs: Any, targets: Any) -> None:
+        """Add one batch."""
+        tensors = tensors_in(outputs)
+        if hasattr(self._score, "to") and tensors:
+            self._score.to(tensors[0].device)  # torchmetrics' start on the CPU
+        self._score.update(outputs, targets)
+
+    def compute(self) -> dict[str, float]:
+        """Return what are single numbers, by name.
+
+        Raises
+        ------
+        UserError
+            If the workload's metric is not among them.
+        """
+        value = self._score.compute()
+        named = value if isinstance(value, Mapping) else {self._metric: value}
+        found = {str(name): float(number) for name, number in named.items() if _is_number(number)}
+        if self._metric not in found:
+            raise UserError(
+                f"the score {type(self._score).__name__} gives {', '.join(found) or 'no number'}, and no "
+                f"{self._metric!r}",
+                "name the workload's Metric as one of them",
+            )
+        return found
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, Tensor | np.ndarray):
+        return math.prod(value.shape) == 1
+    return isinstance(value, int | float | np.number)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-Channels = tuple[float, float, float]
+Channels = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Normalization:
     std: Channels = (0.229, 0.224, 0.225)
 
     def on(self, device: torch.device) -> Callable[[Tensor], Tensor]:
-        """Return what maps images (N, 3, H, W) uint8 on `device` to float32."""
-        scale = 1 / (255 * torch.tensor(self.std, device=device).view(1, 3, 1, 1))
-        offset = -torch.tensor(self.mean, device=device).view(1, 3, 1, 1) * 255 * scale
+        """Return what maps images (N, C, H, W) uint8 on `device` to float32."""
+        scale = 1 / (255 * torch.tensor(self.std, device=device).view(1, -1, 1, 1))
+        offset = -torch.tensor(self.mean, device=device).view(1, -1, 1, 1) * 255 * scale
         return lambda images: torch.addcmul(offset, images.float(), scale)

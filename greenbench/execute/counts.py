@@ -21,7 +21,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from greenbench.data.structures import map_tensors
 from greenbench.errors import UserError
+from greenbench.spec.recipe import Inputs
 
 if TYPE_CHECKING:
     import torch
@@ -59,15 +61,15 @@ class Counts:
     full_macs: int
 
 
-def count(network: nn.Module, input_shape: Sequence[int], counter: str = "torch") -> Counts:
+def count(network: nn.Module, inputs: Inputs, counter: str = "torch") -> Counts:
     """Count a network's parameters and the multiply-adds of one forward pass in evaluation mode.
 
     Parameters
     ----------
     network
-        Any module of one tensor, also on the meta device. It is left as it is.
-    input_shape
-        (N, C, H, W). The multiply-adds are those of all N images.
+        Also on the meta device. It is left as it is.
+    inputs
+        What it takes, or the shape of a tensor such as (N, C, H, W). The multiply-adds are those of all N images.
     counter
         One of `COUNTERS`.
 
@@ -78,9 +80,12 @@ def count(network: nn.Module, input_shape: Sequence[int], counter: str = "torch"
     """
     if counter not in COUNTERS:
         raise UserError(f"counter {counter!r} is unknown", f"choose one of {', '.join(COUNTERS)}")
-    shape = tuple(input_shape)
-    seen = _observe(network, shape)
-    macs = seen.macs if counter == "torch" else _count_by_fvcore(network, shape, seen.output_shapes)
+    import torch
+
+    if isinstance(inputs, Sequence) and all(isinstance(side, int) for side in inputs):
+        inputs = torch.empty(tuple(inputs), device="meta")
+    seen = _observe(network, inputs)
+    macs = seen.macs if counter == "torch" else _count_by_fvcore(network, inputs, seen.output_shapes)
 
     full = macs[""] + sum(claim - macs.get(name, 0) for name, claim in seen.claims.items())
     # A fixed filter is no nn.Conv2d in the study's network, so its convention leaves it out.
@@ -123,16 +128,26 @@ class _Observation:
             module.register_forward_hook(note)
 
 
-def _observe(network: nn.Module, input_shape: tuple[int, ...]) -> _Observation:
+def _observe(network: nn.Module, inputs: Inputs) -> _Observation:
+    try:
+        return _observe_on("meta", network, inputs)
+    except (RuntimeError, NotImplementedError, TypeError, ValueError):
+        # What it does depends on values, or it cannot be copied there.
+        return _observe_on("cpu", network, inputs)
+
+
+def _observe_on(device: str, network: nn.Module, inputs: Inputs) -> _Observation:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    observed = copy.deepcopy(network).to("meta").eval()
+    on_meta = any(parameter.is_meta for parameter in network.parameters())
+    observed = copy.deepcopy(network)
+    observed = observed.to_empty(device=device) if on_meta else observed.to(device)
     seen = _Observation()
-    for name, module in observed.named_modules():
+    for name, module in observed.eval().named_modules():
         seen.watch(name, module)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        observed(torch.empty(input_shape, device="meta"))
+        observed(_given(inputs, device))
     root = type(network).__name__
     for name, ops in counter.get_flop_counts().items():
         seen.macs[name.removeprefix(f"{root}.")] = sum(ops.values()) // FLOPS_PER_MAC
@@ -140,8 +155,17 @@ def _observe(network: nn.Module, input_shape: tuple[int, ...]) -> _Observation:
     return seen
 
 
+def _given(inputs: Inputs, device: str) -> Inputs:
+    """Return inputs on a device; what has no values gets random ones there."""
+    import torch
+
+    if isinstance(inputs, torch.Tensor) and inputs.is_meta and device != "meta":
+        return torch.randn(inputs.shape)
+    return map_tensors(inputs, lambda tensor: tensor.to(device))
+
+
 def _count_by_fvcore(
-    network: nn.Module, input_shape: tuple[int, ...], output_shapes: dict[str, tuple[int, ...]]
+    network: nn.Module, inputs: Inputs, output_shapes: dict[str, tuple[int, ...]]
 ) -> MacsByModule:
     import torch
 
@@ -159,7 +183,7 @@ def _count_by_fvcore(
         warnings.simplefilter("ignore")
         from fvcore.nn import FlopCountAnalysis
 
-        analysis = FlopCountAnalysis(traced, torch.randn(input_shape))
+        analysis = FlopCountAnalysis(traced, _given(inputs, "cpu"))
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         by_module = analysis.by_module_and_operator()
     return {name: int(sum(ops[op] for op in _FVCORE_OPS)) for name, ops in by_module.items()}

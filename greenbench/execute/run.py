@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from greenbench.energy import Meter, open_meter
-from greenbench.errors import UserError
+from greenbench.errors import NotApplicable, UserError
 from greenbench.execute.progress import ProgressCallback, silent
 from greenbench.records.conditions import engine_digest
 from greenbench.records.machine import suite_commit, this_machine
 from greenbench.records.record import Record, TechniqueFacts, WorkloadFacts
-from greenbench.records.results import Failure, Inference, Result, Training
+from greenbench.records.results import Failure, Inference, Result, Skipped, Training
 from greenbench.spec.case import Case, Kind
-from greenbench.spec.recipe import Recipe
+from greenbench.spec.recipe import Inputs, Recipe
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Data, Workload
 
@@ -44,6 +45,9 @@ class Bench:
         Name of the whole run.
     workers
         Processes of the run that measure side by side.
+    weights
+        File that a training leaves its judged weights in, and that the inference of a trained network reads; None where
+        networks are measured as they are built.
     disturbed
         Says who else measures on this machine right now, or None.
     """
@@ -53,6 +57,7 @@ class Bench:
     busy: str = "fail"
     session: str = ""
     workers: int = 1
+    weights: Path | None = None
     disturbed: Callable[[], str | None] = lambda: None
 
 
@@ -60,6 +65,7 @@ class Bench:
 class _Notes:
     """What becomes known while a case runs."""
 
+    workload: Workload
     stage: str = "recipe"
     meter: str = "none"
     changed_fields: tuple[str, ...] = ()
@@ -83,12 +89,14 @@ def run_case(
         Called now and then while it runs.
     """
     started_at, start = datetime.now(UTC), time.monotonic()
-    notes = _Notes()
+    notes = _Notes(workload)
     disturbed = bench.disturbed()
     try:
         result = _RUN[case.kind](case, technique, workload, bench, notes, progress)
+    except NotApplicable as error:
+        result = Skipped(_one_line(error.problem))
     except (Exception, SystemExit) as error:
-        result = _failure(notes.stage, error)
+        result = _failure(notes.stage, error, (technique.source.name, workload.source.name))
     return Record(
         case=case,
         machine=this_machine(bench.workers),
@@ -112,8 +120,8 @@ def run_case(
             title=workload.title,
             task=workload.task,
             metric=workload.metric,
-            num_classes=workload.num_classes,
-            image_size=workload.image_size,
+            num_classes=notes.workload.num_classes,
+            image_size=workload.image_size or notes.workload.image_size,
             card=workload.card,
             best_known=dict(workload.best_known),
             **notes.data,
@@ -159,7 +167,8 @@ def _train(
     notes: _Notes,
     progress: ProgressCallback,
 ) -> Training:
-    from greenbench.execute.train import Trainer, train
+    from greenbench.execute.train import train
+    from greenbench.execute.trainer import Trainer
 
     recipe = _recipe(case, technique, workload, bench, notes)
     device = training_device()
@@ -169,15 +178,22 @@ def _train(
     with _measuring(case, bench, notes) as (meter, net_of_idle):
         notes.stage = "training"
         trainer = Trainer(recipe, data, seed=case.seed, device=device)
-        training = train(
-            trainer,
-            meter,
-            workload.metric,
-            training_energy=case.setting["training_energy"],
-            evaluate_every=case.setting["evaluate_every"],
-            progress=progress,
-        )
+        try:
+            training = train(
+                trainer,
+                meter,
+                workload.metric,
+                training_energy=case.setting["training_energy"],
+                evaluate_every=case.setting["evaluate_every"],
+                progress=progress,
+            )
+        except NotApplicable as error:
+            if trainer.step:  # what has been trained is not skipped without a word
+                raise UserError(error.problem, error.next_step) from error
+            raise
         idle = net_of_idle()
+    if bench.weights is not None:
+        _save_weights(bench.weights, trainer.judged_weights())
     return replace(training, energy=idle(training.energy))
 
 
@@ -192,15 +208,25 @@ def _infer(
     import torch
 
     from greenbench.execute.inference import Passes, measure_inference
+    from greenbench.execute.trainer import finished
 
     plan = Passes(**{f.name: case.setting[f.name] for f in fields(Passes)})
-    plan = replace(plan, image_size=(plan.image_size[0], plan.image_size[1]))
-    recipe = _recipe(case, technique, replace(workload, image_size=plan.image_size), bench, notes)
+    size = case.setting["image_size"]
+    stated = replace(workload, image_size=(size[0], size[1])) if size else workload
+    recipe = _recipe(case, technique, stated, bench, notes)
+    generator = torch.Generator().manual_seed(case.seed)
+
+    def example(batch_size: int) -> Inputs:
+        return workload.example(batch_size, recipe.image_size, generator, bench.data_root)
+
     with _measuring(case, bench, notes) as (meter, net_of_idle):
         notes.stage = "inference"
         torch.manual_seed(case.seed)
+        network = recipe.network()
+        if bench.weights is not None:
+            network.load_state_dict(_read_weights(bench.weights))
         inference = measure_inference(
-            recipe.network(), plan, meter, seed=case.seed, device=training_device(), progress=progress
+            finished(recipe, network), example, plan, meter, device=training_device(), progress=progress
         )
         idle = net_of_idle()
     single, large = (
@@ -214,6 +240,9 @@ _RUN: dict[Kind, Callable[..., Result]] = {"training": _train, "inference": _inf
 
 
 def _recipe(case: Case, technique: Technique, workload: Workload, bench: Bench, notes: _Notes) -> Recipe:
+    notes.stage = "data"
+    workload = notes.workload = workload.read(bench.data_root)
+    notes.stage = "recipe"
     baseline = workload.recipe(case.scale, bench.data_root)
     recipe = technique(baseline)
     notes.changed_fields = baseline.changed_fields(recipe)
@@ -254,15 +283,44 @@ def _measuring(
         yield meter, net_of_idle
 
 
-def _failure(stage: str, error: BaseException) -> Failure:
+def _save_weights(file: Path, weights: Mapping[str, Any]) -> None:
+    """Write whole or not at all; a full disk must not cost the training, and inference will say that they are missing."""
+    import torch
+
+    temporary = file.with_suffix(f".{os.getpid()}.tmp")
+    with suppress(OSError, RuntimeError):  # torch wraps a full disk in the latter
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(weights, temporary)
+        temporary.replace(file)
+    with suppress(OSError):
+        temporary.unlink()
+
+
+def _read_weights(file: Path) -> Mapping[str, Any]:
+    import torch
+
+    try:
+        weights: Mapping[str, Any] = torch.load(file, weights_only=True)
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"the trained weights {file} are missing: their training was skipped or failed, or they could not be written",
+            "look at the training's record, and whether there is room in the folder",
+        ) from error
+    return weights
+
+
+def _failure(stage: str, error: BaseException, files: Sequence[str]) -> Failure:
+    """Return a failure in words; of the frames on the way, one in the technique's or workload's file says most."""
     if isinstance(error, UserError):
         cause = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
         return Failure(stage, _one_line(error.problem), error.next_step, cause)
-    last = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    names = {Path(file).name for file in files}
+    place = next((frame for frame in reversed(frames) if Path(frame.filename).name in names), frames[-1])
     return Failure(
         stage=stage,
         error=f"{type(error).__name__}: {_one_line(str(error)) or 'no message'}",
-        next_step=f"look at {Path(last.filename).name}, line {last.lineno}",
+        next_step=f"look at {Path(place.filename).name}, line {place.lineno}",
         traceback="".join(traceback.format_exception(error)),
     )
 

@@ -1,96 +1,151 @@
-"""Where a technique finds its places in the two base networks."""
+"""Where a technique finds its places in a network: by attribute and by class of module, whoever wrote the network.
+
+A *residual network* has four stages, ``layer1`` to ``layer4``, each a `torch.nn.Sequential` with residual blocks in it,
+as torchvision's ResNet has. It is a *backbone* if convolutions lie outside of it, as in a segmentation network.
+"""
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 
-from torch import nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
+import torch
+from torch import Tensor, nn
 
-from greenbench.errors import UserError
-from greenbench.networks.bisenet import BiSeNet
-from greenbench.networks.resnet import ResNet
+from greenbench.errors import NotApplicable, UserError
+from greenbench.nn.layers.gather_excite import GatherExciteTheta, GatherExciteThetaMinus
+from greenbench.spec.recipe import Size
 
 EXCITATION = "excitation"
 """Name of the gather-excite layer among its neighbors."""
 
+STAGES = tuple(f"layer{index}" for index in range(1, 5))
+SHORTCUTS = ("downsample", "shortcut")
+"""Names under which torchvision's blocks and other common ones keep the layers of their shortcut."""
 
-def backbone_of(network: nn.Module) -> ResNet:
-    """Return the residual network itself, or the one inside a BiSeNet.
+
+def none_of(technique: str, looked_for: str, network: nn.Module) -> NotApplicable:
+    """Return the error for a network that has no place for a technique."""
+    return NotApplicable(f"{technique} looked for {looked_for}; this {type(network).__name__} has none")
+
+
+def is_block(module: nn.Module) -> bool:
+    """Whether a module is a residual block: ``conv1``, ``bn1``, ``conv2``, ``bn2`` and a shortcut, None or not.
+
+    One with ``conv3`` and ``bn3`` is a bottleneck, any other a basic block.
+    """
+    layers = all(hasattr(module, name) for name in ("conv1", "bn1", "conv2", "bn2"))
+    return layers and any(hasattr(module, name) for name in SHORTCUTS)
+
+
+def blocks_of(network: nn.Module) -> list[nn.Module]:
+    """Return all residual blocks of a network."""
+    return [module for module in network.modules() if is_block(module)]
+
+
+def shortcut_of(block: nn.Module) -> nn.Module | None:
+    """Return the layers of a block's shortcut, or None where it passes its input on."""
+    return next((getattr(block, name) for name in SHORTCUTS if hasattr(block, name)), None)
+
+
+def residual_network_of(network: nn.Module) -> nn.Module | None:
+    """Return the residual network that `network` is or contains, or None."""
+    return next((module for module in network.modules() if _is_residual(module)), None)
+
+
+def backbone_of(network: nn.Module) -> nn.Module | None:
+    """Return the residual network inside of a larger one, or None."""
+    residual = residual_network_of(network)
+    inside = set() if residual is None else set(residual.modules())
+    outside = (module for module in network.modules() if module not in inside)
+    return residual if any(isinstance(module, nn.Conv2d) for module in outside) else None
+
+
+def _is_residual(network: nn.Module) -> bool:
+    children = dict(network.named_children())
+    stages = [children.get(name) for name in STAGES]
+    return all(isinstance(stage, nn.Sequential) and any(map(is_block, stage)) for stage in stages)
+
+
+def first_convolution(network: nn.Module) -> nn.Conv2d | None:
+    """Return the convolution that is registered first, or None."""
+    return next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
+
+
+def swap(network: nn.Module, old: nn.Module, new: nn.Module) -> None:
+    """Put `new` wherever `network` holds `old`, in place."""
+    paths = [path for path, module in network.named_modules(remove_duplicate=False) if module is old]
+    for path in paths:
+        network.set_submodule(path, new)
+
+
+def excitation_places(technique: str, network: nn.Module) -> tuple[list[nn.Module], bool]:
+    """Return what gather-excite layers follow, and whether they keep their input (``x + x * g``).
+
+    In a backbone they follow the last norm of each residual branch (``x * g``), in any other residual network each of
+    the four stages (``x + x * g``).
 
     Raises
     ------
+    NotApplicable
+        If the network has no residual stages.
     UserError
-        If it is neither.
+        If it has gather-excite layers already.
     """
-    if isinstance(network, BiSeNet):
-        return network.backbone
-    if isinstance(network, ResNet):
-        return network
-    raise UserError(
-        f"this technique knows where its layers go in greenbench's ResNet and BiSeNet, not in a "
-        f"{type(network).__name__}",
-        "apply it to a recipe with one of the two",
-    )
-
-
-def stages_of(resnet: ResNet) -> list[nn.Sequential]:
-    """Return the four stages, ``layer1`` to ``layer4``."""
-    stages = [resnet.get_submodule(f"layer{index}") for index in range(1, 5)]
-    return [stage for stage in stages if isinstance(stage, nn.Sequential)]
-
-
-def blocks_of(stage: nn.Sequential) -> Iterator[BasicBlock | Bottleneck]:
-    """Go through the residual blocks of one stage."""
-    return (block for block in stage if isinstance(block, BasicBlock | Bottleneck))
-
-
-def stage_map_sizes(resnet: ResNet, image_size: tuple[int, int]) -> list[tuple[int, int]]:
-    """Return height and width of the four stages' maps: every halving rounds up."""
-    height, width = image_size
-    halvings = 0 if isinstance(resnet.maxpool, nn.Identity) else 2
-    sizes = []
-    for stage in range(4):
-        divisor = 2 ** (halvings + stage)
-        sizes.append((-(-height // divisor), -(-width // divisor)))
-    return sizes
-
-
-def refuse_no_change(places: int, technique: str, network: nn.Module) -> None:
-    """Raise `UserError` if a technique found no place in the network, as when it is applied twice."""
-    if places == 0:
+    if any(isinstance(module, GatherExciteTheta | GatherExciteThetaMinus) for module in network.modules()):
         raise UserError(
-            f"technique {technique!r} found no place in this {type(network).__name__}", "apply it once"
+            f"{technique} found gather-excite layers in this {type(network).__name__}: one kind, once, is allowed",
+            "leave one of the techniques out",
         )
+    residual = residual_network_of(network)
+    if residual is None:
+        raise none_of(technique, "residual stages layer1 to layer4", network)
+    stages = [residual.get_submodule(name) for name in STAGES]
+    if backbone_of(network) is None:
+        return stages, True
+    blocks = [block for stage in stages for block in stage.children() if is_block(block)]
+    return [block.get_submodule("bn3" if hasattr(block, "bn3") else "bn2") for block in blocks], False
 
 
-def add_excitation(network: nn.Module, gather: Callable[[int, int, bool], nn.Module], technique: str) -> None:
-    """Add gather-excite layers where the study has them, in place.
+def excite(network: nn.Module, place: nn.Module, layer: nn.Module) -> None:
+    """Let a gather-excite layer follow one of the `excitation_places`, in place."""
+    if isinstance(place, nn.Sequential):
+        place.add_module(EXCITATION, layer)
+    else:
+        swap(network, place, nn.Sequential(OrderedDict({"norm": place, EXCITATION: layer})))
 
-    In a ResNet one follows each stage and keeps its input (``x + x * g``); in a BiSeNet's backbone one
-    follows the last norm of each block's residual branch (``x * g``).
 
-    Parameters
-    ----------
-    network
-        ResNet or BiSeNet.
-    gather
-        Builds the layer from the stage's index (from 0), its channels, and whether it keeps its input.
-    technique
-        Name for error messages.
+def map_shapes(
+    technique: str, network: nn.Module, places: Sequence[nn.Module], image_size: Size
+) -> list[torch.Size]:
+    """Return the shapes (1, C, H, W) of what modules return for one image, from a pass on the meta device.
+
+    Raises
+    ------
+    NotApplicable
+        If the network does not run on such an image, or runs without one of the modules.
     """
-    resnet = backbone_of(network)
-    places = 0
-    for index, (stage, channels) in enumerate(zip(stages_of(resnet), resnet.stage_channels, strict=True)):
-        if network is resnet:
-            if not hasattr(stage, EXCITATION):
-                stage.add_module(EXCITATION, gather(index, channels, True))
-                places += 1
-            continue
-        for block in blocks_of(stage):
-            if isinstance(block, BasicBlock) and not isinstance(block.bn2, nn.Sequential):
-                layers = OrderedDict({"norm": block.bn2, EXCITATION: gather(index, channels, False)})
-                block.bn2 = nn.Sequential(layers)
-                places += 1
-    refuse_no_change(places, technique, network)
+    observed, copies = copy.deepcopy((network, list(places)))
+    shapes: dict[nn.Module, torch.Size] = {}
+
+    def note(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        shapes[module] = output.shape
+
+    for module in copies:
+        module.register_forward_hook(note)
+    convolution = first_convolution(network)
+    channels = 3 if convolution is None else convolution.in_channels
+    try:
+        with torch.no_grad():
+            observed.to("meta").eval()(torch.empty(1, channels, *image_size, device="meta"))
+    except Exception as error:
+        raise NotApplicable(
+            f"{technique} could not measure the maps of this {type(network).__name__} with an image of "
+            f"{image_size[0]}x{image_size[1]} px: {type(error).__name__}: {error}"
+        ) from error
+    if len(shapes) < len(copies):
+        raise NotApplicable(
+            f"{technique}: this {type(network).__name__} does not run all its residual stages"
+        )
+    return [shapes[module] for module in copies]

@@ -6,6 +6,7 @@ torch.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 POLY_POWER = 0.9
 STEP_AT = (0.3, 0.6, 0.8)
 STEP_FACTOR = 0.2
+COSINE_WARMUP = 0.05
 
 
 def poly(optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> LRScheduler:
@@ -41,5 +43,20 @@ def step_decay(
         if step < warmup_steps:
             return (step + 1) / warmup_steps
         return STEP_FACTOR ** sum(step >= at * steps for at in STEP_AT)
+
+    return LambdaLR(optimizer, factor)
+
+
+def cosine(optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> LRScheduler:
+    """Linear warm-up over 5 % of the run, then half a cosine down to 0 (Loshchilov and Hutter 2016, arXiv:1608.03983)."""
+    from torch.optim.lr_scheduler import LambdaLR
+
+    steps = steps_per_epoch * epochs
+    warmup_steps = max(1, round(COSINE_WARMUP * steps))
+
+    def factor(step: int) -> float:
+        if step < warmup_steps:
+            return (step + 1) / warmup_steps
+        return (1 + math.cos(math.pi * (step - warmup_steps) / max(1, steps - warmup_steps))) / 2
 
     return LambdaLR(optimizer, factor)

@@ -77,7 +77,7 @@ def _known_beforehand(name: str, technique_name: str) -> Entry:
         workload=name,
         technique=technique_name,
         num_classes=workload.num_classes,
-        input=workload.image_size,
+        input=workload.image_size or (),
         is_baseline=technique.is_baseline,
         network=workload.task,  # the study has one for each task
         work_share=technique.work_share,

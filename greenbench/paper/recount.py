@@ -49,7 +49,7 @@ class Row:
     dataset: str
     technique: str
     basis: Inputs
-    classes: int
+    classes: int | None
     input: str
     flops_input: str
     params: int
@@ -104,7 +104,7 @@ def _printed_row(dataset: str, technique: str, basis: Inputs) -> Row | None:
     if params is None or flops is None:
         return None
     setup, workload = SETUPS[dataset], catalog().workloads[dataset]
-    flops_input = workload.inference_size(basis)
+    flops_input = workload.inference_size(basis) or ()
     fitted = basis == "fitted"
     return Row(
         dataset=dataset,

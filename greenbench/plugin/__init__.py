@@ -6,7 +6,9 @@ It is silent in a run without cases, and collecting cases imports no torch. A te
 
 from __future__ import annotations
 
+import io
 import uuid
+from contextlib import nullcontext, redirect_stderr
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,7 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if workerinput is None:
         config.pluginmanager.register(Summary(config), "greenbench-summary")
     if any(value for name, value in vars(config.option).items() if name.startswith("green_")):
-        with usage_errors():
+        # Of the processes of pytest-xdist, which all read the user's files, one shows what they print.
+        with usage_errors(), redirect_stderr(io.StringIO()) if workerinput else nullcontext():
             session = session_of(config)
             for kind in KINDS:
                 session.pairs(kind)
@@ -116,12 +119,18 @@ class Checker:
         self._item = item
 
     def check(self, pair: Pair) -> None:
-        """Run a pair, and its baseline where needed; fail the test in words if it is outside its tolerance."""
+        """Run a pair, and its baseline where needed; fail the test in words if it is outside its tolerance.
+
+        The test of a technique that has nothing to do is skipped.
+        """
         before = set(self._session.resumed)
         try:
-            misses = self._session.misses(pair)
+            reason = self._session.skipped(pair)
+            misses = [] if reason else self._session.misses(pair)
         except UserError as error:
             pytest.fail(str(error), pytrace=False)
+        if reason:
+            pytest.skip(reason)
         records = self._session.records(pair)
         resumed = sorted(self._session.resumed - before)
         self._item.user_properties += [*_properties(records), (RESUMED, " ".join(resumed))]

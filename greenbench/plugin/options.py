@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +12,10 @@ import pytest
 
 from greenbench.energy import BUSY_POLICIES
 from greenbench.errors import UserError
-from greenbench.spec.scale import INPUTS, SCALES, TRAINING_ENERGIES
+from greenbench.spec.scale import INPUTS, SCALES, TRAINING_ENERGIES, WEIGHTS
 
 if TYPE_CHECKING:
+    from greenbench.study.catalog import Catalog
     from greenbench.study.session import Session, Settings
 
 SMALLEST_SCALE = "smoke"
@@ -56,12 +57,23 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="NAME",
         help=f"image sizes at inference, {' or '.join(INPUTS)} by the study (default: {INPUTS[0]})",
     )
+    add(
+        "--green-weights",
+        metavar="NAME",
+        help=f"weights of the networks at inference, {' or '.join(WEIGHTS)} (default: {WEIGHTS[0]})",
+    )
     add("--green-resume", action="store_true", help="keep the records of finished cases, run the others")
     add(
         "--green-technique",
         metavar="NAME",
         action="append",
-        help="run these alone; a+b composes two; may be repeated (default: all)",
+        help="run these alone; a+b composes two; may be repeated (default: those of the study)",
+    )
+    add(
+        "--green-collection",
+        metavar="NAME",
+        action="append",
+        help="run the baseline and the techniques of this collection; may be repeated",
     )
     add(
         "--green-file",
@@ -70,6 +82,11 @@ def add_options(parser: pytest.Parser) -> None:
         dest="green_file",
         action="append",
         help="run what this Python file defines, and the baselines it needs; may be repeated",
+    )
+    add(
+        "--green-tolerances",
+        metavar="FILE",
+        help="TOML file of tolerances that count before all others",
     )
 
 
@@ -107,17 +124,21 @@ def _settings(config: pytest.Config) -> Settings:
     from greenbench.execute.run import Bench
     from greenbench.spec.scale import find_scale
     from greenbench.spec.workload import DATA_ENVIRONMENT_VARIABLE, check_root
-    from greenbench.study.catalog import discover
     from greenbench.study.session import Settings
+    from greenbench.verdict.tolerances import read_tolerances
 
     option = config.option
     scale = find_scale(
-        option.green_scale or SMALLEST_SCALE, option.green_training_energy, option.green_inputs
+        option.green_scale or SMALLEST_SCALE,
+        option.green_training_energy,
+        option.green_inputs,
+        option.green_weights,
     )
     root = option.green_data or os.environ.get(DATA_ENVIRONMENT_VARIABLE)
     here = config.invocation_params.dir
-    catalog = discover(here / file for file in option.green_file or ())
-    selected = tuple(dict.fromkeys(option.green_technique or ()))
+    catalog = _catalog([here / file for file in option.green_file or ()])
+    collections = [name for chosen in option.green_collection or () for name in catalog.collection(chosen)]
+    selected = tuple(dict.fromkeys([*collections, *(option.green_technique or ())]))
     for name in selected:
         catalog.technique(name)
     return Settings(
@@ -135,7 +156,17 @@ def _settings(config: pytest.Config) -> Settings:
             session=config.stash[SESSION_ID],
             workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
         ),
+        tolerances=() if option.green_tolerances is None else read_tolerances(here / option.green_tolerances),
     )
+
+
+def _catalog(files: Sequence[Path]) -> Catalog:
+    from greenbench.study.catalog import discover
+
+    catalog = discover(files)
+    if files and not catalog.given:  # never the whole matrix in their place
+        raise UserError("\n".join(map(str, catalog.faults)))
+    return catalog
 
 
 def _seeds(text: str | None, default: int) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from greenbench.errors import UserError
-from greenbench.plugin.options import session_of, usage_errors
+from greenbench.plugin.options import SESSION, session_of, usage_errors
 from greenbench.spec.case import KINDS
 
 if TYPE_CHECKING:
@@ -51,15 +51,15 @@ class Summary:
             with usage_errors():
                 session.check(pairs)
             reporter = self._config.pluginmanager.getplugin("terminalreporter")
-            if reporter is not None and self._config.option.verbose >= 0:
-                reporter.write_line(_header(session))
+            if reporter is not None:
+                for line in _opening(session, quiet=self._config.option.verbose < 0):
+                    reporter.write_line(line)
 
     def pytest_report_collectionfinish(self, config: pytest.Config, items: list[pytest.Item]) -> list[str]:
-        """Say how cases are measured, in a run that has any."""
-        quiet = config.option.collectonly or config.option.verbose < 0
-        if quiet or not any(item.get_closest_marker("green_case") for item in items):
+        """Say how cases are measured, in a run that has any, and which files are left out."""
+        if not any(item.get_closest_marker("green_case") for item in items):
             return []
-        return [_header(session_of(config))]
+        return _opening(session_of(config), quiet=config.option.collectonly or config.option.verbose < 0)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a case as measured or skipped."""
@@ -76,7 +76,10 @@ class Summary:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the report, before another plugin's hook can fail; a run in which all was skipped is no success."""
+        """Write the report, before another plugin's hook can fail.
+
+        A run in which all was skipped, or a file was left out, is no success.
+        """
         if session.config.stash.get(BAD_INPUT, False):
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         if self._measured:
@@ -87,7 +90,8 @@ class Summary:
                 self._report = write_report(settings.out, settings.carbon)
             except (UserError, OSError) as error:
                 self._reasons.add(f"no report: {error}")
-        elif self._skipped and session.exitstatus == pytest.ExitCode.OK:
+        nothing = self._skipped and not self._measured
+        if (nothing or self._faults()) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
@@ -100,16 +104,38 @@ class Summary:
         elif self._skipped and not self._measured:
             lines.append("nothing was measured: every case was skipped")
         lines += sorted(self._reasons)
+        if SESSION in self._config.stash and (self._measured or self._skipped):
+            lines += _left_out(self._config.stash[SESSION])
         if lines:
             terminalreporter.section("greenbench")
             encoding = getattr(terminalreporter._tw._file, "encoding", None) or "utf-8"
             for line in lines:
                 terminalreporter.write_line(line.encode(encoding, "replace").decode(encoding))
 
+    def _faults(self) -> bool:
+        """Whether a file of the user's was left out."""
+        return SESSION in self._config.stash and bool(self._config.stash[SESSION].settings.catalog.faults)
+
 
 def pairs_named(session: Session, names: Collection[tuple[str, str]]) -> list[Pair]:
     """Return the pairs of the matrix whose kind and id are among `names`."""
     return [pair for kind in KINDS for pair in session.pairs(kind) if (kind, pair[0].id) in names]
+
+
+def _opening(session: Session, *, quiet: bool) -> list[str]:
+    return [*([] if quiet else [_header(session)]), *(f"greenbench: {line}" for line in _left_out(session))]
+
+
+def _left_out(session: Session) -> list[str]:
+    """Say what of the files and of installed packages cannot be run."""
+    catalog = session.settings.catalog
+    return [
+        *(f"left out: {' '.join(str(fault).split())}" for fault in catalog.faults),
+        *(
+            f"left out, though installed: {' '.join(str(fault).split())}"
+            for fault in catalog.installed_faults
+        ),
+    ]
 
 
 def _header(session: Session) -> str:

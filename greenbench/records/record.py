@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from greenbench.records.machine import Machine
-from greenbench.records.results import Failure, Result
+from greenbench.records.results import Failure, Result, Skipped
 from greenbench.spec.case import Case
 from greenbench.spec.workload import Metric
 
@@ -38,8 +38,8 @@ class WorkloadFacts:
     title: str
     task: str
     metric: Metric
-    num_classes: int
-    image_size: tuple[int, int]
+    num_classes: int | None
+    image_size: tuple[int, int] | None
     card: str = ""
     train_images: int | None = None
     validation_images: int | None = None
@@ -101,6 +101,16 @@ class Record:
     def failed(self) -> bool:
         """Whether the case gave no result."""
         return isinstance(self.result, Failure)
+
+    @property
+    def skipped(self) -> bool:
+        """Whether the technique had nothing to do."""
+        return isinstance(self.result, Skipped)
+
+    @property
+    def sound(self) -> bool:
+        """Whether there is a result to compare."""
+        return not self.failed and not self.skipped
 
     @property
     def file_name(self) -> str:

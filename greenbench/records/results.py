@@ -1,4 +1,4 @@
-"""What a case can end in: a training, an inference, or a failure."""
+"""What a case can end in: a training, an inference, a failure, or nothing to do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Epoch:
     epoch
         Counted from 1.
     image_size
-        Of its training images.
+        Of its training images; None for a task without images.
     learning_rate
         At its first step.
     train_loss
@@ -32,7 +32,7 @@ class Epoch:
     """
 
     epoch: int
-    image_size: Size
+    image_size: Size | None
     learning_rate: float
     train_loss: float | None
     seconds: float
@@ -67,6 +67,10 @@ class Training:
         Of all evaluations.
     curve
         One entry for each epoch.
+    teacher
+        What the training of a teacher cost; `train_seconds` and `energy` hold it too. None without one.
+    warm_up
+        What it cost to compile, before the first step; `train_seconds` and `energy` do not hold it. None without.
     """
 
     status: Literal["finished", "diverged"]
@@ -81,6 +85,8 @@ class Training:
     validation: dict[str, float] | None = None
     best: float | None = None
     best_epoch: int | None = None
+    teacher: Reading | None = None
+    warm_up: Reading | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ class Inference:
     Attributes
     ----------
     input_size
-        Of the random images.
+        Height and width of the images; for other inputs the shape of one.
     params
         Registered parameters.
     conv_macs, full_macs
@@ -128,7 +134,7 @@ class Inference:
         Passes of a single image, and of a batch that fills the device.
     """
 
-    input_size: Size
+    input_size: tuple[int, ...]
     params: int
     conv_macs: int
     full_macs: int
@@ -158,4 +164,17 @@ class Failure:
     traceback: str = ""
 
 
-Result = Training | Inference | Failure
+@dataclass(frozen=True)
+class Skipped:
+    """A technique that has nothing to do on this workload or network.
+
+    Attributes
+    ----------
+    reason
+        In a sentence.
+    """
+
+    reason: str
+
+
+Result = Training | Inference | Failure | Skipped

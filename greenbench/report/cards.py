@@ -33,8 +33,9 @@ def workload_cards(sections: Sequence[Section]) -> Iterator[str]:
         records = found[identity]
         facts = records[0].workload
         lines = [
-            f"Task: {facts.task}. Score: {facts.metric.title}, {facts.metric.better} is better. Classes: "
-            f"{facts.num_classes}. Images: {say(facts.image_size)} pixels.",
+            f"Task: {facts.task}. Score: {facts.metric.title}, {facts.metric.better} is better."
+            + (f" Classes: {facts.num_classes}." if facts.num_classes else "")
+            + (f" Images: {say(facts.image_size)} pixels." if facts.image_size else ""),
             *_data(records),
             *_settings(records),
         ]

@@ -10,7 +10,7 @@ from greenbench.energy.carbon import CarbonIntensity
 from greenbench.paper.audit import audit_records
 from greenbench.records.folder import Unreadable
 from greenbench.records.record import Record
-from greenbench.report.notes import failure_lines
+from greenbench.report.notes import failure_lines, skip_lines
 from greenbench.report.sections import Section, split_into_sections
 from greenbench.report.table import Table, section_tables
 from greenbench.verdict.verdict import Verdict
@@ -34,6 +34,8 @@ class Content:
         Its sections.
     failures
         One line for each failed case.
+    skipped
+        One line for each technique and workload that it does not apply to.
     findings
         Of the audit.
     left_out
@@ -42,6 +44,7 @@ class Content:
 
     parts: tuple[Part, ...]
     failures: tuple[str, ...]
+    skipped: tuple[str, ...]
     findings: tuple[Finding, ...]
     left_out: tuple[Unreadable, ...]
 
@@ -54,10 +57,12 @@ class Content:
 def collect(records: Sequence[Record], left_out: Sequence[Unreadable], intensity: CarbonIntensity) -> Content:
     """Return what a report says of some records."""
     sections = split_into_sections(records)
-    audited = audit_records([record for record in records if not record.failed])
+    audited = audit_records([record for record in records if record.sound])
+    skipped = [record for section in sections for found in section.sets for record in found.skipped]
     return Content(
         parts=tuple(Part(section, tuple(section_tables(section, intensity))) for section in sections),
         failures=tuple(line for section in sections for line in failure_lines(section.records)),
+        skipped=tuple(skip_lines(skipped)),
         findings=tuple(finding for rule in audited for finding in rule.findings),
         left_out=tuple(left_out),
     )

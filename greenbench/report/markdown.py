@@ -45,6 +45,8 @@ def render(content: Content, figures: Sequence[str | None]) -> str:
         blocks += _part(part, figure)
     if content.failures:
         blocks += ["## Failed cases", _list(content.failures)]
+    if content.skipped:
+        blocks += ["## Not applicable", _list(content.skipped)]
     blocks += ["## Audit", _audit(content.findings)]
     if content.left_out:
         blocks += [

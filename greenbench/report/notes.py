@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from greenbench.energy.reading import Reading
 from greenbench.records.record import Record
-from greenbench.records.results import Failure, Inference, Training
+from greenbench.records.results import Failure, Inference, Skipped, Training
 from greenbench.report.sections import ComparableSet
 from greenbench.report.values import MARKS, readings, shown, written
 from greenbench.spec.technique import BASELINE
@@ -105,6 +105,15 @@ def failure_lines(records: Sequence[Record]) -> Iterator[str]:
             )
 
 
+def skip_lines(records: Sequence[Record]) -> Iterator[str]:
+    """Say which techniques had nothing to do, and why; once for all seeds and both kinds of case."""
+    yield from dict.fromkeys(
+        f"{record.technique.title} on {record.workload.title}: {record.result.reason.rstrip('.')}."
+        for record in records
+        if isinstance(record.result, Skipped)
+    )
+
+
 def _reasons(quantity: Quantity, records: Sequence[Record]) -> list[str]:
     found = {reading.reason or "" for reading in readings(quantity, records) if reading.energy_j is None}
     return sorted(found - {""})
@@ -139,8 +148,9 @@ def _set_up(records: Sequence[Record]) -> Iterator[str]:
     ):
         yield f"The networks on {name} started from the weights {weights}."
     sizes = {(r.workload.title, r.result.input_size) for r in records if isinstance(r.result, Inference)}
-    for name, (height, width) in sorted(sizes):
-        yield f"Inference on {name} was measured on random images of {height} x {width} pixels."
+    for name, size in sorted(sizes):
+        what = f"images of {size[0]} x {size[1]} pixels" if len(size) == 2 else f"inputs of shape {size}"
+        yield f"Inference on {name} was measured on {what}."
 
 
 def _better_epochs(records: Sequence[Record], titles: Mapping[str, str]) -> Iterator[str]:

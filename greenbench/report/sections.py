@@ -41,6 +41,8 @@ class ComparableSet:
         The newest of each case that gave a result, and of the newest version of each technique.
     failed
         Those that gave none, likewise.
+    skipped
+        Those of techniques that had nothing to do, likewise.
     older
         Number of records that were left out because a newer one of the same case is there.
     versions
@@ -53,6 +55,7 @@ class ComparableSet:
 
     records: tuple[Record, ...]
     failed: tuple[Record, ...] = ()
+    skipped: tuple[Record, ...] = ()
     older: int = 0
     versions: tuple[Record, ...] = ()
     caption: str = ""
@@ -60,7 +63,7 @@ class ComparableSet:
 
     @property
     def all(self) -> tuple[Record, ...]:
-        """The records that count, with and without a result."""
+        """The records that tables show, with and without a result."""
         return (*self.records, *self.failed)
 
 
@@ -75,7 +78,7 @@ class Section:
 
     @property
     def records(self) -> list[Record]:
-        """All records that count."""
+        """All records that tables show."""
         return [record for found in self.sets for record in found.all]
 
 
@@ -112,9 +115,9 @@ def _place(record: Record) -> tuple[str, str, int]:
 
 def _sets(records: Sequence[Record]) -> list[ComparableSet]:
     """Split the records of one kind, workload, machine and scale into comparable sets, the newest first."""
-    groups = same_conditions(newest_first([record for record in records if not record.failed]))
+    groups = same_conditions(newest_first([record for record in records if record.sound]))
     stray = []
-    for record in newest_first([record for record in records if record.failed]):
+    for record in newest_first([record for record in records if not record.sound]):
         home = next((group for group in groups if _without_data(group[0]) == _without_data(record)), None)
         if home is None:
             stray.append(record)
@@ -126,7 +129,7 @@ def _sets(records: Sequence[Record]) -> list[ComparableSet]:
 
 
 def _without_data(record: Record) -> dict[str, Any]:
-    """Return what a failed run, which may not have come to the data, shares with its table."""
+    """Return what a run without a result, which may not have come to the data, shares with its table."""
     known = conditions(record)
     return {
         name: value for name, value in known.items() if not name.startswith("data.") and name != "undisturbed"
@@ -136,10 +139,11 @@ def _without_data(record: Record) -> dict[str, Any]:
 def _selected(records: Sequence[Record]) -> ComparableSet:
     counting, versions = newest(records)
     chosen = sorted(counting, key=lambda record: (row_order(record), record.case.seed))
-    sound = tuple(record for record in chosen if not record.failed)
+    sound = tuple(record for record in chosen if record.sound)
     return ComparableSet(
         records=sound,
         failed=tuple(record for record in chosen if record.failed),
+        skipped=tuple(record for record in chosen if record.skipped),
         older=len(records) - len(versions) - len(chosen),
         versions=tuple(versions),
         verdicts=tuple(verdicts(sound)),

@@ -102,10 +102,13 @@ class Table:
 
 def section_tables(section: Section, intensity: CarbonIntensity) -> list[Table]:
     """Build the tables of a section."""
-    workloads = distinct({found.all[0].case.workload: found.all[0].workload.title for found in section.sets})
+    shown = [found for found in section.sets if found.all]
+    workloads = distinct({found.all[0].case.workload: found.all[0].workload.title for found in shown})
     built = []
-    for found in section.sets:
-        titles = distinct({record.case.technique: record.technique.title for record in found.all})
+    for found in shown:
+        titles = distinct(
+            {record.case.technique: record.technique.title for record in (*found.all, *found.skipped)}
+        )
         first = found.all[0]
         chosen = [layout for layout in layouts(intensity) if layout.kind == first.case.kind]
         difference = f" ({found.caption})" if found.caption else ""

@@ -28,6 +28,7 @@ def summarize(content: Content, width: int = WIDTH) -> list[str]:
             lines += [*render_table(table, width), ""]
     texts = [
         *(f"failed: {line}" for line in content.failures),
+        *(f"not applicable: {line}" for line in content.skipped),
         *(
             f"audit: {finding.rule} ({finding.severity}): {finding.conclusion}"
             for finding in content.findings

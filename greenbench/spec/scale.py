@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from greenbench.errors import UserError
 
@@ -12,6 +12,13 @@ TRAINING_ENERGIES: tuple[TrainingEnergy, ...] = get_args(TrainingEnergy)
 Inputs = Literal["stated", "fitted"]
 INPUTS: tuple[Inputs, ...] = get_args(Inputs)
 """Sizes of the images at inference: as the study states them, or those that its FLOPs fit."""
+
+Weights = Literal["initial", "trained"]
+WEIGHTS: tuple[Weights, ...] = get_args(Weights)
+TRAINED: Weights = "trained"
+"""Weights of the networks at inference: as they are built, or those that a training of the same case gave."""
+
+_Name = TypeVar("_Name", bound=str)
 
 MEASURED_EPOCHS = 10
 """What ``epochs`` measures (section 3.3 of the study)."""
@@ -35,6 +42,8 @@ class InferenceScale:
         Seconds of untimed passes before each repeat.
     inputs
         One of `INPUTS`.
+    weights
+        One of `WEIGHTS`.
     """
 
     passes: int
@@ -43,6 +52,7 @@ class InferenceScale:
     repeats: int
     warmup_s: float
     inputs: Inputs = "stated"
+    weights: Weights = "initial"
 
 
 @dataclass(frozen=True)
@@ -105,28 +115,30 @@ SCALES = {
 """``smoke`` shows that everything works, ``short`` is a first look at real data, ``paper`` follows the study."""
 
 
-def find_scale(name: str, training_energy: str | None = None, inputs: str | None = None) -> Scale:
-    """Return the scale of that name, with another energy method or other inputs where they are given.
+def find_scale(
+    name: str, training_energy: str | None = None, inputs: str | None = None, weights: str | None = None
+) -> Scale:
+    """Return the scale of that name, with another energy method, inputs or weights where they are given.
 
     Raises
     ------
     UserError
         For a name that is none, with those that are.
     """
-    scale = SCALES.get(name)
-    if scale is None:
-        raise UserError(f"scale {name!r} is unknown", f"choose one of {', '.join(SCALES)}")
+    scale = SCALES[_known("scale", name, tuple(SCALES))]
     if training_energy is not None:
-        chosen = next((known for known in TRAINING_ENERGIES if known == training_energy), None)
-        if chosen is None:
-            raise UserError(
-                f"training energy {training_energy!r} is unknown",
-                f"choose one of {', '.join(TRAINING_ENERGIES)}",
-            )
-        scale = replace(scale, training_energy=chosen)
+        scale = replace(scale, training_energy=_known("training energy", training_energy, TRAINING_ENERGIES))
     if inputs is not None:
-        wanted = next((known for known in INPUTS if known == inputs), None)
-        if wanted is None:
-            raise UserError(f"inputs {inputs!r} are unknown", f"choose one of {', '.join(INPUTS)}")
-        scale = replace(scale, inference=replace(scale.inference, inputs=wanted))
+        scale = replace(scale, inference=replace(scale.inference, inputs=_known("inputs", inputs, INPUTS)))
+    if weights is not None:
+        scale = replace(
+            scale, inference=replace(scale.inference, weights=_known("weights", weights, WEIGHTS))
+        )
     return scale
+
+
+def _known(what: str, name: str, names: tuple[_Name, ...]) -> _Name:
+    for known in names:
+        if known == name:
+            return known
+    raise UserError(f"{what} {name!r} is unknown", f"choose one of {', '.join(names)}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -20,8 +21,9 @@ Category = Literal[
     "Optimizer",
     "Loss Function",
     "Custom Nodes and Layer",
+    "Training Procedure",
 ]
-"""The paper's six categories (section 3.2), and the baseline that all are compared with."""
+"""The paper's six categories (section 3.2), the baseline that all are compared with, and one for what is none of them."""
 
 CATEGORIES: tuple[str, ...] = get_args(Category)
 BASELINE = "baseline"
@@ -60,10 +62,15 @@ class Technique:
     work_share
         Training energy as a share of the baseline's, where the definition fixes it: 1 for a technique that leaves
         network, data, loss and number of steps alone. The audit holds measurements against it. None elsewhere.
+    tolerances
+        Its own tolerances by quantity, at every scale: for the score the largest drop that is allowed, for a cost the
+        largest ratio to the baseline's.
     card
         Its method card in Markdown.
     source
         Its file; discovery fills it in.
+    collection
+        Which collection it belongs to; discovery fills it in.
     """
 
     name: str
@@ -73,8 +80,10 @@ class Technique:
     title: str = ""
     tasks: tuple[str, ...] | None = None
     work_share: float | None = None
+    tolerances: Mapping[str, float] = field(default_factory=dict)
     card: str = ""
     source: Source = field(default_factory=Source)
+    collection: str = ""
 
     def __post_init__(self) -> None:
         for part in self.name.split("+"):
@@ -113,22 +122,31 @@ class Technique:
             raise
         except (Exception, SystemExit) as error:
             raise UserError(
-                f"technique {self.name!r} ({self.source.name}) fails on the recipe for {recipe.task}: "
+                f"technique {self.name!r} ({self._place(error)}) fails on the recipe for {recipe.task}: "
                 f"{type(error).__name__}: {error}",
                 "mend its function",
             ) from error
         if not isinstance(changed, Recipe):
             raise UserError(
-                f"technique {self.name!r} ({self.source.name}) returned {type(changed).__name__}, not a Recipe",
+                f"technique {self.name!r} ({self._place()}) returned {type(changed).__name__}, not a Recipe",
                 "end its function with dataclasses.replace(recipe, ...)",
             )
         if not self.is_baseline and not recipe.changed_fields(changed):
             raise UserError(
-                f"technique {self.name!r} ({self.source.name}) leaves the recipe for {recipe.task} unchanged, so that "
+                f"technique {self.name!r} ({self._place()}) leaves the recipe for {recipe.task} unchanged, so that "
                 "the baseline would be compared with itself",
                 "change a field of the recipe, or leave that task out of its tasks",
             )
         return changed
+
+    def _place(self, error: BaseException | None = None) -> str:
+        """Return the file, and the line where an error came up in it or else where the function begins."""
+        code = getattr(self.apply, "__code__", None)
+        if code is None:
+            return self.source.name
+        frames = traceback.extract_tb(error.__traceback__ if error else None)
+        lines = [frame.lineno for frame in frames if frame.filename == code.co_filename]
+        return f"{self.source.name}, line {lines[-1] if lines else code.co_firstlineno}"
 
 
 def technique(
@@ -138,6 +156,7 @@ def technique(
     title: str | None = None,
     tasks: tuple[str, ...] | None = None,
     work_share: float | None = None,
+    tolerances: Mapping[str, float] | None = None,
 ) -> Callable[[Callable[[Recipe], Recipe]], Technique]:
     """Make a technique of a function from recipe to recipe: its name is the technique's, its docstring the card.
 
@@ -146,12 +165,17 @@ def technique(
         @greenbench.technique("Optimizer", "Zhang et al. 2019, arXiv:1907.08610")
         def lookahead(recipe):
             '''LookAhead: slow weights follow fast ones. ...'''
-            return replace(recipe, optimizer=lambda network: Lookahead(recipe.optimizer(network)))
+            return replace(recipe, optimizer=lambda *built: Lookahead(recipe.optimizer(*built)))
 
     See `Technique` for the arguments. A docstring of one sentence is a card too.
     """
 
     def decorate(apply: Callable[[Recipe], Recipe]) -> Technique:
+        if not inspect.isfunction(apply):
+            raise UserError(
+                f"technique(...) decorates {apply!r}, which is no function",
+                "decorate a function from recipe to recipe",
+            )
         name = apply.__name__
         return Technique(
             name=name,
@@ -161,40 +185,8 @@ def technique(
             title=title or name.replace("_", " ").capitalize(),
             tasks=tasks,
             work_share=work_share,
+            tolerances=dict(tolerances or {}),
             card=inspect.cleandoc(apply.__doc__ or ""),
         )
 
     return decorate
-
-
-def compose(techniques: Sequence[Technique]) -> Technique:
-    """Return ``a+b``: the techniques applied from left to right, where all of them apply."""
-    name = "+".join(part.name for part in techniques)
-    stated = [set(part.tasks) for part in techniques if part.tasks is not None]
-    tasks = tuple(sorted(set.intersection(*stated))) if stated else None
-    if tasks == ():
-        raise UserError(f"technique {name!r}: its parts have no task in common", "compose others")
-
-    def apply(recipe: Recipe) -> Recipe:
-        for part in techniques:
-            recipe = part(recipe)
-        return recipe
-
-    share: float | None = 1.0
-    for part in techniques:
-        share = None if share is None or part.work_share is None else share * part.work_share
-    return Technique(
-        name=name,
-        category=techniques[0].category,
-        citation="; ".join(part.citation for part in techniques),
-        apply=apply,
-        title=" + ".join(part.title for part in techniques),
-        tasks=tasks,
-        work_share=share,
-        card="\n\n".join(part.card for part in techniques),
-        source=Source(
-            name=", ".join(part.source.name for part in techniques),
-            code="\n\n".join(part.source.code for part in techniques),
-            digest="+".join(part.source.digest for part in techniques),
-        ),
-    )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from greenbench.errors import UserError
-from greenbench.spec.recipe import LossFunction, Recipe, ScheduleFactory, Size
+from greenbench.spec.recipe import Batch, LossFunction, Recipe, ScheduleFactory, Size
 from greenbench.spec.scale import Inputs
 from greenbench.spec.source import Source
 from greenbench.spec.technique import check_name
@@ -37,13 +37,13 @@ class Score(Protocol):
 
 
 class Data(Protocol):
-    """A workload's data as the training loop sees them: batches of normalized images, and a score."""
+    """A workload's data as the training loop sees them: batches, what makes inputs of them, and a score."""
 
     version: str
     """What tells this copy from another: results on different versions are not compared."""
 
     def size(self, split: Split) -> int:
-        """Return the number of images of a split."""
+        """Return the number of samples of a split."""
         ...
 
     def steps_per_epoch(self, batch_size: int) -> int:
@@ -52,12 +52,16 @@ class Data(Protocol):
 
     def training_batches(
         self, batch_size: int, size_factor: float, generator: torch.Generator
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield one epoch of shuffled, augmented batches: images (N, 3, H, W) float32, and targets."""
+    ) -> Iterator[Batch]:
+        """Yield one epoch of shuffled, augmented batches, images as (N, 3, H, W) uint8 where they have pixels."""
         ...
 
-    def evaluation_batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield images and targets that are evaluated, not augmented."""
+    def evaluation_batches(self, split: Split) -> Iterator[Batch]:
+        """Yield the batches that are evaluated, not augmented."""
+        ...
+
+    def normalize(self, inputs: Any) -> Any:
+        """Return what the network sees of a batch's inputs."""
         ...
 
     def score(self) -> Score:
@@ -121,6 +125,14 @@ class Setting:
     floor: float | None = None
     floor_source: str = ""
 
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "evaluate_every", "large_batch"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise UserError(f"{name} is {value!r}", "give a whole number from 1 on")
+        if not self.learning_rate > 0:
+            raise UserError(f"learning_rate is {self.learning_rate!r}", "give a number above 0")
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -137,9 +149,9 @@ class Workload:
     metric
         What the tables show first and verdicts judge.
     num_classes
-        Number of classes.
+        Number of classes; None for a task without, and where only the data tell it.
     image_size
-        Of a training image, after cropping.
+        Of a training image, after cropping; None as for `num_classes`.
     settings
         By scale's name. A workload takes part in the scales that are here.
     data
@@ -164,6 +176,14 @@ class Workload:
         Images at inference that the study's FLOPs fit, where they are not those of training.
     best_known
         The best published value of each metric with this network; what lies far above is another metric or an error.
+    tolerances
+        Its own tolerances by quantity, as for `greenbench.spec.technique.Technique`.
+    needs_root
+        Whether a data root has to be given.
+    facts
+        Takes the data root, reads the data and returns number of classes and image size; None where both are stated.
+    inputs
+        Takes the same as `example`; None for random images.
     source
         Its file; discovery fills it in.
     """
@@ -172,11 +192,11 @@ class Workload:
     title: str
     task: str
     metric: Metric
-    num_classes: int
-    image_size: Size
+    num_classes: int | None
+    image_size: Size | None
     settings: Mapping[str, Setting]
     data: Callable[[Path | None, torch.device], Data]
-    network: Callable[[int, Setting, Path | None], nn.Module]
+    network: Callable[[Any, Setting, Path | None], nn.Module]
     optimizer: Callable[[nn.Module, float], Optimizer]
     schedule: ScheduleFactory
     loss: Callable[[], LossFunction]
@@ -188,13 +208,42 @@ class Workload:
     weights: Callable[[Setting, Path | None], Path | None] = lambda _setting, _root: None
     fitted_size: Size | None = None
     best_known: Mapping[str, float] = field(default_factory=dict)
+    tolerances: Mapping[str, float] = field(default_factory=dict)
+    needs_root: bool = False
+    facts: Callable[[Path | None], tuple[int | None, Size | None]] | None = None
+    inputs: Callable[[int, Size | None, torch.Generator, Path | None], Any] | None = None
     source: Source = field(default_factory=Source)
 
     def __post_init__(self) -> None:
         check_name(self.name, "workload")
 
+    def read(self, root: Path | None = None) -> Workload:
+        """Return the workload with number of classes and image size, for which the data are read where need be."""
+        if self.facts is None:
+            return self
+        num_classes, image_size = self.facts(root)
+        return replace(
+            self,
+            num_classes=self.num_classes or num_classes,
+            image_size=self.image_size or image_size,
+            facts=None,
+        )
+
+    def example(
+        self, batch_size: int, image_size: Size | None, generator: torch.Generator, root: Path | None = None
+    ) -> Any:
+        """Return what the network takes at inference: a batch on the CPU, random images of that size by default."""
+        if self.inputs is not None:
+            return self.inputs(batch_size, image_size, generator, root)
+        import torch
+
+        size = image_size or self.image_size
+        if size is None:
+            raise UserError(f"workload {self.name!r} does not say what its network takes", "give it inputs=")
+        return torch.randn((batch_size, 3, *size), generator=generator)
+
     def recipe(self, scale: str, root: Path | None = None) -> Recipe:
-        """Return the baseline's recipe at a scale.
+        """Return the baseline's recipe at a scale; see `read` for what only the data tell.
 
         Raises
         ------
@@ -209,8 +258,9 @@ class Workload:
             ignore_index=self.ignore_index,
             epochs=setting.epochs,
             batch_size=setting.batch_size,
+            learning_rate=setting.learning_rate,
             network=partial(self.network, self.num_classes, setting, root),
-            optimizer=partial(_with_rate, self.optimizer, setting.learning_rate),
+            optimizer=self.optimizer,
             schedule=self.schedule,
             loss=self.loss,
         )
@@ -224,28 +274,20 @@ class Workload:
             )
         return self.settings[scale]
 
-    def inference_size(self, inputs: Inputs) -> Size:
+    def inference_size(self, inputs: Inputs) -> Size | None:
         """Return the size of the images that networks are measured on."""
         return self.image_size if inputs == "stated" or self.fitted_size is None else self.fitted_size
 
     def missing(self, root: Path | None) -> str | None:
         """Return why the data cannot be read below `root`, or None if they are there."""
-        if self.folder is None:
-            return None
-        if root is None:
+        if root is None and (self.needs_root or self.folder is not None):
             return (
                 f"{self.name}: no data root was given (--green-data or {DATA_ENVIRONMENT_VARIABLE}). "
                 f"{self.how_to_get}"
-            )
-        if not (root / self.folder).is_dir():
+            ).rstrip()
+        if root is not None and self.folder is not None and not (root / self.folder).is_dir():
             return f"{self.name}: looked for {root / self.folder}, which is not there. {self.how_to_get}"
         return None
-
-
-def _with_rate(
-    optimizer: Callable[[nn.Module, float], Optimizer], learning_rate: float, network: nn.Module
-) -> Optimizer:
-    return optimizer(network, learning_rate)
 
 
 def check_root(root: Path) -> Path:

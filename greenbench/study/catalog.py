@@ -1,34 +1,38 @@
 """The one discovery of techniques and workloads: folders, entry points, and files of the user's.
 
 Any module-level `Technique` or `Workload` counts, also in a tuple or list. Putting a file into ``greenbench/techniques``
-or ``greenbench/workloads`` is all there is to adding one to the package.
+or ``greenbench/workloads`` is all there is to adding one to the package. What is wrong with a file of somebody else's
+does not keep the others from being read. A name of a technique that runs only when it is asked for is not taken: a file
+that defines its own ``sam`` has its way.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
 
 import greenbench.techniques
 import greenbench.workloads
 from greenbench.errors import UserError
+from greenbench.spec.composition import compose
 from greenbench.spec.source import Source, read_source
-from greenbench.spec.technique import BASELINE, Technique, compose
+from greenbench.spec.technique import BASELINE, Technique
 from greenbench.spec.workload import Workload
+from greenbench.study.checks import check, line_of
+from greenbench.study.foreign import load_file, load_installed
 
 ENTRY_POINT_GROUPS = ("greenbench.techniques", "greenbench.workloads")
+PAPER = "paper"
+"""The collection that lies in the package's folder itself; each sub-package is another one."""
 
-_Found = TypeVar("_Found", Technique, Workload)
-_Loaded = TypeVar("_Loaded")
+_Item = Technique | Workload
 
 
 @dataclass(frozen=True)
@@ -43,16 +47,31 @@ class Catalog:
         By name, task by task.
     given
         Names of those that the user's files define.
+    extra
+        Names of the techniques that run only when they are asked for, by name or by collection.
+    faults
+        What is wrong with the user's files, one sentence each.
+    installed_faults
+        What is wrong with installed packages, likewise.
     """
 
     techniques: Mapping[str, Technique]
     workloads: Mapping[str, Workload]
     given: frozenset[str] = frozenset()
+    extra: frozenset[str] = frozenset()
+    faults: tuple[UserError, ...] = ()
+    installed_faults: tuple[UserError, ...] = ()
 
     @property
     def baseline(self) -> Technique:
         """What all techniques are compared with."""
         return self.techniques[BASELINE]
+
+    @property
+    def default(self) -> tuple[str, ...]:
+        """Names of the techniques that run where none is asked for: the files' own, or else all but the extra ones."""
+        names = self.given or self.techniques.keys() - self.extra
+        return tuple(name for name in self.techniques if name in names or name == BASELINE)
 
     def technique(self, name: str) -> Technique:
         """Return the technique of that name; ``a+b`` is composed of its parts.
@@ -62,17 +81,44 @@ class Catalog:
         UserError
             For an unknown name, with all the known ones.
         """
-        parts = name.split("+")
-        for part in parts:
-            if part not in self.techniques:
-                raise UserError(f"technique {part!r} is unknown", f"choose from {', '.join(self.techniques)}")
+        parts = self.parts(name)
         if len(parts) == 1:
             return self.techniques[name]
-        if BASELINE in parts or len(set(parts)) < len(parts):
+        names = [part.name for part in parts]
+        if BASELINE in names or len(set(names)) < len(names):
             raise UserError(
                 f"technique {name!r} names the baseline, or one part twice", "compose different techniques"
             )
-        return compose([self.techniques[part] for part in parts])
+        return compose(parts)
+
+    def parts(self, name: str) -> list[Technique]:
+        """Return the techniques that ``a+b`` is composed of; `UserError` for an unknown one."""
+        parts = name.split("+")
+        for part in parts:
+            if part not in self.techniques:
+                raise UserError(
+                    f"technique {part!r} is unknown{self._left_out()}",
+                    f"choose from {', '.join(self.techniques)}",
+                )
+        return [self.techniques[part] for part in parts]
+
+    def _left_out(self) -> str:
+        faults = (*self.faults, *self.installed_faults)
+        return f" (left out: {'; '.join(map(str, faults))})" if faults else ""
+
+    def collection(self, name: str) -> tuple[str, ...]:
+        """Return the names of the baseline and of a collection's techniques; `UserError` for an unknown one."""
+        known = sorted({technique.collection for technique in self.techniques.values()} - {""})
+        if name not in known:
+            raise UserError(
+                f"collection {name!r} is unknown{self._left_out()}", f"choose from {', '.join(known)}"
+            )
+        return tuple(n for n, t in self.techniques.items() if t.collection == name or t.is_baseline)
+
+    def folders(self, technique: str, workload: str) -> tuple[Path, ...]:
+        """Return the folders of the user's files that define a technique, or its parts, and a workload."""
+        items: list[_Item] = [*self.parts(technique), self.workloads[workload]]
+        return tuple(dict.fromkeys(Path(i.source.name).parent for i in items if i.name in self.given))
 
 
 def discover(files: Iterable[Path] = ()) -> Catalog:
@@ -81,115 +127,154 @@ def discover(files: Iterable[Path] = ()) -> Catalog:
     Parameters
     ----------
     files
-        Python files of the user's.
-
-    Raises
-    ------
-    UserError
-        For a file that cannot be imported, one that defines nothing, or two things of one name.
+        Python files of the user's. One that cannot be read, defines nothing, or takes a name that is taken is among the
+        faults of the catalog.
     """
     paths = dict.fromkeys(Path(file).resolve() for file in files)
-    # Ids of what was found so far: a file that imports a technique of another does not define it.
-    seen: set[int] = set()
-    shipped = [
-        *_of_folder(greenbench.techniques, seen),
-        *_of_folder(greenbench.workloads, seen),
-        *_installed(seen),
-    ]
-    given = [item for path in paths for item in _of_file(path, seen)]
-    found = shipped + given
-    techniques = _by_name(item for item in found if isinstance(item, Technique))
-    workloads = _by_name(item for item in found if isinstance(item, Workload))
+    shelf = _Shelf()
+    for module in _shipped():
+        for fault in shelf.put(module):
+            raise fault
+    shelf.extra = {t.name for t in shelf if isinstance(t, Technique) and t.collection != PAPER}
+    installed_faults = _read(shelf, [partial(_installed, point) for point in _entry_points()])
+    shipped = {id(item) for item in shelf}
+    faults = _read(shelf, [partial(_given, path) for path in paths])
+    given = [item for item in shelf if id(item) not in shipped]
+    techniques = [item for item in shelf if isinstance(item, Technique)]
+    workloads = [item for item in shelf if isinstance(item, Workload)]
     return Catalog(
-        dict(sorted(techniques.items(), key=lambda item: (item[0] != BASELINE, item[0]))),
-        dict(sorted(workloads.items(), key=lambda item: (item[1].task, item[0]))),
+        {t.name: t for t in sorted(techniques, key=lambda t: (not t.is_baseline, t.name))},
+        {w.name: w for w in sorted(workloads, key=lambda w: (w.task, w.name))},
         frozenset(item.name for item in given),
+        frozenset(shelf.extra),
+        faults,
+        installed_faults,
     )
 
 
-def _by_name(items: Iterable[_Found]) -> dict[str, _Found]:
-    found: dict[str, _Found] = {}
-    for item in items:
-        if item.name in found:
+@dataclass(frozen=True)
+class _Module:
+    """A module that was read, and what is the same for all that it defines."""
+
+    module: ModuleType
+    source: Source
+    collection: str
+
+    @property
+    def file(self) -> str | None:
+        return self.module.__file__
+
+    def items(self) -> Iterator[_Item]:
+        """Go through the techniques and workloads in its namespace."""
+        for value in vars(self.module).values():
+            for item in value if isinstance(value, tuple | list) else (value,):
+                if isinstance(item, _Item):
+                    yield item
+
+
+class _Shelf:
+    """What was found so far, one of each kind and name."""
+
+    def __init__(self) -> None:
+        self._items: dict[tuple[str, str], _Item] = {}
+        # Ids of what was found so far: a file that imports a technique of another does not define it.
+        self._seen: set[int] = set()
+        self.extra: set[str] = set()
+        """Names of the shipped techniques that run only when they are asked for: others may take them."""
+
+    def __iter__(self) -> Iterator[_Item]:
+        return iter(self._items.values())
+
+    def defined_by(self, module: _Module, files: Collection[str | None]) -> list[_Item]:
+        """Return what a module defines, and not another one of some files that are read."""
+        return [
+            item
+            for item in {id(item): item for item in module.items()}.values()
+            if id(item) not in self._seen
+            and not item.source.digest
+            and _file_of(item) not in {*files} - {module.file}
+        ]
+
+    def put(self, module: _Module, files: Collection[str | None] = ()) -> Iterator[UserError]:
+        """Add what a module defines, and return what is wrong with it."""
+        for item in self.defined_by(module, files):
+            self._seen.add(id(item))
+            try:
+                check(item)
+                self._add(item, module)
+            except UserError as error:
+                line = line_of(item.name, module.source)
+                place = f"{module.source.name}, line {line}" if line else module.source.name
+                yield UserError(f"{place}: {error.problem}", error.next_step)
+
+    def _add(self, item: _Item, module: _Module) -> None:
+        kind = "technique" if isinstance(item, Technique) else "workload"
+        if isinstance(item, Technique) and item.name in self.extra:
+            self.extra.remove(item.name)
+            del self._items[kind, item.name]
+        other = self._items.get((kind, item.name))
+        if other is not None:
             raise UserError(
-                f"two {type(item).__name__.lower()}s are named {item.name!r}: {found[item.name].source.name} and "
-                f"{item.source.name}",
-                "rename one of them",
+                f"the {kind} {item.name!r} has the name of one in {other.source.name}", "rename it"
             )
-        found[item.name] = item
-    return found
+        if isinstance(item, Technique):
+            item = replace(item, collection=module.collection)
+        self._items[kind, item.name] = replace(item, source=module.source)
 
 
-def _of_folder(package: ModuleType, seen: set[int]) -> Iterator[Technique | Workload]:
-    for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{package.__name__}.{info.name}")
-        file = Path(module.__file__ or "")
-        yield from _defined_in(module, read_source(file, file.name, file.parent), seen)
+def _read(shelf: _Shelf, loads: Iterable[Callable[[], _Module]]) -> tuple[UserError, ...]:
+    """Put what other people's modules define on the shelf, and return what is wrong with them."""
+    faults, modules = [], []
+    for load in loads:
+        try:
+            modules.append(load())
+        except UserError as error:
+            faults.append(error)
+    files = {module.file for module in modules}
+    for module in modules:
+        if not shelf.defined_by(module, files):
+            faults.append(
+                UserError(
+                    f"the file {module.source.name} defines no technique and no workload",
+                    "decorate a function with @greenbench.technique(category, citation)",
+                )
+            )
+        faults += shelf.put(module, files)
+    return tuple(faults)
 
 
-def _installed(seen: set[int]) -> Iterator[Technique | Workload]:
+def _shipped() -> Iterator[_Module]:
+    """Go through the package's own modules; a sub-package is a collection of its own."""
+    packages = [(greenbench.techniques, PAPER), (greenbench.workloads, "")]
+    for package, collection in packages:
+        for info in pkgutil.iter_modules(package.__path__):
+            module = importlib.import_module(f"{package.__name__}.{info.name}")
+            if info.ispkg:
+                packages.append((module, info.name))
+                continue
+            file = Path(module.__file__ or "")
+            yield _Module(module, read_source(file, file.name, file.parent), collection)
+
+
+def _entry_points() -> list[EntryPoint]:
     points = {point.value: point for group in ENTRY_POINT_GROUPS for point in entry_points(group=group)}
-    for _, point in sorted(points.items()):
-        origin = f"{point.value} of package {point.dist.name if point.dist else '?'}"
-        module = _attempt(partial(importlib.import_module, point.module), origin)
-        package = sys.modules[point.module.partition(".")[0]]
-        folder = Path(package.__file__).parent if hasattr(package, "__path__") and package.__file__ else None
-        yield from _required(module, read_source(Path(module.__file__ or ""), origin, folder), seen)
+    return [points[value] for value in sorted(points)]
 
 
-def _of_file(file: Path, seen: set[int]) -> Iterator[Technique | Workload]:
-    if not file.is_file():
-        what = "is a folder" if file.is_dir() else "does not exist"
-        raise UserError(f"the file {file} {what}", "give the path of a Python file")
-    # A name of its own, so that a user's mixup.py and this package's do not meet in sys.modules.
-    name = f"greenbench_file_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise UserError(f"the file {file} is not a Python file", "give one whose name ends in .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickle look their module up
-    if str(file.parent) not in sys.path:
-        sys.path.append(str(file.parent))  # helpers beside it, as for a script
-    _attempt(partial(spec.loader.exec_module, module), str(file))
-    yield from _required(module, read_source(file, str(file)), seen)
+def _installed(point: EntryPoint) -> _Module:
+    distribution = point.dist.name if point.dist else "?"
+    origin = f"{point.value} of package {distribution}"
+    module = load_installed(point.module, origin)
+    package = sys.modules[point.module.partition(".")[0]]
+    folder = Path(package.__file__).parent if hasattr(package, "__path__") and package.__file__ else None
+    return _Module(module, read_source(Path(module.__file__ or ""), origin, folder), distribution)
 
 
-def _attempt(load: Callable[[], _Loaded], origin: str) -> _Loaded:
-    """Run somebody else's module; whatever it raises becomes a sentence."""
-    try:
-        return load()
-    except (Exception, SystemExit) as error:
-        raise UserError(
-            f"the file {origin} cannot be imported: {_cause(error, origin)}", "mend it"
-        ) from error
+def _given(file: Path) -> _Module:
+    return _Module(load_file(file), read_source(file, str(file)), "")
 
 
-def _required(module: ModuleType, source: Source, seen: set[int]) -> list[Technique | Workload]:
-    found = list(_defined_in(module, source, seen))
-    if not found:
-        raise UserError(
-            f"the file {source.name} defines no technique and no workload",
-            "decorate a function with @greenbench.technique(category, citation)",
-        )
-    return found
-
-
-def _defined_in(module: ModuleType, source: Source, seen: set[int]) -> Iterator[Technique | Workload]:
-    for value in vars(module).values():
-        for item in value if isinstance(value, tuple | list) else (value,):
-            if isinstance(item, Technique | Workload) and not item.source.digest and id(item) not in seen:
-                seen.add(id(item))
-                yield replace(item, source=source)
-
-
-def _cause(error: BaseException, origin: str) -> str:
-    if isinstance(error, SyntaxError) and error.filename == origin:
-        return f"line {error.lineno}: {type(error).__name__}: {error.msg}"
-    lines = []
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == origin:
-            lines.append(trace.tb_lineno)
-        trace = trace.tb_next
-    where = f"line {lines[-1]}: " if lines else ""
-    return f"{where}{type(error).__name__}: {error}"
+def _file_of(item: _Item) -> str | None:
+    """Return the file of a technique's function."""
+    code = getattr(item.apply, "__code__", None) if isinstance(item, Technique) else None
+    return code.co_filename if code is not None else None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from pathlib import Path
 
 from greenbench.spec.case import Case, Kind, case_of
+from greenbench.spec.composition import Undone
 from greenbench.spec.scale import Scale
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Workload
@@ -12,31 +15,62 @@ from greenbench.spec.workload import Workload
 Pair = tuple[Case, ...]
 """A technique on a workload: one case for each seed."""
 
+ANY_CLASSES, ANY_SIZE = 10, (64, 64)
+"""Stand for those of a workload whose data have not been read."""
+
+AT_INFERENCE = {"network", "finish"}
+"""The fields of a recipe that decide what a network costs at inference."""
+
 
 def plan(
-    kind: Kind, techniques: Iterable[Technique], workloads: Iterable[Workload], scale: Scale, seeds: int
+    kind: Kind,
+    techniques: Iterable[Technique],
+    workloads: Iterable[Workload],
+    scale: Scale,
+    seeds: int,
+    changes: Callable[[Technique, Workload], Collection[str]],
 ) -> list[Pair]:
     """Return the pairs of one kind, workload by workload.
 
     Training has every technique that applies to the workload's task. Inference has those that change the network; for
-    the others it would measure the baseline again.
+    the others it would measure the baseline again. `changes` returns the fields of the recipe that a technique changes.
+    """
+
+    def belongs(technique: Technique, workload: Workload) -> bool:
+        if kind == "training" or technique.is_baseline:
+            return True
+        return not AT_INFERENCE.isdisjoint(changes(technique, workload))
+
+    chosen = list(techniques)
+    return [
+        tuple(case_of(kind, technique, workload, scale, seed) for seed in range(seeds))
+        for workload in workloads
+        if scale.name in workload.settings
+        for technique in chosen
+        if technique.applies_to(workload.task) and belongs(technique, workload)
+    ]
+
+
+def changed_fields(
+    technique: Technique, workload: Workload, scale: Scale, root: Path | None
+) -> tuple[str, ...]:
+    """Return the fields of a workload's recipe that a technique changes; none where it fails, which its run will tell.
 
     Raises
     ------
-    UserError
-        If a technique fails on a recipe, or leaves one unchanged that it claims to change.
+    Undone
+        For a composition in which one part would undo another.
     """
-    chosen = list(techniques)
-    pairs = []
-    for workload in workloads:
-        if scale.name not in workload.settings:
-            continue
-        baseline = workload.recipe(scale.name)
-        for technique in chosen:
-            if not technique.applies_to(workload.task):
-                continue
-            changed = baseline.changed_fields(technique(baseline))
-            if kind == "inference" and not technique.is_baseline and "network" not in changed:
-                continue
-            pairs.append(tuple(case_of(kind, technique, workload, scale, seed) for seed in range(seeds)))
-    return pairs
+    try:
+        baseline = workload.recipe(scale.name, root)
+        if workload.facts is not None:  # what only the data tell does not matter here
+            baseline = replace(
+                baseline,
+                num_classes=baseline.num_classes or ANY_CLASSES,
+                image_size=baseline.image_size or ANY_SIZE,
+            )
+        return baseline.changed_fields(technique(baseline))
+    except (KeyboardInterrupt, Undone):
+        raise
+    except BaseException:
+        return ()

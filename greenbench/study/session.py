@@ -19,14 +19,19 @@ from greenbench.records.conditions import still_valid
 from greenbench.records.folder import RecordFolder
 from greenbench.records.machine import this_machine
 from greenbench.records.record import Record
-from greenbench.records.results import Failure
+from greenbench.records.results import Failure, Skipped
 from greenbench.spec.case import Case, Kind, case_of
-from greenbench.spec.scale import Scale
+from greenbench.spec.scale import TRAINED, Scale
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Workload
 from greenbench.study.catalog import Catalog
-from greenbench.study.plan import Pair, plan
-from greenbench.verdict.tolerances import Miss, below_floor, load_tolerances, misses
+from greenbench.study.foreign import beside, quietly
+from greenbench.study.plan import Pair, changed_fields, plan
+from greenbench.verdict.misses import Miss, below_floor, misses
+from greenbench.verdict.tolerances import Tolerance, load_tolerances, own_rows
+
+WEIGHTS_FOLDER = "weights"
+"""Below the output folder: trained weights, where inference is measured on them."""
 
 ProgressFactory = Callable[[Case], ProgressCallback]
 
@@ -40,7 +45,7 @@ class Settings:
     catalog
         What there is to run.
     selected
-        Names of the techniques to run, ``a+b`` for compositions; empty for all, or for what the user's files define.
+        Names of the techniques to run, ``a+b`` for compositions; empty for the catalog's default.
     scale
         How long and how it is measured.
     out
@@ -53,6 +58,8 @@ class Settings:
         Whether records of an earlier run count.
     bench
         Where cases run.
+    tolerances
+        The user's own, which count before all others.
     """
 
     catalog: Catalog
@@ -63,6 +70,7 @@ class Settings:
     carbon: CarbonIntensity
     resume: bool
     bench: Bench
+    tolerances: tuple[Tolerance, ...] = ()
 
 
 class Session:
@@ -102,33 +110,45 @@ class Session:
         if kind not in self._pairs:
             settings = self.settings
             self._pairs[kind] = plan(
-                kind, self._techniques(), self._workloads(), settings.scale, settings.seeds
+                kind, self._techniques(), self._workloads(), settings.scale, settings.seeds, self._changes
             )
         return self._pairs[kind]
 
     def missing_data(self, pair: Pair) -> str | None:
-        """Return why a pair's data cannot be read, or None; inference needs no data."""
-        if pair[0].kind == "inference":
+        """Return why a pair's data cannot be read, or None where they can, or where inference needs none."""
+        workload = self.settings.catalog.workloads[pair[0].workload]
+        needed = pair[0].kind == "training" or self._needs_training(pair[0]) or workload.facts is not None
+        if not needed:
             return None
-        return self.settings.catalog.workloads[pair[0].workload].missing(self.settings.bench.data_root)
+        return workload.missing(self.settings.bench.data_root)
 
     def check(self, pairs: Iterable[Pair]) -> None:
-        """Refuse, before the first of some pairs, what can be known: output folder, meter or data that do not work.
+        """Refuse, before the first of some pairs, what can be known.
+
+        Compositions in which one part undoes another, and output folder, meter or data that do not work.
 
         Raises
         ------
         UserError
             Naming it.
         """
+        pairs = list(pairs)
+        for pair in pairs:
+            self._check_composition(pair[0])
         self.folder.check()
         self.meter  # noqa: B018  # opens it, and an assert would not under python -O
         for name in dict.fromkeys(pair[0].workload for pair in pairs if pair[0].kind == "training"):
             self._check_data(self.settings.catalog.workloads[name])
 
+    def _check_composition(self, case: Case) -> None:
+        catalog = self.settings.catalog
+        if len(catalog.parts(case.technique)) > 1:
+            self._changes(catalog.technique(case.technique), catalog.workloads[case.workload])
+
     def _check_data(self, workload: Workload) -> None:
-        """Read a workload's data once, where they have to be read from the user's folder."""
-        root = self.settings.bench.data_root
-        if workload.folder is None or workload.missing(root) is not None:
+        """Read a workload's data once, where they are in the user's folder; what a user's file does fails its cases alone."""
+        root, given = self.settings.bench.data_root, self.settings.catalog.given
+        if workload.name in given or workload.folder is None or workload.missing(root) is not None:
             return
         import torch
 
@@ -149,6 +169,11 @@ class Session:
                 self._known[case.key] = self._record(case)
         return [self._known[case.key] for case in pair]
 
+    def skipped(self, pair: Pair) -> str | None:
+        """Run a pair, and return why it does not apply, or None where any of its cases has something to do."""
+        reasons = [r.result.reason for r in self.records(pair) if isinstance(r.result, Skipped)]
+        return f"{pair[0].id}: not applicable: {reasons[0]}" if len(reasons) == len(pair) else None
+
     def misses(self, pair: Pair) -> list[Miss]:
         """Run a pair, and its baseline where needed, and return what is outside its tolerance."""
         catalog = self.settings.catalog
@@ -158,7 +183,8 @@ class Session:
             case_of(case.kind, baseline, workload, self.settings.scale, case.seed, case.mode) for case in pair
         )
         records, theirs = self.records(pair), self.records(reference)
-        found = misses(records, theirs, load_tolerances())
+        own = own_rows(self.settings.scale.name, *catalog.parts(pair[0].technique), workload)
+        found = misses(records, theirs, [*self.settings.tolerances, *own, *load_tolerances()])
         if pair == reference:
             found += below_floor(records, workload.setting(pair[0].scale))
         return found
@@ -174,14 +200,17 @@ class Session:
 
     def _techniques(self) -> list[Technique]:
         catalog = self.settings.catalog
-        given = [name for name in catalog.techniques if name in catalog.given]
-        of_files = [catalog.baseline.name, *given] if catalog.given else list(catalog.techniques)
-        return [catalog.technique(name) for name in self.settings.selected or of_files]
+        return [catalog.technique(name) for name in self.settings.selected or catalog.default]
 
     def _workloads(self) -> list[Workload]:
         catalog = self.settings.catalog
         given = [workload for name, workload in catalog.workloads.items() if name in catalog.given]
         return given or list(catalog.workloads.values())
+
+    def _changes(self, technique: Technique, workload: Workload) -> tuple[str, ...]:
+        settings = self.settings
+        with beside(*settings.catalog.folders(technique.name, workload.name)), quietly():
+            return changed_fields(technique, workload, settings.scale, settings.bench.data_root)
 
     def _record(self, case: Case) -> Record:
         settings = self.settings
@@ -190,23 +219,43 @@ class Session:
             import torch
 
             torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+        weights = self._weights(case)
         with self._lock(case):
             machine = this_machine(workers)
             known = self.folder.find(case, machine)
             if known is not None and known.session == settings.bench.session:
                 return known
-            if known is not None and settings.resume and still_valid(known, case, machine, self.meter):
+            complete = case.kind == "inference" or weights is None or weights.is_file()
+            if known and settings.resume and complete and still_valid(known, case, machine, self.meter):
                 self.resumed.add(case.key)
                 return known
-            record = run_case(
-                case,
-                settings.catalog.technique(case.technique),
-                settings.catalog.workloads[case.workload],
-                replace(settings.bench, disturbed=self._others),
-                self.progress(case),
-            )
+            if self._needs_training(case):
+                self.records((self._training(case),))
+            with beside(*settings.catalog.folders(case.technique, case.workload)):
+                record = run_case(
+                    case,
+                    settings.catalog.technique(case.technique),
+                    settings.catalog.workloads[case.workload],
+                    replace(settings.bench, disturbed=self._others, weights=weights),
+                    self.progress(case),
+                )
             self.folder.write(record)
             return record
+
+    def _needs_training(self, case: Case) -> bool:
+        return case.kind == "inference" and self.settings.scale.inference.weights == TRAINED
+
+    def _training(self, case: Case) -> Case:
+        """Return the training that gives the weights of a case."""
+        catalog = self.settings.catalog
+        technique, workload = catalog.technique(case.technique), catalog.workloads[case.workload]
+        return case_of("training", technique, workload, self.settings.scale, case.seed, case.mode)
+
+    def _weights(self, case: Case) -> Path | None:
+        """Return the file of a case's trained weights, where they are used."""
+        if self.settings.scale.inference.weights != TRAINED:
+            return None
+        return self.settings.out / WEIGHTS_FOLDER / f"{self._training(case).key}.pt"
 
     def _others(self) -> str | None:
         """Say which other runs measure on this machine right now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from greenbench.networks.modified import modify_network
 from greenbench.spec.recipe import Recipe
@@ -10,9 +10,10 @@ from greenbench.spec.technique import technique
 
 if TYPE_CHECKING:
     from torch import nn
-    from torchvision.models.resnet import BasicBlock, Bottleneck
 
 FILTER_SIZE = 5
+FOLLOWING = {"conv1": "conv2", "conv2": "conv3"}
+"""The layer before which a bottleneck blurs, by the layer that is strided."""
 
 
 @technique("Custom Nodes and Layer", "Zhang 2019, arXiv:1904.11486", title="BlurPool")
@@ -29,7 +30,9 @@ def blurpool(recipe: Recipe) -> Recipe:
     and the closing 1x1; the shortcut's 1x1 and norm run at stride 1, then blur. BiSeNet: the three strided
     layers of the spatial path run at stride 1, then norm, ReLU, blur; in the backbone the max-pooling runs at
     stride 1, then blur, and the strided 3x3 and shortcut 1x1 of stages 2 to 4 become blur, then the layer at
-    stride 1 on the smaller map.
+    stride 1 on the smaller map. Any other network: bottlenecks as ResNet-50's, basic blocks and max-poolings as
+    the backbone's, and strided layers as the spatial path's where a `Sequential` holds convolution, norm and
+    activation in a row; a strided stem outside of one stays, as torchvision's ResNets have it.
 
     **Settings.** 5x5 filter.
 
@@ -44,60 +47,82 @@ def blurpool(recipe: Recipe) -> Recipe:
 
 
 def blur_downsampling(network: nn.Module) -> None:
-    """Anti-alias the downsampling layers of a ResNet or BiSeNet, in place."""
+    """Anti-alias the downsampling layers of a network, in place."""
     from torch import nn
-    from torchvision.models.resnet import Bottleneck
 
-    from greenbench.networks.bisenet import BiSeNet, ConvNormRelu
-    from greenbench.networks.surgery import backbone_of, blocks_of, refuse_no_change, stages_of
+    from greenbench.networks.surgery import blocks_of, none_of
 
-    resnet = backbone_of(network)
-    strided = [block for stage in stages_of(resnet) for block in blocks_of(stage) if _is_strided(block)]
-    for block in strided:
-        _blur_bottleneck(block) if isinstance(block, Bottleneck) else _blur_basic_block(block)
-    places = len(strided)
-    if isinstance(resnet.maxpool, nn.MaxPool2d):
-        resnet.maxpool.stride = 1
-        resnet.maxpool = nn.Sequential(resnet.maxpool, _blur(resnet.conv1.out_channels))
-        places += 1
-    if isinstance(network, BiSeNet) and network.spatial_path is not None:
-        for layer in network.spatial_path.children():
-            if not isinstance(layer, ConvNormRelu):
-                continue
-            conv = layer[0]
-            if isinstance(conv, nn.Conv2d) and conv.stride == (2, 2):
-                conv.stride = (1, 1)
-                layer.append(_blur(conv.out_channels))
-                places += 1
-    refuse_no_change(places, blurpool.name, network)
+    places = sum(_blur_block(block) for block in blocks_of(network))
+    for module in list(network.modules()):
+        if isinstance(module, nn.Sequential):
+            places += _blur_sequence(module)
+        elif isinstance(module, nn.MaxPool2d):
+            places += _blur_pooling(network, module)
+    if places == 0:
+        raise none_of(blurpool.name, "max-pooling, residual blocks or layers of stride 2", network)
 
 
-def _blur(channels: int) -> nn.Module:
+def _blur(channels: int | None = None) -> nn.Module:
     from greenbench.nn.layers.blurpool import BlurPool2d
 
     return BlurPool2d(channels, stride=2, filter_size=FILTER_SIZE)
 
 
-def _is_strided(block: BasicBlock | Bottleneck) -> bool:
-    return block.downsample is not None and getattr(block.downsample[0], "stride", None) == (2, 2)
+def _is_strided(layer: nn.Module | None) -> bool:
+    return getattr(layer, "stride", 1) in (2, (2, 2))
 
 
-def _blur_bottleneck(block: Bottleneck) -> None:
-    """Blur after the strided 3x3, its norm and ReLU, and after the shortcut."""
+def _blur_block(block: Any) -> bool:
+    """Blur both branches of a strided block: in a bottleneck after the strided layers, in a basic block before."""
     from torch import nn
 
-    shortcut = block.downsample
-    block.conv2.stride = shortcut[0].stride = (1, 1)
-    block.conv3 = nn.Sequential(_blur(block.conv3.in_channels), block.conv3)
-    shortcut.append(_blur(shortcut[0].out_channels))
+    from greenbench.networks.surgery import shortcut_of
+
+    shortcut = shortcut_of(block)
+    strided = next((name for name in FOLLOWING if _is_strided(getattr(block, name))), None)
+    if strided is None or not isinstance(shortcut, nn.Sequential) or not any(map(_is_strided, shortcut)):
+        return False
+    bottleneck = hasattr(block, "conv3")
+    conv = getattr(block, strided)
+    conv.stride = (1, 1)
+    blurred = FOLLOWING[strided] if bottleneck else strided
+    blur = _blur(conv.out_channels if bottleneck else conv.in_channels)
+    setattr(block, blurred, nn.Sequential(blur, getattr(block, blurred)))
+    # A shortcut that averages before its convolution does not alias.
+    for conv in [layer for layer in shortcut if isinstance(layer, nn.Conv2d) and _is_strided(layer)]:
+        conv.stride = (1, 1)
+        if bottleneck:
+            shortcut.append(_blur(conv.out_channels))
+        else:
+            shortcut.insert(0, _blur(conv.in_channels))
+    return True
 
 
-def _blur_basic_block(block: BasicBlock) -> None:
-    """Blur before the strided 3x3 and before the shortcut."""
+def _blur_sequence(layers: nn.Sequential) -> int:
+    """Blur after the activation of each strided convolution; return how many there were."""
     from torch import nn
 
-    shortcut = block.downsample
-    block.conv1.stride = shortcut[0].stride = (1, 1)
-    channels = block.conv1.in_channels
-    block.conv1 = nn.Sequential(_blur(channels), block.conv1)
-    shortcut.insert(0, _blur(channels))
+    places = 0
+    for index, conv in enumerate(layers):
+        after = [layer for layer in list(layers)[index + 1 : index + 3] if not hasattr(layer, "num_features")]
+        if not isinstance(conv, nn.Conv2d) or not _is_strided(conv) or not after:
+            continue
+        if type(after[0]).__module__ == nn.ReLU.__module__:
+            conv.stride = (1, 1)
+            layers[list(layers).index(after[0])] = nn.Sequential(after[0], _blur(conv.out_channels))
+            places += 1
+    return places
+
+
+def _blur_pooling(network: nn.Module, pooling: nn.MaxPool2d) -> bool:
+    """Pool at stride 1, then blur; not where the sizes would change, or the places of the maxima are asked for."""
+    from torch import nn
+
+    from greenbench.networks.surgery import swap
+
+    if not _is_strided(pooling) or pooling.ceil_mode or pooling.return_indices:
+        return False
+    pooling.stride = 1
+    # One pooling may serve maps of several widths.
+    swap(network, pooling, nn.Sequential(pooling, _blur()))
+    return True

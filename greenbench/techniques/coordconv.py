@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from greenbench.errors import NotApplicable
 from greenbench.networks.modified import modify_network
 from greenbench.spec.recipe import Recipe
 from greenbench.spec.technique import technique
@@ -22,7 +23,8 @@ def coordconv(recipe: Recipe) -> Recipe:
     **Source.** Liu et al. 2018, An Intriguing Failing of Convolutional Neural Networks and the CoordConv
     Solution, arXiv:1807.03247.
 
-    **Where.** ResNet-50: the 3x3 stem. BiSeNet: the backbone's 7x7 stem.
+    **Where.** ResNet-50: the 3x3 stem. BiSeNet: the backbone's 7x7 stem. Any other
+    network: the convolution that is registered first, in torchvision's ResNets the 7x7 stem.
 
     **Settings.** Three extra channels: x, y, r. The image's weights are kept, so pretrained ones still load.
 
@@ -37,11 +39,14 @@ def coordconv(recipe: Recipe) -> Recipe:
 
 
 def add_coordinates(network: nn.Module) -> None:
-    """Give the stem of a ResNet or of a BiSeNet's backbone the pixels' coordinates, in place."""
-    from greenbench.networks.surgery import backbone_of, refuse_no_change
+    """Give the first convolution of a network the pixels' coordinates, in place."""
+    from greenbench.networks.surgery import first_convolution, none_of, swap
     from greenbench.nn.layers.coordconv import CoordConv2d
 
-    resnet = backbone_of(network)
-    places = int(not isinstance(resnet.conv1, CoordConv2d))
-    refuse_no_change(places, coordconv.name, network)
-    resnet.conv1 = CoordConv2d.from_conv(resnet.conv1)
+    stem = first_convolution(network)
+    if stem is None or isinstance(stem, CoordConv2d):
+        raise none_of(coordconv.name, "a first convolution without coordinates", network)
+    try:
+        swap(network, stem, CoordConv2d.from_conv(stem))
+    except ValueError as error:
+        raise NotApplicable(f"{coordconv.name}: {error}") from error

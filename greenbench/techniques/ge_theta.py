@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from greenbench.errors import NotApplicable
 from greenbench.networks.modified import modify_network
 from greenbench.spec.recipe import Recipe, Size
 from greenbench.spec.technique import technique
@@ -25,10 +26,11 @@ def ge_theta(recipe: Recipe) -> Recipe:
 
     **Where.** ResNet-50: one gather after each of the four stages, ``out = x + x * g``. BiSeNet's backbone:
     one in each of the eight basic blocks, on the residual branch after its second norm and before the
-    addition, ``out = x * g``.
+    addition, ``out = x * g``. Any other network with residual stages ``layer1`` to ``layer4``, such as
+    torchvision's ResNets: as ResNet-50, or as BiSeNet where convolutions lie outside of the residual network.
 
-    **Settings.** The kernels are as large as the maps, so the parameters depend on the size of the images,
-    and a network works for that size alone.
+    **Settings.** The kernels are as large as the maps, which a pass on torch's meta device measures. So the
+    parameters depend on the size of the images, and a network works for that size alone.
 
     **Deviations.** The original gathers with a chain of strided depthwise convolutions; one kernel over the
     whole map is what gives the tables' parameters. The text attaches the gathers to the outputs of the
@@ -39,17 +41,19 @@ def ge_theta(recipe: Recipe) -> Recipe:
     of that column fit, 20.16 M at the stated 640x640. Sizes other than that of training, so Cityscapes at
     full resolution, cannot be evaluated by construction.
     """
+    if recipe.image_size is None:
+        raise NotApplicable(
+            f"{ge_theta.name} builds its kernels for one size of images; this recipe for {recipe.task} states none"
+        )
     return modify_network(recipe, ge_theta.name, partial(add_gathers, image_size=recipe.image_size))
 
 
 def add_gathers(network: nn.Module, image_size: Size) -> None:
-    """Add learned gathers to a ResNet or BiSeNet for images of `image_size`, in place."""
-    from greenbench.networks.surgery import add_excitation, backbone_of, stage_map_sizes
+    """Add learned gathers to a residual network for images of `image_size`, in place."""
+    from greenbench.networks.surgery import excitation_places, excite, map_shapes
     from greenbench.nn.layers.gather_excite import GatherExciteTheta
 
-    sizes = stage_map_sizes(backbone_of(network), image_size)
-
-    def gather(stage: int, channels: int, residual: bool) -> nn.Module:
-        return GatherExciteTheta(channels, sizes[stage], residual)
-
-    add_excitation(network, gather, ge_theta.name)
+    places, residual = excitation_places(ge_theta.name, network)
+    shapes = map_shapes(ge_theta.name, network, places, image_size)
+    for place, (_, channels, *size) in zip(places, shapes, strict=True):
+        excite(network, place, GatherExciteTheta(channels, (size[0], size[1]), residual))

@@ -22,7 +22,8 @@ def ge_theta_minus(recipe: Recipe) -> Recipe:
     arXiv:1810.12348, the variant of global extent.
 
     **Where.** As GE-theta. ResNet-50: after each of the four stages, ``out = x + x * g``. BiSeNet's backbone:
-    in each of the eight basic blocks, on the residual branch before the addition, ``out = x * g``.
+    in each of the eight basic blocks, on the residual branch before the addition, ``out = x * g``. Any other
+    network with residual stages: as GE-theta.
 
     **Settings.** None, and no parameters.
 
@@ -35,11 +36,10 @@ def ge_theta_minus(recipe: Recipe) -> Recipe:
 
 
 def add_averages(network: nn.Module) -> None:
-    """Add parameter-free gathers to a ResNet or BiSeNet, in place."""
-    from greenbench.networks.surgery import add_excitation
+    """Add parameter-free gathers to a residual network, in place."""
+    from greenbench.networks.surgery import excitation_places, excite
     from greenbench.nn.layers.gather_excite import GatherExciteThetaMinus
 
-    def gather(_stage: int, _channels: int, residual: bool) -> nn.Module:
-        return GatherExciteThetaMinus(residual)
-
-    add_excitation(network, gather, ge_theta_minus.name)
+    places, residual = excitation_places(ge_theta_minus.name, network)
+    for place in places:
+        excite(network, place, GatherExciteThetaMinus(residual))

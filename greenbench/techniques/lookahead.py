@@ -32,9 +32,9 @@ def lookahead(recipe: Recipe) -> Recipe:
     **Unknown.** Whether the study evaluated slow or fast weights.
     """
 
-    def optimizer(network: nn.Module) -> Lookahead:
+    def optimizer(network: nn.Module, learning_rate: float) -> Lookahead:
         from greenbench.nn.optimizers.lookahead import Lookahead
 
-        return Lookahead(recipe.optimizer(network), k=5, alpha=0.5)
+        return Lookahead(recipe.optimizer(network, learning_rate), k=5, alpha=0.5)
 
     return replace(recipe, optimizer=optimizer)

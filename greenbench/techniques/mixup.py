@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from greenbench.errors import NotApplicable
 from greenbench.spec.recipe import Recipe, WeightedTargets
 from greenbench.spec.technique import technique
 
@@ -24,6 +25,19 @@ def draw_share(alpha: float, generator: torch.Generator) -> float:
         raise ValueError(f"mixup's alpha is {alpha}; it must be positive")
     seed = int(torch.randint(2**31, (), generator=generator))
     return float(np.random.default_rng(seed).beta(alpha, alpha))
+
+
+def require_tensors(technique: str, inputs: Any, weighted: WeightedTargets) -> None:
+    """Raise `NotApplicable` unless samples can be mixed: inputs are numbers, and inputs and targets one tensor each."""
+    import torch
+
+    found = [inputs, *(target for _, target in weighted)]
+    if not all(isinstance(values, torch.Tensor) for values in found) or not inputs.is_floating_point():
+        kinds = ", ".join(str(getattr(values, "dtype", type(values).__name__)) for values in found)
+        raise NotApplicable(
+            f"{technique} mixes samples: it looked for inputs of floating point and targets, each one tensor; "
+            f"here they are {kinds}"
+        )
 
 
 @technique("Data Augmentation", "Zhang et al. 2017, arXiv:1710.09412")
@@ -54,6 +68,7 @@ def mixup(recipe: Recipe) -> Recipe:
         import torch
 
         images, weighted = recipe.batch_transform(images, targets, generator)
+        require_tensors("mixup", images, weighted)
         share = draw_share(ALPHA, generator)
         partner = torch.randperm(len(images), generator=generator).to(images.device)
         mixed = torch.lerp(images[partner], images, share)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from greenbench.networks.modified import modify_network
 from greenbench.spec.recipe import Recipe
@@ -27,7 +27,8 @@ def one_branch(recipe: Recipe) -> Recipe:
     **Source.** The ablation of Yu et al. 2018, BiSeNet, arXiv:1808.00897; section 4.1 of the study.
 
     **Where.** BiSeNet: the four layers of the spatial path go; the fusion's 1x1 convolution takes 128
-    channels instead of 256. Everything else stays, under the same names. It has no meaning for ResNet-50.
+    channels instead of 256. Everything else stays, under the same names. It has no meaning for any
+    other network.
 
     **Settings.** None.
 
@@ -40,19 +41,15 @@ def one_branch(recipe: Recipe) -> Recipe:
 
 def remove_spatial_path(network: nn.Module) -> None:
     """Take the spatial path out of a BiSeNet, in place."""
-    from torch import nn
-
     from greenbench.networks.bisenet import BiSeNet, ConvNormRelu
     from greenbench.networks.resnet import initialize
-    from greenbench.networks.surgery import backbone_of, refuse_no_change
+    from greenbench.networks.surgery import none_of
 
-    backbone_of(network)
-    places = isinstance(network, BiSeNet) and network.spatial_path is not None
-    refuse_no_change(int(places), one_branch.name, network)
-    assert isinstance(network, BiSeNet)
-    network.spatial_path = None
-    old = network.fusion.conv[0]
-    assert isinstance(old, nn.Conv2d)
+    bisenet = next((module for module in network.modules() if isinstance(module, BiSeNet)), None)
+    if bisenet is None or bisenet.spatial_path is None:
+        raise none_of(one_branch.name, "a BiSeNet with a spatial path", network)
+    bisenet.spatial_path = None
+    old: Any = bisenet.fusion.conv[0]
     fusion = ConvNormRelu(old.in_channels // 2, old.out_channels, 1)
     initialize(fusion)
-    network.fusion.conv[0] = fusion[0]
+    bisenet.fusion.conv[0] = fusion[0]

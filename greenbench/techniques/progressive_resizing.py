@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from greenbench.errors import NotApplicable
 from greenbench.spec.recipe import Recipe
 from greenbench.spec.technique import technique
 
@@ -54,4 +55,6 @@ def progressive_resizing(recipe: Recipe) -> Recipe:
     of the pixels: part of the cost does not shrink with the image, and its energy meter ran during evaluation
     too.
     """
+    if recipe.image_size is None:
+        raise NotApplicable("progressive_resizing looked for the size of the images; this recipe has none")
     return replace(recipe, size_factor=GrowingSize(SMALLEST_SIDE / min(recipe.image_size)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from greenbench.errors import UserError
 from greenbench.spec.recipe import Recipe
 from greenbench.spec.technique import technique
 
@@ -45,19 +44,10 @@ def radam(recipe: Recipe) -> Recipe:
     that is too large.
     """
 
-    def optimizer(network: nn.Module) -> RAdam:
-        from torch.optim import SGD
-
+    def optimizer(network: nn.Module, learning_rate: float) -> RAdam:
         from greenbench.nn.optimizers.radam import RAdam
 
-        replaced = recipe.optimizer(network)
-        # It would vanish without a trace: wrappers keep the optimizer inside, hooks sit on it.
-        if type(replaced) is not SGD or replaced._optimizer_step_pre_hooks:
-            raise UserError(
-                "technique 'radam' replaces the optimizer, and a technique before it has changed that "
-                f"({type(replaced).__name__})",
-                "put radam first: radam+...",
-            )
+        replaced = recipe.optimizer(network, learning_rate)
         kept = ("params", "lr", "weight_decay")
         return RAdam([{key: group[key] for key in kept} for group in replaced.param_groups])
 

@@ -33,9 +33,9 @@ def random_gradient(recipe: Recipe) -> Recipe:
     **Unknown.** Which of the two the study's code did.
     """
 
-    def optimizer(network: nn.Module) -> Optimizer:
+    def optimizer(network: nn.Module, learning_rate: float) -> Optimizer:
         from greenbench.nn.optimizers.random_gradient import randomize_learning_rate
 
-        return randomize_learning_rate(recipe.optimizer(network))
+        return randomize_learning_rate(recipe.optimizer(network, learning_rate))
 
     return replace(recipe, optimizer=optimizer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from greenbench.networks.modified import modify_network
 from greenbench.spec.recipe import Recipe
@@ -25,7 +25,9 @@ def spatial_bottleneck(recipe: Recipe) -> Recipe:
     **Where.** Residual blocks of stride 1 alone; strided blocks stay as they are. ResNet-50 (13 blocks): the
     3x3 from w to w channels becomes a 3x3 from w to w/2 at stride 2, directly followed by a transposed 3x3
     from w/2 to w. BiSeNet's backbone (5 blocks: both of stage 1, the second of stages 2 to 4): the two 3x3 of
-    the block become a 3x3 at stride 2 and a transposed 3x3, with the block's norms and ReLU in between.
+    the block become a 3x3 at stride 2 and a transposed 3x3, with the block's norms and ReLU in between. Any
+    other network: the bottlenecks and basic blocks of stride 1, by the same rules, whose 3x3 are neither grouped
+    nor dilated.
 
     **Settings.** Factor k = 2.
 
@@ -41,23 +43,36 @@ def spatial_bottleneck(recipe: Recipe) -> Recipe:
 
 def add_bottlenecks(network: nn.Module) -> None:
     """Give the blocks of stride 1 a spatial bottleneck, in place."""
-    from torch import nn
-    from torchvision.models.resnet import Bottleneck
-
-    from greenbench.networks.surgery import backbone_of, refuse_no_change, stages_of
-    from greenbench.nn.layers.spatial_bottleneck import SpatialBottleneck2d, SpatialBottleneckBlock
+    from greenbench.networks.surgery import blocks_of, none_of, swap
+    from greenbench.nn.layers.spatial_bottleneck import SpatialBottleneck2d, halve_block
 
     places = 0
-    for stage in stages_of(backbone_of(network)):
-        for name, block in stage.named_children():
-            if isinstance(block, Bottleneck):
-                conv = block.conv2
-                if block.stride != 1 or not isinstance(conv, nn.Conv2d):
-                    continue
-                block.conv2 = SpatialBottleneck2d(conv.in_channels)
-            elif block.downsample is None and type(block) is not SpatialBottleneckBlock:
-                stage.add_module(name, SpatialBottleneckBlock(block))
-            else:
-                continue
-            places += 1
-    refuse_no_change(places, spatial_bottleneck.name, network)
+    for block in blocks_of(network):
+        conv1, conv2 = block.get_submodule("conv1"), block.get_submodule("conv2")
+        if not all(getattr(layer, "stride", 1) in (1, (1, 1)) for layer in block.modules()):
+            continue
+        if not _is_plain(conv2):
+            continue
+        if hasattr(block, "conv3"):
+            swap(block, conv2, SpatialBottleneck2d(conv2.in_channels))
+        elif _is_plain(conv1):
+            halve_block(block)
+        else:
+            continue
+        places += 1
+    if places == 0:
+        raise none_of(
+            spatial_bottleneck.name, "residual blocks of stride 1 with plain 3x3 convolutions", network
+        )
+
+
+def _is_plain(conv: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """Whether a layer is a 3x3 convolution of all channels to as many, without dilation and bias."""
+    from torch import nn
+
+    return (
+        isinstance(conv, nn.Conv2d)
+        and conv.kernel_size == (3, 3)
+        and conv.in_channels == conv.out_channels
+        and (conv.padding, conv.dilation, conv.groups, conv.bias) == ((1, 1), (1, 1), 1, None)
+    )

@@ -23,11 +23,12 @@ def switchnorm(recipe: Recipe) -> Recipe:
     arXiv:1806.10779.
 
     **Where.** ResNet-50: all 53 batch norms. BiSeNet: the 15 batch norms outside the backbone, as the text
-    says.
+    says. Any other network: those outside its residual backbone if it has one, else all of them (20 in
+    torchvision's ResNet-18).
 
-    **Settings.** Logits start at 1, so that all three count the same. ``eps`` and the momentum of the running
-    averages are those of the batch norm that is replaced (the authors of the method use 0.003 instead of
-    0.1).
+    **Settings.** Logits start at 1, so that all three count the same. ``eps``, momentum, scale, shift and the
+    running averages are those of the batch norm that is replaced (the authors of the method use a momentum of
+    0.003 instead of 0.1).
 
     **Deviations.** The variance over an instance is the biased one: three of BiSeNet's norms see 1x1 maps,
     where the unbiased variance is 0 / 0.
@@ -41,18 +42,18 @@ def replace_batch_norms(network: nn.Module) -> None:
     """Put switchable norms in the place of batch norms, in place."""
     from torch import nn
 
-    from greenbench.networks.bisenet import BiSeNet
-    from greenbench.networks.surgery import backbone_of, refuse_no_change
+    from greenbench.networks.surgery import backbone_of, none_of, swap
     from greenbench.nn.layers.switchnorm import SwitchNorm2d
 
-    resnet = backbone_of(network)
-    kept = {id(module) for module in resnet.modules()} if isinstance(network, BiSeNet) else set()
-    places = 0
-    for parent in list(network.modules()):
-        for name, child in parent.named_children():
-            if isinstance(child, nn.BatchNorm2d) and id(child) not in kept:
-                momentum = 0.1 if child.momentum is None else child.momentum
-                norm = SwitchNorm2d(child.num_features, eps=child.eps, momentum=momentum)
-                parent.add_module(name, norm.to(child.weight.device))
-                places += 1
-    refuse_no_change(places, switchnorm.name, network)
+    backbone = backbone_of(network)
+    kept = set() if backbone is None else set(backbone.modules())
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d) and m not in kept]
+    if not norms:
+        raise none_of(
+            switchnorm.name, "batch norms" + " outside of the backbone" * (backbone is not None), network
+        )
+    for norm in norms:
+        momentum = 0.1 if norm.momentum is None else norm.momentum
+        switchable = SwitchNorm2d(norm.num_features, eps=norm.eps, momentum=momentum)
+        switchable.load_state_dict(norm.state_dict(), strict=False)
+        swap(network, norm, switchable)

@@ -1,24 +1,37 @@
-"""How far a technique may fall behind its baseline, and what is outside of that.
+"""How far a technique may fall behind its baseline.
 
-The rows are in ``tolerances.toml``; a baseline's floor is in its workload's file.
+Rows come from a file of the user's, from techniques and workloads themselves, and from ``tolerances.toml``; a baseline's
+floor is in its workload's file.
 """
 
 from __future__ import annotations
 
+import math
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cache
 from importlib import resources
+from pathlib import Path
+from typing import Any
 
 from greenbench.errors import UserError
-from greenbench.records.conditions import require_comparable
-from greenbench.records.record import Record
-from greenbench.records.results import Failure, Training
-from greenbench.spec.technique import BASELINE
-from greenbench.spec.workload import Setting
-from greenbench.verdict.quantities import QUANTITIES, SCORE, Quantity, find_quantity
-from greenbench.verdict.statistics import estimate
+from greenbench.spec.scale import SCALES
+from greenbench.spec.technique import BASELINE, Technique
+from greenbench.spec.workload import Workload
+from greenbench.verdict.quantities import Quantity, find_quantity
+
+BOUNDS = ("allowed_drop", "allowed_ratio")
+
+
+class Origin(IntEnum):
+    """Who states a row: where several do, the greater counts."""
+
+    PACKAGE = 0
+    WORKLOAD = 1
+    TECHNIQUE = 2
+    FILE = 3
 
 
 @dataclass(frozen=True)
@@ -34,9 +47,11 @@ class Tolerance:
     technique, workload
         For these alone; None for every one that has no row of its own.
     allowed_drop
-        Largest baseline - value, for quantities where more is better.
+        Largest baseline - value, for scores.
     allowed_ratio
         Largest value / baseline, for costs.
+    origin
+        Who states it.
     """
 
     scale: str
@@ -46,139 +61,132 @@ class Tolerance:
     workload: str | None = None
     allowed_drop: float | None = None
     allowed_ratio: float | None = None
+    origin: Origin = Origin.PACKAGE
 
     def __post_init__(self) -> None:
-        find_quantity(self.quantity)
-        if (self.allowed_drop is None) == (self.allowed_ratio is None):
-            raise UserError(
-                f"the tolerance of {self.quantity} at scale {self.scale} states "
-                f"{'no bound' if self.allowed_drop is None else 'two bounds'}",
-                "state allowed_drop or allowed_ratio",
-            )
+        needed, other = _bounds_of(find_quantity(self.quantity))
+        what = f"the tolerance of {self.quantity}{f' at scale {self.scale}' if self.scale else ''}"
+        bound = getattr(self, needed)
+        if getattr(self, other) is not None:
+            raise UserError(f"{what} states {other}", f"state {needed} alone")
+        if bound is None:
+            raise UserError(f"{what} states no bound", f"state {needed}")
+        if isinstance(bound, bool) or not isinstance(bound, int | float) or not 0 <= bound < math.inf:
+            raise UserError(f"{what} has the {needed} {bound!r}", "give a number that is not below 0")
 
     @property
-    def specificity(self) -> tuple[bool, bool]:
-        """Orders rows that apply alike: a technique's own row counts more than a workload's."""
-        return self.technique is not None, self.workload is not None
+    def rank(self) -> tuple[Origin, bool, bool]:
+        """Orders rows that apply alike: by origin, and of one origin a technique's own row before a workload's."""
+        return self.origin, self.technique is not None, self.workload is not None
 
 
-@dataclass(frozen=True)
-class Miss:
-    """A value outside its tolerance, or a run without one.
-
-    Attributes
-    ----------
-    id
-        Technique and workload: ``mixup-digits``.
-    quantity
-        Name of what was compared, or ``status`` of a run that failed or diverged.
-    value, baseline
-        Means over the seeds that both have; None where there is none.
-    message
-        All of it in a sentence.
-    """
-
-    id: str
-    quantity: str
-    value: float | None
-    baseline: float | None
-    message: str
+def _bounds_of(quantity: Quantity) -> tuple[str, str]:
+    """Return the bound that a quantity has, and the one that it has not."""
+    drop, ratio = BOUNDS
+    return (drop, ratio) if quantity.is_score else (ratio, drop)
 
 
 @cache
 def load_tolerances() -> tuple[Tolerance, ...]:
     """Return the rows of tolerances.toml."""
     text = resources.files(__package__).joinpath("tolerances.toml").read_text(encoding="utf-8")
-    return tuple(Tolerance(**row) for row in tomllib.loads(text)["change"])
+    return _rows(text, "tolerances.toml", Origin.PACKAGE)
 
 
-def misses(
-    records: Sequence[Record], baseline: Sequence[Record], tolerances: Sequence[Tolerance]
-) -> list[Miss]:
-    """Return what is outside its tolerance; nothing if all is well.
-
-    Parameters
-    ----------
-    records
-        Of one technique on one workload: its seeds.
-    baseline
-        Of the baseline on the same workload.
-    tolerances
-        From `load_tolerances`.
+def read_tolerances(file: Path) -> tuple[Tolerance, ...]:
+    """Return the rows of a user's file in the form of tolerances.toml; what has no `source` there gets the file's name.
 
     Raises
     ------
     UserError
-        If the records were made under unlike conditions.
+        Naming the file, and the row where one is wrong.
     """
-    found = [miss for record in records if (miss := _without_result(record)) is not None]
-    sound = [record for record in records if not record.failed]
-    reference = [record for record in baseline if not record.failed]
-    if not sound or not reference:
-        return found
-    require_comparable([*sound, *reference], timed=False)
-    disturbed_alike = len({record.disturbed is None for record in (*sound, *reference)}) == 1
-    case = sound[0].case
-    for quantity in QUANTITIES.values():
-        tolerance = _tolerance(case.scale, quantity.name, case.technique, case.workload, tolerances)
-        ours, theirs = quantity.by_seed(sound), quantity.by_seed(reference)
-        shared = sorted(ours.keys() & theirs.keys())
-        if tolerance is None or not shared or (quantity.is_timed and not disturbed_alike):
-            continue
-        mean, base = (estimate([values[seed] for seed in shared]).mean for values in (ours, theirs))
-        metric = sound[0].workload.metric
-        called = metric.title if quantity.headline else quantity.name
-        if missed := _missed_bound(quantity.of(metric), mean, base, tolerance):
-            message = f"{case.id}: {called} is {mean:.4g}, the baseline's {base:.4g}; {missed}"
-            found.append(Miss(case.id, quantity.name, mean, base, message))
-    return found
+    try:
+        return _rows(file.read_text(encoding="utf-8"), str(file), Origin.FILE)
+    except OSError as error:
+        raise UserError(
+            f"the tolerances {file} cannot be read ({error.strerror})", "give the path of a TOML file"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is not encoded as UTF-8", "save it as UTF-8") from error
 
 
-def below_floor(records: Sequence[Record], setting: Setting) -> list[Miss]:
-    """Return whether a baseline's score lies below the floor of its workload at this scale."""
-    values = SCORE.by_seed(records)
-    if setting.floor is None or not values:
-        return []
-    metric = records[0].workload.metric
-    mean = estimate(list(values.values())).mean
-    sign = 1 if metric.better == "higher" else -1
-    if sign * mean >= sign * setting.floor:
-        return []
-    case = records[0].case
-    message = f"{case.id}: {metric.title} is {mean:.4g}, short of the floor of {setting.floor:.4g} ({setting.floor_source})"
-    return [Miss(case.id, SCORE.name, mean, None, message)]
+def own_rows(scale: str, *items: Technique | Workload) -> list[Tolerance]:
+    """Return, as rows for one scale, the tolerances that techniques and workloads state themselves."""
+    rows = []
+    for item in items:
+        place: dict[str, Any] = {"workload": item.name, "origin": Origin.WORKLOAD}
+        if isinstance(item, Technique):
+            place = {"technique": item.name, "origin": Origin.TECHNIQUE}
+        source = f"stated by {item.name}"
+        rows += [
+            Tolerance(scale, name, source, **place, **{_bounds_of(find_quantity(name))[0]: bound})
+            for name, bound in _mapping(item.tolerances).items()
+        ]
+    return rows
 
 
-def _without_result(record: Record) -> Miss | None:
-    case, result = record.case, record.result
-    if isinstance(result, Failure):
-        what = f"failed, stage {result.stage}: {result.error}. Next step: {result.next_step}"
-    elif isinstance(result, Training) and result.status == "diverged":
-        what = f"diverged at step {result.diverged_at_step}: the loss or the network's outputs are not finite"
-    else:
-        return None
-    return Miss(case.id, "status", None, None, f"{case.id}, seed {case.seed}: {what}")
+def _mapping(tolerances: Any) -> Mapping[str, Any]:
+    if not isinstance(tolerances, Mapping):
+        raise UserError(f"tolerances is {tolerances!r}", "give a bound by quantity: {'params': 1.6}")
+    return tolerances
 
 
-def _tolerance(
+def _rows(text: str, name: str, origin: Origin) -> tuple[Tolerance, ...]:
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{name} is not TOML: {error}", "mend that line") from error
+    rows = content.pop("change", [])
+    if content or not rows or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UserError(
+            f"{name} has {', '.join(content) or 'no rows'} where [[change]] is expected",
+            "write each tolerance below a line [[change]]",
+        )
+    return tuple(_row(row, number, name, origin) for number, row in enumerate(rows, start=1))
+
+
+def _row(row: dict[str, Any], number: int, name: str, origin: Origin) -> Tolerance:
+    place = f"{name}, row {number}"
+    given = {"source": name, **row}
+    texts = ("scale", "quantity", "source", "technique", "workload")
+    for key in given.keys() - {*texts, *BOUNDS}:
+        raise UserError(f"{place}: the key {key!r} is unknown", f"choose from {', '.join((*texts, *BOUNDS))}")
+    for key in texts:
+        value = given.get(key)
+        if not isinstance(value, str) and (key in given or key in texts[:2]):
+            raise UserError(f"{place}: {key} is {value!r}, not a text", f"state {key} as a text")
+    if given["scale"] not in SCALES:
+        raise UserError(
+            f"{place}: the scale {given['scale']!r} is unknown", f"choose one of {', '.join(SCALES)}"
+        )
+    try:
+        return Tolerance(**given, origin=origin)
+    except UserError as error:
+        raise UserError(f"{place}: {error.problem}", error.next_step) from error
+
+
+def find_tolerance(
     scale: str, quantity: str, technique: str, workload: str, tolerances: Sequence[Tolerance]
 ) -> Tolerance | None:
     """Return the row that counts; a composition may do what all of its parts may do together."""
     if technique == BASELINE:
         return None
-    rows = [_most_specific(scale, quantity, part, workload, tolerances) for part in technique.split("+")]
+    own = _most_specific(scale, quantity, technique, workload, tolerances)
+    if own is not None and own.technique == technique:
+        return own
+    parts = technique.split("+")
+    rows = [_most_specific(scale, quantity, part, workload, tolerances) for part in parts]
     known = [row for row in rows if row is not None]
-    if len(known) < len(rows) or not known:
+    if len(known) < len(parts):
         return None
-    if len(known) == 1:
+    if len(parts) == 1:
         return known[0]
     drop = ratio = None
     if all(row.allowed_drop is not None for row in known):
-        drop = sum(row.allowed_drop or 0.0 for row in known)
+        drop = math.fsum(row.allowed_drop or 0.0 for row in known)
     else:
-        ratio = 1.0
-        for row in known:
-            ratio *= row.allowed_ratio or 1.0
+        ratio = math.prod(row.allowed_ratio or 0.0 for row in known)
     source = "; ".join(f"{row.technique or 'any'}: {row.source}" for row in known)
     return Tolerance(scale, quantity, source, technique, workload, drop, ratio)
 
@@ -193,19 +201,4 @@ def _most_specific(
         and row.technique in (None, technique)
         and row.workload in (None, workload)
     ]
-    return max(matching, key=lambda row: row.specificity, default=None)
-
-
-def _missed_bound(quantity: Quantity, mean: float, baseline: float, tolerance: Tolerance) -> str:
-    """Say which bound a mean has missed; nothing if it holds."""
-    if tolerance.allowed_ratio is not None:
-        allowed = baseline * tolerance.allowed_ratio
-        missed = mean > allowed
-        bound = f"{tolerance.allowed_ratio:g} times the baseline"
-    else:
-        drop = tolerance.allowed_drop or 0.0
-        sign = 1 if quantity.better == "higher" else -1
-        allowed = baseline - sign * drop
-        missed = sign * mean < sign * allowed
-        bound = f"{drop:g} {'below' if sign == 1 else 'above'} the baseline"
-    return f"allowed is {allowed:.4g}, {bound} ({tolerance.source})" if missed else ""
+    return max(matching, key=lambda row: row.rank, default=None)

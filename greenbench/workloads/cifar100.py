@@ -1,10 +1,4 @@
-"""CIFAR-100: 50,000 + 10,000 images of 32x32 in 100 classes, with ResNet-50.
-
-**Source.** Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images; the binary version,
-because the Python one is a pickle, which runs code when it is opened.
-
-**Augmentation.** Random crop of 32 after padding by 4, horizontal flip, rotation by up to 15 degrees.
-"""
+"""CIFAR-100 with ResNet-50."""
 
 from __future__ import annotations
 
@@ -13,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from greenbench.data.decorator import workload
 from greenbench.errors import UserError
 from greenbench.networks.factories import resnet50
-from greenbench.nn.baselines import cross_entropy, sgd
 from greenbench.nn.schedules import step_decay
-from greenbench.spec.workload import ACCURACY, Setting, Workload
+from greenbench.spec.workload import Setting
 
 if TYPE_CHECKING:
     import torch
@@ -54,12 +48,35 @@ def _read(file: Path) -> ResidentImages:
     return ResidentImages(rows[:, 2:].reshape(-1, 3, 32, 32).contiguous(), rows[:, 1].long())
 
 
-def _data(root: Path | None, device: torch.device) -> LabelData:
+@workload(
+    title="CIFAR-100",
+    metric="accuracy",
+    num_classes=CLASSES,
+    image_size=(32, 32),
+    train_images=50_000,
+    folder=FOLDER,
+    how_to_get="Unpack cifar-100-binary.tar.gz (www.cs.toronto.edu/~kriz/cifar.html) into the data root.",
+    network=resnet50,
+    schedule=partial(step_decay, warmup_fraction=1 / 200),
+    settings={
+        "short": Setting(epochs=10, batch_size=128, learning_rate=0.1, large_batch=1024),
+        "paper": Setting(epochs=200, batch_size=128, learning_rate=0.1, large_batch=1024),
+    },
+    best_known={"accuracy": 0.799},
+)
+def cifar100(root: Path, device: torch.device) -> LabelData:
+    """CIFAR-100: 50,000 + 10,000 images of 32x32 in 100 classes, with ResNet-50.
+
+    **Source.** Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images; the binary version,
+    because the Python one is a pickle, which runs code when it is opened.
+
+    **Augmentation.** Random crop of 32 after padding by 4, horizontal flip, rotation by up to 15 degrees.
+    """
     from greenbench.data.augmentation import Augmentation
     from greenbench.data.labels import LabelData
     from greenbench.data.normalization import Normalization
 
-    folder = (root or Path()) / FOLDER
+    folder = root / FOLDER
     return LabelData(
         _read(folder / "train.bin"),
         _read(folder / "test.bin"),
@@ -68,27 +85,3 @@ def _data(root: Path | None, device: torch.device) -> LabelData:
         version=SHA1["train.bin"][:12],
         device=device,
     )
-
-
-WORKLOAD = Workload(
-    name="cifar100",
-    title="CIFAR-100",
-    card=__doc__,
-    task="classification",
-    metric=ACCURACY,
-    num_classes=CLASSES,
-    image_size=(32, 32),
-    train_images=50_000,
-    folder=FOLDER,
-    how_to_get="Unpack cifar-100-binary.tar.gz (www.cs.toronto.edu/~kriz/cifar.html) into the data root.",
-    data=_data,
-    network=resnet50,
-    optimizer=sgd,
-    schedule=partial(step_decay, warmup_fraction=1 / 200),
-    loss=cross_entropy,
-    settings={
-        "short": Setting(epochs=10, batch_size=128, learning_rate=0.1, large_batch=1024),
-        "paper": Setting(epochs=200, batch_size=128, learning_rate=0.1, large_batch=1024),
-    },
-    best_known={"accuracy": 0.799},
-)

@@ -1,21 +1,15 @@
-"""Cityscapes: 2,975 + 500 street scenes of 1024x2048, 19 classes, with BiSeNet-ResNet18.
-
-**Source.** Cordts et al. 2016, arXiv:1604.01685. Label files are read as published
-(``*_gtFine_labelIds.png``), their ids mapped to the 19 classes that are evaluated.
-
-**Augmentation.** Rescale by 0.5 to 2, random crop of 512x512, horizontal flip, color jitter.
-"""
+"""Cityscapes with BiSeNet-ResNet18."""
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from greenbench.data.decorator import workload
 from greenbench.networks.factories import backbone_weights, bisenet
-from greenbench.nn.baselines import cross_entropy, sgd_sparing_vectors
+from greenbench.nn.baselines import sgd_sparing_vectors
 from greenbench.nn.schedules import poly
-from greenbench.spec.workload import MIOU, Setting, Workload
+from greenbench.spec.workload import Setting
 
 if TYPE_CHECKING:
     import torch
@@ -30,13 +24,42 @@ TRAIN_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 3
 """Label ids of the classes 0 to 18, in that order."""
 
 
-def _data(root: Path | None, device: torch.device) -> MaskData:
+@workload(
+    title="Cityscapes",
+    metric="miou",
+    num_classes=len(TRAIN_IDS),
+    image_size=CROP,
+    ignore_index=IGNORE_INDEX,
+    train_images=2975,
+    folder=FOLDER,
+    how_to_get=(
+        "Register at www.cityscapes-dataset.com and unpack leftImg8bit_trainvaltest.zip and "
+        "gtFine_trainvaltest.zip into its folder cityscapes."
+    ),
+    network=bisenet,
+    weights=backbone_weights,
+    optimizer=sgd_sparing_vectors,
+    schedule=poly,
+    settings={
+        "short": Setting(epochs=20, batch_size=16, learning_rate=0.025, large_batch=32),
+        "paper": Setting(epochs=1000, batch_size=16, learning_rate=0.025, evaluate_every=10, large_batch=32),
+    },
+    fitted_size=(512, 1024),
+)
+def cityscapes(root: Path, device: torch.device) -> MaskData:
+    """Cityscapes: 2,975 + 500 street scenes of 1024x2048, 19 classes, with BiSeNet-ResNet18.
+
+    **Source.** Cordts et al. 2016, arXiv:1604.01685. Label files are read as published
+    (``*_gtFine_labelIds.png``), their ids mapped to the 19 classes that are evaluated.
+
+    **Augmentation.** Rescale by 0.5 to 2, random crop of 512x512, horizontal flip, color jitter.
+    """
     from greenbench.data.images import MaskFiles, class_table, pair_files
     from greenbench.data.masks import MaskData
     from greenbench.data.normalization import Normalization
     from greenbench.data.views import View
 
-    folder = (root or Path()) / FOLDER
+    folder = root / FOLDER
     class_of_id = class_table(TRAIN_IDS, IGNORE_INDEX)
 
     def read(split: str) -> MaskFiles:
@@ -60,32 +83,3 @@ def _data(root: Path | None, device: torch.device) -> MaskData:
         version=f"{len(train)}+{len(validation)} files",
         device=device,
     )
-
-
-WORKLOAD = Workload(
-    name="cityscapes",
-    title="Cityscapes",
-    card=__doc__,
-    task="segmentation",
-    metric=MIOU,
-    num_classes=len(TRAIN_IDS),
-    image_size=CROP,
-    ignore_index=IGNORE_INDEX,
-    train_images=2975,
-    folder=FOLDER,
-    how_to_get=(
-        "Register at www.cityscapes-dataset.com and unpack leftImg8bit_trainvaltest.zip and "
-        "gtFine_trainvaltest.zip into its folder cityscapes."
-    ),
-    data=_data,
-    network=bisenet,
-    weights=backbone_weights,
-    optimizer=sgd_sparing_vectors,
-    schedule=poly,
-    loss=partial(cross_entropy, IGNORE_INDEX),
-    settings={
-        "short": Setting(epochs=20, batch_size=16, learning_rate=0.025, large_batch=32),
-        "paper": Setting(epochs=1000, batch_size=16, learning_rate=0.025, evaluate_every=10, large_batch=32),
-    },
-    fitted_size=(512, 1024),
-)

@@ -1,21 +1,15 @@
-"""COCO-Stuff 164k: 118,287 + 5,000 photographs, 171 classes, with BiSeNet-ResNet18.
-
-**Source.** Caesar et al. 2018, arXiv:1612.03716. The stuff-thing maps store raw ids 0 to 181, of which 171
-are used and 255 is unlabeled. Used ids are numbered in their order.
-
-**Augmentation.** Rescale by 0.5 to 2 of a short side of 640, random crop of 640x640, horizontal flip.
-"""
+"""COCO-Stuff with BiSeNet-ResNet18."""
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from greenbench.data.decorator import workload
 from greenbench.networks.factories import backbone_weights, bisenet
-from greenbench.nn.baselines import cross_entropy, sgd_sparing_vectors
+from greenbench.nn.baselines import sgd_sparing_vectors
 from greenbench.nn.schedules import poly
-from greenbench.spec.workload import MIOU, Setting, Workload
+from greenbench.spec.workload import Setting
 
 if TYPE_CHECKING:
     import torch
@@ -31,13 +25,41 @@ USED_IDS = tuple(raw for raw in range(182) if raw not in UNUSED_IDS)
 CLASSES = len(USED_IDS)
 
 
-def _data(root: Path | None, device: torch.device) -> MaskData:
+@workload(
+    title="COCO-Stuff",
+    metric="miou",
+    num_classes=CLASSES,
+    image_size=CROP,
+    ignore_index=IGNORE_INDEX,
+    folder=FOLDER,
+    how_to_get=(
+        "Unpack train2017.zip and val2017.zip into its folder coco_stuff164k/images and "
+        "stuffthingmaps_trainval2017.zip into coco_stuff164k/annotations (github.com/nightrome/cocostuff)."
+    ),
+    network=bisenet,
+    weights=backbone_weights,
+    optimizer=sgd_sparing_vectors,
+    schedule=poly,
+    settings={
+        "short": Setting(epochs=4, batch_size=12, learning_rate=0.01, large_batch=32),
+        "paper": Setting(epochs=60, batch_size=12, learning_rate=0.01, evaluate_every=5, large_batch=32),
+    },
+    fitted_size=(640, 1144),
+)
+def coco_stuff(root: Path, device: torch.device) -> MaskData:
+    """COCO-Stuff 164k: 118,287 + 5,000 photographs, 171 classes, with BiSeNet-ResNet18.
+
+    **Source.** Caesar et al. 2018, arXiv:1612.03716. The stuff-thing maps store raw ids 0 to 181, of which 171
+    are used and 255 is unlabeled. Used ids are numbered in their order.
+
+    **Augmentation.** Rescale by 0.5 to 2 of a short side of 640, random crop of 640x640, horizontal flip.
+    """
     from greenbench.data.images import MaskFiles, class_table, pair_files
     from greenbench.data.masks import MaskData
     from greenbench.data.normalization import Normalization
     from greenbench.data.views import View
 
-    folder = (root or Path()) / FOLDER
+    folder = root / FOLDER
     class_of_id = class_table(USED_IDS, IGNORE_INDEX)
 
     def read(split: str) -> MaskFiles:
@@ -58,31 +80,3 @@ def _data(root: Path | None, device: torch.device) -> MaskData:
         version=f"{len(train)}+{len(validation)} files",
         device=device,
     )
-
-
-WORKLOAD = Workload(
-    name="coco_stuff",
-    title="COCO-Stuff",
-    card=__doc__,
-    task="segmentation",
-    metric=MIOU,
-    num_classes=CLASSES,
-    image_size=CROP,
-    ignore_index=IGNORE_INDEX,
-    folder=FOLDER,
-    how_to_get=(
-        "Unpack train2017.zip and val2017.zip into its folder coco_stuff164k/images and "
-        "stuffthingmaps_trainval2017.zip into coco_stuff164k/annotations (github.com/nightrome/cocostuff)."
-    ),
-    data=_data,
-    network=bisenet,
-    weights=backbone_weights,
-    optimizer=sgd_sparing_vectors,
-    schedule=poly,
-    loss=partial(cross_entropy, IGNORE_INDEX),
-    settings={
-        "short": Setting(epochs=4, batch_size=12, learning_rate=0.01, large_batch=32),
-        "paper": Setting(epochs=60, batch_size=12, learning_rate=0.01, evaluate_every=5, large_batch=32),
-    },
-    fitted_size=(640, 1144),
-)

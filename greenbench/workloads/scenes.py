@@ -1,31 +1,16 @@
-"""Scenes made of the package's digits on textured backgrounds, with a narrow BiSeNet-ResNet18.
-
-A scene holds a few digits, each of a random size and place, on a background of smooth noise and stripes. Each
-digit class prefers a hue, from which single digits stray so far that color alone does not tell the classes
-apart. A pixel's class is that of the digit whose thickened stroke covers it, or background (0). The soft rim,
-where digit and background mix, carries the ignore label. ``scenes4`` has three digit classes and the
-background, ``scenes6`` five.
-
-Everything is drawn with NumPy's legacy generator, whose streams are frozen, so the scenes are the same on
-every machine. The version is a digest of the pixels themselves.
-
-**Source.** Made for this suite; the digits are those of the workload ``digits``.
-
-**Augmentation.** Horizontal flip.
-"""
+"""Scenes-4 and Scenes-6 with a narrow BiSeNet-ResNet18."""
 
 from __future__ import annotations
 
 import colorsys
 import hashlib
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from greenbench.data.decorator import workload
 from greenbench.networks.factories import bisenet
-from greenbench.nn.baselines import cross_entropy, sgd_sparing_vectors
+from greenbench.nn.baselines import sgd_sparing_vectors
 from greenbench.nn.schedules import poly
-from greenbench.spec.workload import MIOU, Setting, Workload
+from greenbench.spec.workload import Setting, Workload
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,61 +105,19 @@ def _scene(
     return (image.clip(0, 1) * 255).round().astype(np.uint8), mask
 
 
-def _data(digits: tuple[int, ...], _root: Path | None, device: torch.device) -> MaskData:
-    import numpy as np
-    import torch
-
-    from greenbench.data.images import ResidentImages
-    from greenbench.data.masks import MaskData
-    from greenbench.data.normalization import Normalization
-    from greenbench.data.scans import LEVELS, VALIDATION_EVERY, read_scans
-    from greenbench.data.views import View
-
-    scans, labels = read_scans()
-    digest = hashlib.sha256()
-    splits = []
-    # Scenes of one split use the digits of that split alone: no stroke is seen in both.
-    for_validation = np.arange(len(labels)) % VALIDATION_EVERY == 0
-    for seed, scenes, in_split in (
-        (1, TRAIN_SCENES, ~for_validation),
-        (2, VALIDATION_SCENES, for_validation),
-    ):
-        random = np.random.RandomState(seed)
-        usable = in_split & np.isin(labels, digits)
-        coverage = _thicken(scans[usable] / LEVELS)
-        classes = np.searchsorted(digits, labels[usable]) + 1
-        images, masks = zip(*(_scene(random, coverage, classes) for _ in range(scenes)), strict=True)
-        pixels, mask = np.stack(images).transpose(0, 3, 1, 2).copy(), np.stack(masks)
-        digest.update(pixels.tobytes() + mask.tobytes())
-        splits.append(ResidentImages(torch.from_numpy(pixels), torch.from_numpy(mask)))
-    return MaskData(
-        splits[0],
-        splits[1],
-        crop=(SIDE, SIDE),
-        view=View(base_size=SIDE, ignore_index=IGNORE_INDEX),
-        num_classes=len(digits) + 1,
-        normalization=Normalization((0.4, 0.4, 0.4), (0.25, 0.25, 0.25)),
-        version=digest.hexdigest()[:12],
-        device=device,
-    )
-
-
 def _scenes(name: str, floor: float, floor_source: str) -> Workload:
     digits = DIGIT_CLASSES[name]
-    return Workload(
+
+    @workload(
         name=name,
         title=f"Scenes-{len(digits) + 1}",
-        card=__doc__ or "",
-        task="segmentation",
-        metric=MIOU,
+        metric="miou",
         num_classes=len(digits) + 1,
         image_size=(SIDE, SIDE),
         ignore_index=IGNORE_INDEX,
-        data=partial(_data, digits),
         network=bisenet,
         optimizer=sgd_sparing_vectors,
         schedule=poly,
-        loss=partial(cross_entropy, IGNORE_INDEX),
         settings={
             "smoke": Setting(
                 epochs=4,
@@ -186,6 +129,60 @@ def _scenes(name: str, floor: float, floor_source: str) -> Workload:
             )
         },
     )
+    def scenes(device: torch.device) -> MaskData:
+        """Scenes made of the package's digits on textured backgrounds, with a narrow BiSeNet-ResNet18.
+
+        A scene holds a few digits, each of a random size and place, on a background of smooth noise and stripes. Each
+        digit class prefers a hue, from which single digits stray so far that color alone does not tell the classes
+        apart. A pixel's class is that of the digit whose thickened stroke covers it, or background (0). The soft rim,
+        where digit and background mix, carries the ignore label. ``scenes4`` has three digit classes and the
+        background, ``scenes6`` five.
+
+        Everything is drawn with NumPy's legacy generator, whose streams are frozen, so the scenes are the same on
+        every machine. The version is a digest of the pixels themselves.
+
+        **Source.** Made for this suite; the digits are those of the workload ``digits``.
+
+        **Augmentation.** Horizontal flip.
+        """
+        import numpy as np
+        import torch
+
+        from greenbench.data.images import ResidentImages
+        from greenbench.data.masks import MaskData
+        from greenbench.data.normalization import Normalization
+        from greenbench.data.scans import LEVELS, VALIDATION_EVERY, read_scans
+        from greenbench.data.views import View
+
+        scans, labels = read_scans()
+        digest = hashlib.sha256()
+        splits = []
+        # Scenes of one split use the digits of that split alone: no stroke is seen in both.
+        for_validation = np.arange(len(labels)) % VALIDATION_EVERY == 0
+        for seed, scenes, in_split in (
+            (1, TRAIN_SCENES, ~for_validation),
+            (2, VALIDATION_SCENES, for_validation),
+        ):
+            random = np.random.RandomState(seed)
+            usable = in_split & np.isin(labels, digits)
+            coverage = _thicken(scans[usable] / LEVELS)
+            classes = np.searchsorted(digits, labels[usable]) + 1
+            images, masks = zip(*(_scene(random, coverage, classes) for _ in range(scenes)), strict=True)
+            pixels, mask = np.stack(images).transpose(0, 3, 1, 2).copy(), np.stack(masks)
+            digest.update(pixels.tobytes() + mask.tobytes())
+            splits.append(ResidentImages(torch.from_numpy(pixels), torch.from_numpy(mask)))
+        return MaskData(
+            splits[0],
+            splits[1],
+            crop=(SIDE, SIDE),
+            view=View(base_size=SIDE, ignore_index=IGNORE_INDEX),
+            num_classes=len(digits) + 1,
+            normalization=Normalization((0.4, 0.4, 0.4), (0.25, 0.25, 0.25)),
+            version=digest.hexdigest()[:12],
+            device=device,
+        )
+
+    return scenes
 
 
 WORKLOADS = (

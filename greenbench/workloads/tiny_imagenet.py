@@ -1,9 +1,4 @@
-"""Tiny-ImageNet: 64x64 images in 200 classes, 500 + 50 of each, with ResNet-50.
-
-**Source.** Pouransari and Ghili 2014, Tiny ImageNet Visual Recognition Challenge.
-
-**Augmentation.** Random crop of 64 after padding by 8, horizontal flip.
-"""
+"""Tiny-ImageNet with ResNet-50."""
 
 from __future__ import annotations
 
@@ -12,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from greenbench.data.decorator import workload
 from greenbench.errors import UserError
 from greenbench.networks.factories import resnet50
-from greenbench.nn.baselines import cross_entropy, sgd
 from greenbench.nn.schedules import step_decay
-from greenbench.spec.workload import ACCURACY, Setting, Workload
+from greenbench.spec.workload import Setting
 
 if TYPE_CHECKING:
     import torch
@@ -39,12 +34,35 @@ def _read(files: list[Path], labels: list[int]) -> ResidentImages:
     return ResidentImages(torch.stack(images), torch.tensor(labels))
 
 
-def _data(root: Path | None, device: torch.device) -> LabelData:
+@workload(
+    title="Tiny-ImageNet",
+    metric="accuracy",
+    num_classes=CLASSES,
+    image_size=(64, 64),
+    train_images=100_000,
+    folder=FOLDER,
+    how_to_get="Unpack tiny-imagenet-200.zip (from cs231n.stanford.edu) into the data root.",
+    network=resnet50,
+    schedule=partial(step_decay, warmup_fraction=1 / 200),
+    settings={
+        "short": Setting(epochs=10, batch_size=128, learning_rate=0.1, large_batch=256),
+        "paper": Setting(epochs=200, batch_size=128, learning_rate=0.1, large_batch=256),
+    },
+    fitted_size=(32, 32),
+    best_known={"accuracy": 0.650, "top5_accuracy": 0.860},
+)
+def tiny_imagenet(root: Path, device: torch.device) -> LabelData:
+    """Tiny-ImageNet: 64x64 images in 200 classes, 500 + 50 of each, with ResNet-50.
+
+    **Source.** Pouransari and Ghili 2014, Tiny ImageNet Visual Recognition Challenge.
+
+    **Augmentation.** Random crop of 64 after padding by 8, horizontal flip.
+    """
     from greenbench.data.augmentation import Augmentation
     from greenbench.data.labels import LabelData
     from greenbench.data.normalization import Normalization
 
-    folder = (root or Path()) / FOLDER
+    folder = root / FOLDER
     class_folders = sorted(path for path in folder.glob("train/*") if path.is_dir())
     if len(class_folders) != CLASSES:
         raise UserError(
@@ -83,28 +101,3 @@ def _data(root: Path | None, device: torch.device) -> LabelData:
         version=f"{len(train)}+{len(validation)} files",
         device=device,
     )
-
-
-WORKLOAD = Workload(
-    name="tiny_imagenet",
-    title="Tiny-ImageNet",
-    card=__doc__,
-    task="classification",
-    metric=ACCURACY,
-    num_classes=CLASSES,
-    image_size=(64, 64),
-    train_images=100_000,
-    folder=FOLDER,
-    how_to_get="Unpack tiny-imagenet-200.zip (from cs231n.stanford.edu) into the data root.",
-    data=_data,
-    network=resnet50,
-    optimizer=sgd,
-    schedule=partial(step_decay, warmup_fraction=1 / 200),
-    loss=cross_entropy,
-    settings={
-        "short": Setting(epochs=10, batch_size=128, learning_rate=0.1, large_batch=256),
-        "paper": Setting(epochs=200, batch_size=128, learning_rate=0.1, large_batch=256),
-    },
-    fitted_size=(32, 32),
-    best_known={"accuracy": 0.650, "top5_accuracy": 0.860},
-)

@@ -20,6 +20,7 @@ from greenbench.audit.records import measured_networks
 from greenbench.audit.rules import audit_entries
 from greenbench.energy import Status
 from greenbench.energy.device import EdgeState
+from greenbench.records.results import Skipped
 
 
 def entries_of(record, records):
@@ -36,6 +37,13 @@ def outcomes(records):
 
 def rules_of(records):
     return {name for name, outcome in outcomes(records).items() if outcome.findings}
+
+
+def test_a_technique_with_nothing_to_do_gives_no_entry():
+    assert (
+        entries([record_of("mixup", Skipped("no ReLU"), kind=kind) for kind in ("training", "inference")])
+        == []
+    )
 
 
 def test_clean_records_trip_nothing():

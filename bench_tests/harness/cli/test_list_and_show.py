@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from greenbench.cli import main
+from greenbench.study import catalog as catalog_module
 from greenbench.study.catalog import discover
 
 OWN = '''
@@ -27,8 +29,10 @@ def own_file(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", sys.path[:])
     file = tmp_path / "warm_start.py"
     file.write_text(OWN)
+    before = set(sys.modules)
     yield file
-    sys.modules.pop("greenbench_file_warm_start", None)
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
 
 
 def line_of(text, name):
@@ -61,12 +65,52 @@ def test_list_includes_files_of_one_s_own(capsys, own_file):
     assert "My digits" in line_of(text, "my_digits")
 
 
+def test_list_shows_collections_apart_and_which_run_by_default(capsys, own_file):
+    main(["list", str(own_file)])
+    text = capsys.readouterr().out
+    headings = [line for line in text.splitlines() if line.startswith(("Collection", "Your own"))]
+    assert headings == [
+        "Collection paper: runs where nothing else is asked for",
+        "Collection modern: runs by name, or with --green-collection modern",
+        "Your own: these run, beside the baseline, when their files are given",
+    ]
+    paper, modern, own = (text.split(f"{heading}\n")[1].split("\n\n")[0] for heading in headings)
+    catalog = discover()
+    for name, technique in catalog.techniques.items():
+        place = modern if technique.collection == "modern" else paper
+        assert line_of(place, name)
+        assert (name in catalog.default) == (place is paper)
+    assert line_of(own, "warm_start")
+
+
+@pytest.mark.parametrize(
+    "command", [["list"], ["show", "focal"], ["show", "warm_start"], ["show", "nothing"]]
+)
+def test_a_file_that_cannot_be_read_is_named_and_the_others_are_shown(capsys, own_file, command):
+    broken = own_file.with_name("broken.py")
+    broken.write_text("print('hello')\n1 / 0\n")
+    assert main([*command, str(broken), str(own_file)]) == 2
+    out, err = capsys.readouterr()
+    assert "hello" not in out
+    assert f"greenbench: left out: {broken}, line 2: cannot be read: ZeroDivisionError" in err
+    assert ("warm_start" in out) == (command[-1] in ("list", "warm_start"))
+
+
+def test_a_broken_package_is_named_and_no_fault_of_the_user_s(capsys, monkeypatch):
+    point = SimpleNamespace(
+        value="no_such_module", module="no_such_module", dist=SimpleNamespace(name="theirs")
+    )
+    monkeypatch.setattr(catalog_module, "entry_points", lambda group: [point])
+    assert main(["list"]) == 0
+    assert "left out: no_such_module of package theirs: cannot be read" in capsys.readouterr().err
+
+
 def test_show_prints_the_card_of_a_technique(capsys):
     assert main(["show", "focal"]) == 0
     technique = discover().techniques["focal"]
     first, facts, _, card = capsys.readouterr().out.split("\n", 3)
     assert first == f"{technique.title} (focal)"
-    assert facts == "Loss Function; Lin et al. 2017, arXiv:1708.02002; all tasks; focal.py"
+    assert facts == "Loss Function; Lin et al. 2017, arXiv:1708.02002; all tasks; collection paper; focal.py"
     assert card == technique.card + "\n"
 
 
@@ -104,7 +148,7 @@ def test_show_of_an_unknown_name_names_the_known_ones(capsys, name):
     assert (
         f"greenbench: error: {name!r} is neither a technique nor a workload; choose one of baseline" in error
     )
-    assert "mixup, one_branch" in error
+    assert "mixup, " in error
     assert "digits20" in error
 
 

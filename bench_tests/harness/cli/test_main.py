@@ -72,7 +72,7 @@ def test_choosing_a_command_imports_no_other_and_no_torch():
     code = (
         "import sys; from greenbench.cli import main; main(['list'])\n"
         "loaded = {m.rpartition('.')[2] for m in sys.modules if m.startswith('greenbench.cli.')}\n"
-        "assert loaded == {'list'}, loaded\n"
+        "assert loaded == {'list', '_faults'}, loaded\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=ENVIRONMENT)
@@ -108,5 +108,15 @@ def test_a_reader_that_is_gone_is_no_error(unbuffered):
 def test_a_reader_that_has_seen_enough_ends_it_quietly():
     command = f"{sys.executable} -m greenbench.cli list | head -n 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, env=ENVIRONMENT, check=True)
-    assert done.stdout.split() == ["Technique", "Category", "Source", "Applies", "to"]
+    assert done.stdout.split() == [
+        "Collection",
+        "paper:",
+        "runs",
+        "where",
+        "nothing",
+        "else",
+        "is",
+        "asked",
+        "for",
+    ]
     assert done.stderr == ""

@@ -67,20 +67,39 @@ def test_an_epoch_shows_every_training_image_once_in_a_new_order(data):
     source = torch.Generator().manual_seed(0)
     orders = []
     for _ in range(2):
-        labels = [targets.tolist() for _, targets in data.training_batches(3, 1.0, source)]
-        assert [len(batch) for batch in labels] == [3, 3, 1]
-        assert len(labels) == data.steps_per_epoch(3)
+        labels = [targets.tolist() for _, targets in data.training_batches(4, 1.0, source)]
+        assert [len(batch) for batch in labels] == [4, 3]
+        assert len(labels) == data.steps_per_epoch(4)
         orders.append([label for batch in labels for label in batch])
         assert sorted(orders[-1]) == list(range(7))
     assert orders[0] != orders[1]
 
 
-def test_validation_images_are_normalized_and_not_augmented(data, images):
+def test_validation_images_are_not_augmented(data, images):
     ((batch, targets),) = data.evaluation_batches("validation")
     assert targets.tolist() == [0, 1, 2]
-    assert torch.allclose(batch, images[7:] / 127.5 - 1, atol=1e-6)
+    assert torch.equal(batch, images[7:])
 
 
-def test_smaller_images_are_refused(data):
-    with pytest.raises(ValueError, match=r"keep their size; got size factor 0\.5"):
-        next(data.training_batches(2, 0.5, torch.Generator()))
+def test_bytes_become_inputs_by_the_normalization(data, images):
+    assert torch.allclose(data.normalize(images), images / 127.5 - 1, atol=1e-6)
+
+
+def test_a_size_factor_lowers_the_resolution_of_the_same_views(data):
+    whole = list(data.training_batches(7, 1.0, torch.Generator().manual_seed(0)))
+    half = list(data.training_batches(7, 0.5, torch.Generator().manual_seed(0)))
+    ((images, targets),), ((small, same_targets),) = whole, half
+    assert small.shape == (7, 3, 6, 6)
+    assert small.dtype == torch.uint8
+    assert torch.equal(targets, same_targets)
+    # Smoothed, not picked: the mean brightness stays, and no pixel is as far from it as noise is.
+    means = [batch.float().mean((1, 2, 3)) for batch in (images, small)]
+    assert (means[0] - means[1]).abs().max() < 12
+    assert small.float().std() < 0.7 * images.float().std()
+
+
+@pytest.mark.parametrize(("batch_size", "sizes"), [(3, [3, 3]), (1, [1] * 7), (7, [7]), (8, [7])])
+def test_a_last_batch_of_a_single_image_is_left_out(data, batch_size, sizes):
+    batches = list(data.training_batches(batch_size, 1.0, torch.Generator()))
+    assert [len(targets) for _, targets in batches] == sizes
+    assert data.steps_per_epoch(batch_size) == len(sizes)

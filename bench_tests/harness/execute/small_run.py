@@ -11,7 +11,8 @@ from greenbench.data.labels import LabelData
 from greenbench.data.normalization import Normalization
 from greenbench.energy import Meter, Reading, Status
 from greenbench.energy.sources.none import NoMeter
-from greenbench.execute.train import Trainer, train
+from greenbench.execute.train import train
+from greenbench.execute.trainer import Trainer
 from greenbench.nn.baselines import cross_entropy, sgd
 from greenbench.nn.schedules import poly
 from greenbench.spec.recipe import Recipe
@@ -57,8 +58,9 @@ def small_recipe():
         ignore_index=None,
         epochs=4,
         batch_size=BATCH,
+        learning_rate=0.1,
         network=network,
-        optimizer=lambda net: SGD(net.parameters(), lr=0.1, momentum=0.9),
+        optimizer=lambda net, rate: SGD(net.parameters(), lr=rate, momentum=0.9),
         schedule=poly,
         loss=lambda: F.cross_entropy,
     )

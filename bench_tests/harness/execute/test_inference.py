@@ -11,7 +11,6 @@ from greenbench.execute import inference
 from greenbench.execute.inference import Passes, measure_inference
 
 PLAN = Passes(
-    image_size=(5, 6),
     passes=7,
     large_batch=4,
     large_batch_passes=3,
@@ -53,10 +52,15 @@ class Watched(nn.Module):
         return self.layer(x)
 
 
-def run(plan=PLAN, **changes):
+def random_images(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return lambda batch_size: torch.randn((batch_size, 3, 5, 6), generator=generator)
+
+
+def run(plan=PLAN, seed=0, **options):
     network = Watched()
     network.seen = events = []
-    result = measure_inference(network, plan, TenJoules(events), **({"seed": 0, "device": CPU} | changes))
+    result = measure_inference(network, random_images(seed), plan, TenJoules(events), device=CPU, **options)
     return result, events
 
 
@@ -104,7 +108,7 @@ def test_a_repeat_goes_on_until_its_energy_can_be_measured():
 
     lasted = []
     plan = replace(PLAN, min_seconds=0.05, repeats=1)
-    result = measure_inference(Watched(), plan, Timed([]), seed=0, device=CPU)
+    result = measure_inference(Watched(), random_images(), plan, Timed([]), device=CPU)
     assert len(lasted) == 2
     assert min(lasted) >= 0.05
     assert result.single.passes > PLAN.passes
@@ -124,14 +128,14 @@ def test_the_device_has_finished_before_the_clock_is_read(monkeypatch):
     network = Watched()
     network.register_forward_hook(lambda *_: network_done.append(1))
     plan = replace(PLAN, passes=3, large_batch_passes=1, repeats=1)
-    measure_inference(network, plan, TenJoules([]), seed=0, device=CPU)
+    measure_inference(network, random_images(), plan, TenJoules([]), device=CPU)
     assert waits == [2, 3, 4, 5]  # after each pass; the first one counted, on the meta device
 
 
 def test_the_network_is_measured_in_evaluation_mode_without_gradients():
     network, outputs = Watched().train(), []
     network.register_forward_hook(lambda _module, _args, output: outputs.append(output))
-    measure_inference(network, PLAN, TenJoules([]), seed=0, device=CPU)
+    measure_inference(network, random_images(), PLAN, TenJoules([]), device=CPU)
     assert not network.training
     assert outputs
     assert not any(output.requires_grad for output in outputs)

@@ -122,8 +122,8 @@ def test_a_loss_that_is_not_finite_ends_the_run_without_a_metric(recipe, data, v
 class BrokenGradient(SGD):
     """Takes a step of NaN as its step number `at`: the losses up to it are numbers."""
 
-    def __init__(self, at, network):
-        super().__init__(network.parameters(), lr=0.1)
+    def __init__(self, at, network, learning_rate):
+        super().__init__(network.parameters(), lr=learning_rate)
         self._left = at
 
     def step(self, closure=None):

@@ -1,5 +1,6 @@
 """Learning-rate schedules against their closed forms, in exact fractions."""
 
+import math
 from fractions import Fraction
 from functools import partial
 
@@ -8,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenbench.nn.schedules import poly, step_decay
+from greenbench.nn.schedules import cosine, poly, step_decay
 
 LEARNING_RATE = 0.1
 
@@ -47,6 +48,19 @@ def test_step_decay_is_its_closed_form(steps_per_epoch, epochs, warmup):
     schedule = partial(step_decay, warmup_fraction=float(warmup))
     expected = [LEARNING_RATE * float(factor(step)) for step in range(steps)]
     assert rates(schedule, steps_per_epoch, epochs) == pytest.approx(expected, rel=1e-12)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 20), st.integers(1, 12))
+def test_cosine_is_its_closed_form_after_a_warm_up_over_5_percent(steps_per_epoch, epochs):
+    steps = steps_per_epoch * epochs
+    warmup = max(1, round(Fraction(1, 20) * steps))
+    rising = [(step + 1) / warmup for step in range(warmup)]
+    falling = [
+        math.cos(math.pi / 2 * (step - warmup) / (steps - warmup)) ** 2 for step in range(warmup, steps)
+    ]
+    expected = [LEARNING_RATE * factor for factor in rising + falling]
+    assert rates(cosine, steps_per_epoch, epochs) == pytest.approx(expected, rel=1e-9, abs=1e-15)
 
 
 def test_in_a_run_of_200_epochs_the_rate_drops_after_60_120_and_160():

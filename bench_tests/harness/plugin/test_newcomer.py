@@ -269,7 +269,7 @@ def test_a_case_that_fails_is_a_sentence_a_record_and_a_row(run_study, pytester)
     result = run_study(*TINY, "--green-file=own.py")
     text = text_of(result)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert "ZeroDivisionError: division by zero. Next step: look at helper.py, line 2" in text
+    assert "ZeroDivisionError: division by zero. Next step: look at own.py, line 13" in text
     (record,) = records_in(pytester.path / "out", "training-own-")
     assert record["result"]["type"] == "failure"
     assert record["result"]["stage"] == "training"

@@ -76,7 +76,7 @@ def test_a_sound_record_has_none(record):
         (run_of(0.5, train={"accuracy": -0.25}), "accuracy of train is -0.25, not between 0 and 1"),
         (run_of(float("inf"), metric=PERPLEXITY), "perplexity of train is inf"),
         (run_of(0.5, train={"miou": 0.5}), "accuracy of train is missing"),
-        (run_of(0.5, 0.75, train_seconds=3.0), "its training time is 3.0 s, and its epochs took 2.0 s"),
+        (run_of(0.5, 0.75, train_seconds=3.0), "its training time is 3.0 s, and its parts took 2.0 s"),
     ],
 )
 def test_what_cannot_be_is_named(record, words):

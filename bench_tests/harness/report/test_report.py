@@ -22,6 +22,7 @@ from greenbench.cli import main
 from greenbench.energy import Reading, Status
 from greenbench.energy.carbon import carbon_intensity
 from greenbench.errors import UserError
+from greenbench.records.results import Skipped
 from greenbench.report import write_report
 
 ROOT = str(Path(greenbench.__file__).parents[1])
@@ -52,6 +53,43 @@ def test_bold_and_star_follow_the_verdicts(report_of, seeds_of):
     assert row_of(text, "Mixup")[3:5] == ["**90.1 ± 0.2%** ★", "better"]
     assert row_of(text, "Radam")[3:5] == ["70.1 ± 0.2%", "worse"]
     assert row_of(text, "Baseline")[3:5] == ["80.1 ± 0.2%", ""]
+
+
+def test_a_technique_with_nothing_to_do_is_a_line_and_stands_in_no_table(report_of):
+    skipped = [
+        record_of("blurpool", Skipped("there is no stride."), kind=kind, seed=seed)
+        for kind in ("training", "inference")
+        for seed in (0, 1)
+    ]
+    text, summary = report_of(record_of(), *skipped)
+    assert text.count("Blurpool") == 1
+    assert "## Not applicable\n\n- Blurpool on Digits: there is no stride.\n\n## Audit" in text
+    assert "not applicable: Blurpool on Digits: there is no stride." in summary
+
+
+def test_a_report_of_skipped_cases_alone_says_so(report_of):
+    text, _ = report_of(record_of("blurpool", Skipped("there is no stride"), kind="training"))
+    assert "- Blurpool on Digits: there is no stride." in text
+    assert "| Method" not in text
+
+
+@pytest.mark.parametrize("skipped_first", [True, False])
+def test_the_newest_version_says_whether_a_technique_applies(report_of, skipped_first):
+    """A technique that was taught the network runs, and one that refuses it now has no row of before."""
+    results = [Skipped("there is no stride"), training_result(0.9)]
+    records = [
+        record_of(
+            "blurpool",
+            result,
+            kind="training",
+            technique_digest=f"{month}" * 64,
+            started_at=f"2026-0{month}-01T00:00:00+00:00",
+        )
+        for month, result in enumerate(results if skipped_first else results[::-1], start=1)
+    ]
+    text, _ = report_of(record_of(), *records)
+    assert ("## Not applicable" in text) != skipped_first
+    assert ("| Blurpool " in text) == skipped_first
 
 
 def test_the_verdicts_lie_beside_the_records(report_of, tmp_path):

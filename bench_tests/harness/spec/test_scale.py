@@ -40,7 +40,7 @@ def test_other_inputs_change_that_alone(inputs):
     [
         (("tiny",), "scale 'tiny' is unknown", "choose one of smoke, short, paper"),
         (("smoke", "some"), "training energy 'some' is unknown", "choose one of all, epochs, steady"),
-        (("smoke", None, "guessed"), "inputs 'guessed' are unknown", "choose one of stated, fitted"),
+        (("smoke", None, "guessed"), "inputs 'guessed' is unknown", "choose one of stated, fitted"),
         (("",), "scale '' is unknown", "choose one of smoke, short, paper"),
         (("smoke", ""), "training energy '' is unknown", "choose one of all, epochs, steady"),
     ],

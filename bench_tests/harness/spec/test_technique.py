@@ -1,5 +1,6 @@
 """A technique: made of a function, checked when it is made and when it is applied, and composed."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -7,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenbench.errors import UserError
+from greenbench.spec.composition import compose
 from greenbench.spec.recipe import Recipe, constant_size, plain_batch, scaled_size
 from greenbench.spec.source import Source
-from greenbench.spec.technique import CATEGORIES, Technique, compose, technique
+from greenbench.spec.technique import CATEGORIES, Technique, technique
 
 
 def nothing(*_):
@@ -23,6 +25,7 @@ RECIPE = Recipe(
     ignore_index=None,
     epochs=4,
     batch_size=8,
+    learning_rate=0.1,
     network=nothing,
     optimizer=nothing,
     schedule=nothing,
@@ -89,7 +92,7 @@ def test_an_unknown_category_is_refused_with_those_that_exist(category):
     assert repr(category) in refused.value.problem
     assert "choose one of Architecture Modification, " in refused.value.next_step
     assert "Baseline" not in refused.value.next_step
-    assert len(CATEGORIES) == 7
+    assert len(CATEGORIES) == 8
 
 
 def leave(recipe):
@@ -125,9 +128,15 @@ def forgets(recipe):
 def test_a_technique_that_does_not_do_its_part_is_refused_naming_its_file(apply, problem, next_step):
     with pytest.raises(UserError) as refused:
         made(apply=apply)(RECIPE)
-    assert refused.value.problem.startswith("technique 'own' (own.py) ")
+    assert re.match(r"technique 'own' \(own.py, line \d+\) ", refused.value.problem)
     assert problem in refused.value.problem
     assert next_step in refused.value.next_step
+
+
+@pytest.mark.parametrize("value", [7, dict, None])
+def test_what_is_no_function_cannot_be_decorated(value):
+    with pytest.raises(UserError, match="which is no function; decorate a function from recipe to recipe"):
+        technique("Optimizer", "x")(value)
 
 
 def test_what_a_technique_says_itself_is_passed_on():
@@ -219,5 +228,5 @@ def test_shares_of_the_work_multiply_where_both_are_known(one, two, both):
 
 
 def test_a_part_that_fails_is_named_by_itself():
-    with pytest.raises(UserError, match=r"^technique 'two' \(two.py\) leaves the recipe"):
+    with pytest.raises(UserError, match=r"^technique 'two' \(two.py, line \d+\) leaves the recipe"):
         compose([made(), made("two", leave)])(RECIPE)

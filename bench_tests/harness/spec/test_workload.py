@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from greenbench.errors import UserError
 from greenbench.spec.workload import ACCURACY, MIOU, Setting, Workload, check_root
@@ -40,8 +41,8 @@ def test_the_recipe_is_the_setting_s():
     assert (recipe.task, recipe.num_classes, recipe.image_size) == ("classification", 7, (8, 9))
     assert (recipe.epochs, recipe.batch_size, recipe.ignore_index) == (200, 8, 255)
     assert recipe.network() == (7, WORKLOAD.settings["paper"], Path("/data"))
-    assert recipe.optimizer("the network") == ("the network", 0.1)
-    assert (recipe.schedule, recipe.loss) == (remember, remember)
+    assert recipe.learning_rate == 0.1
+    assert (recipe.optimizer, recipe.schedule, recipe.loss) == (remember, remember, remember)
     assert WORKLOAD.recipe("smoke").epochs == 2
 
 
@@ -111,3 +112,56 @@ def test_the_two_metrics_say_what_they_are():
         True,
     )
     assert (MIOU.name, MIOU.title, MIOU.per_image) == ("miou", "mIoU", False)
+
+
+def test_what_only_the_data_tell_is_read_from_them_alone():
+    asked = []
+
+    def facts(root):
+        asked.append(root)
+        return 5, (6, 7)
+
+    unread = replace(WORKLOAD, num_classes=None, image_size=None, facts=facts)
+    recipe = unread.recipe("smoke", Path("/data"))
+    assert (recipe.num_classes, recipe.image_size, unread.inference_size("stated")) == (None, None, None)
+    assert not asked
+    read = unread.read(Path("/data"))
+    recipe = read.recipe("smoke", Path("/data"))
+    assert (recipe.num_classes, recipe.image_size) == (5, (6, 7))
+    assert read.read() is read
+    assert asked == [Path("/data")]
+
+
+def test_what_is_stated_stands_beside_what_the_data_tell():
+    read = replace(WORKLOAD, facts=lambda root: (5, (6, 7))).read()
+    assert (read.num_classes, read.image_size) == (7, (8, 9))
+
+
+def test_an_example_is_of_random_images_unless_the_workload_has_its_own():
+    generator = torch.Generator().manual_seed(0)
+    assert WORKLOAD.example(2, None, generator).shape == (2, 3, 8, 9)
+    assert WORKLOAD.example(2, (4, 5), generator).shape == (2, 3, 4, 5)
+    own = replace(WORKLOAD, inputs=remember)
+    assert own.example(2, (4, 5), generator, Path("/data")) == (2, (4, 5), generator, Path("/data"))
+    with pytest.raises(UserError, match="'own_set' does not say what its network takes"):
+        replace(WORKLOAD, image_size=None).example(2, None, generator)
+
+
+def test_a_root_may_be_needed_without_a_folder(tmp_path):
+    rooted = replace(WORKLOAD, folder=None, needs_root=True)
+    assert rooted.missing(None).startswith("own_set: no data root was given")
+    assert rooted.missing(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("epochs", 0), ("batch_size", 2.0), ("evaluate_every", 0), ("large_batch", -1)]
+)
+def test_a_setting_counts_from_1(field, value):
+    with pytest.raises(UserError, match=rf"{field} is {value}; give a whole number from 1 on"):
+        replace(FAST, **{field: value})
+
+
+@pytest.mark.parametrize("rate", [0, -0.1, float("nan")])
+def test_a_learning_rate_is_above_0(rate):
+    with pytest.raises(UserError, match=r"learning_rate is .*; give a number above 0"):
+        replace(FAST, learning_rate=rate)

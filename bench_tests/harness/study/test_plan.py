@@ -1,15 +1,18 @@
 """The matrix: which techniques run on which workloads, and with which seeds."""
 
+import sys
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import partial
 
 import pytest
 
-from greenbench.errors import UserError
+from greenbench.errors import NotApplicable
 from greenbench.spec.scale import SCALES
 from greenbench.spec.technique import Technique
+from greenbench.spec.workload import Workload
 from greenbench.study.catalog import discover
-from greenbench.study.plan import plan
+from greenbench.study.plan import changed_fields, plan
 
 CATALOG = discover()
 SMOKE = SCALES["smoke"]
@@ -20,8 +23,9 @@ CHANGE_NETWORKS = {
 
 
 def matrix(kind, techniques=None, scale=SMOKE, seeds=1):
-    chosen = CATALOG.techniques.values() if techniques is None else techniques
-    return plan(kind, chosen, CATALOG.workloads.values(), scale, seeds)
+    chosen = map(CATALOG.technique, CATALOG.default) if techniques is None else techniques
+    changes = partial(changed_fields, scale=scale, root=None)
+    return plan(kind, chosen, CATALOG.workloads.values(), scale, seeds, changes)
 
 
 def test_the_training_matrix_is_the_papers():
@@ -73,10 +77,54 @@ def test_a_technique_runs_where_it_applies():
     assert matrix("training", [own(tasks=("speech",))]) == []
 
 
+def fails(recipe):
+    raise ZeroDivisionError
+
+
+def ends(recipe):
+    sys.exit("bye")
+
+
+def has_nothing_to_do(recipe):
+    raise NotApplicable("there is nothing to change")
+
+
 @pytest.mark.parametrize(
-    ("apply", "words"),
-    [(lambda recipe: recipe, "leaves the recipe"), (lambda recipe: recipe.nothing, "AttributeError")],
+    "apply", [fails, ends, has_nothing_to_do, lambda recipe: recipe, lambda recipe: None]
 )
-def test_a_technique_that_does_not_do_its_part_is_refused_before_anything_runs(apply, words):
-    with pytest.raises(UserError, match=words):
-        matrix("training", [own(apply=apply)])
+def test_a_technique_that_does_not_do_its_part_has_its_training_cases_fail(apply):
+    broken = own(apply=apply, tasks=("classification",))
+    assert [pair[0].id for pair in matrix("training", [broken])] == ["own-digits", "own-digits20"]
+    assert matrix("inference", [broken]) == []
+
+
+def test_a_user_who_interrupts_is_heard():
+    def interrupted(recipe):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        matrix("inference", [own(apply=interrupted)])
+
+
+@pytest.mark.parametrize("field", ["network", "finish"])
+def test_inference_has_what_changes_the_network_at_the_start_or_at_the_end(field):
+    technique = own(apply=lambda recipe: replace(recipe, **{field: lambda *network: None}))
+    assert {pair[0].workload for pair in matrix("inference", [technique])} == {
+        "digits",
+        "digits20",
+        "scenes4",
+        "scenes6",
+    }
+
+
+def test_a_workload_without_a_recipe_keeps_its_cases():
+    class NoRecipe(Workload):
+        def recipe(self, scale, root=None):
+            raise RuntimeError("no recipe")
+
+    digits = CATALOG.workloads["digits"]
+    broken = NoRecipe(**{f.name: getattr(digits, f.name) for f in fields(digits)})
+    techniques = [CATALOG.baseline, CATALOG.techniques["blurpool"]]
+    changes = partial(changed_fields, scale=SMOKE, root=None)
+    for kind, names in (("training", ["baseline", "blurpool"]), ("inference", ["baseline"])):
+        assert [pair[0].technique for pair in plan(kind, techniques, [broken], SMOKE, 1, changes)] == names

@@ -15,7 +15,7 @@ import greenbench
 from bench_tests.harness.execute.small_run import SQUARES, TINY
 from bench_tests.harness.made_records import rewritten
 from greenbench.energy.carbon import CarbonIntensity
-from greenbench.errors import UserError
+from greenbench.errors import NotApplicable, UserError
 from greenbench.execute.run import Bench
 from greenbench.records.folder import RecordFolder, load_records
 from greenbench.records.results import Failure
@@ -24,6 +24,7 @@ from greenbench.spec.technique import Technique
 from greenbench.study import session as session_module
 from greenbench.study.catalog import Catalog
 from greenbench.study.session import Session, Settings
+from greenbench.verdict.tolerances import Origin, Tolerance
 
 
 def made(name, apply, version="1", **changes):
@@ -118,9 +119,17 @@ def test_all_techniques_are_planned_unless_some_are_selected(study):
 
 
 def test_a_file_s_techniques_run_with_the_baseline_that_they_need(study):
-    given = replace(CATALOG, given=frozenset({"halved"}))
+    given = replace(CATALOG, given=frozenset({"halved"}), extra=frozenset({"halved"}))
     assert [pair[0].technique for pair in study(given).pairs("training")] == ["baseline", "halved"]
     assert [pair[0].technique for pair in study(given, selected=("longer",)).pairs("training")] == ["longer"]
+
+
+def test_an_extra_technique_runs_when_it_is_asked_for(study):
+    shelved = replace(CATALOG, extra=frozenset({"halved"}))
+    assert [pair[0].technique for pair in study(shelved).pairs("training")] == ["baseline", "longer"]
+    assert [pair[0].technique for pair in study(shelved, selected=("halved",)).pairs("training")] == [
+        "halved"
+    ]
 
 
 def test_a_file_s_workload_runs_alone_with_its_baseline(study):
@@ -231,6 +240,87 @@ def test_inference_runs_where_the_network_differs(study, ran):
     assert ran == [("wider", "inference", 0), ("baseline", "inference", 0)]
 
 
+def nothing_to_do(recipe):
+    raise NotApplicable("this network has no ReLU", "name another")
+
+
+def broken(recipe):
+    return recipe.nothing
+
+
+ODD = replace(
+    CATALOG,
+    techniques={**CATALOG.techniques, "idle": made("idle", nothing_to_do), "odd": made("odd", broken)},
+)
+
+
+def test_a_technique_with_nothing_to_do_is_skipped_with_its_reason_and_kept(study, ran):
+    session = study(ODD)
+    assert [pair[0].technique for pair in session.pairs("training")] == [*CATALOG.techniques, "idle", "odd"]
+    assert [pair[0].technique for pair in session.pairs("inference")] == ["baseline"]
+    pair = pair_of(session, "idle")
+    assert session.skipped(pair) == "idle-squares: not applicable: this network has no ReLU"
+    assert session.misses(pair) == []
+    assert session.skipped(pair_of(session, "longer")) is None
+    ran.clear()
+    again = study(ODD, resume=True)
+    assert again.skipped(pair_of(again, "idle")) is not None
+    assert ran == []
+
+
+def test_a_technique_that_breaks_fails_its_own_cases_alone(study):
+    session = study(ODD)
+    (miss,) = session.misses(pair_of(session, "odd"))
+    assert "odd-squares, seed 0: failed, stage recipe: " in miss.message
+    assert "AttributeError" in miss.message
+    assert session.skipped(pair_of(session, "odd")) is None
+    assert session.misses(pair_of(session, "longer")) == []
+
+
+def test_a_pair_is_skipped_if_all_of_its_seeds_are(study):
+    session = study(ODD, seeds=2)
+    pair = pair_of(session, "idle")
+    _, second = session.records(pair)
+    session._known[pair[1].key] = replace(second, result=Failure("recipe", "x", "y"))
+    assert session.skipped(pair) is None
+    assert [miss.quantity for miss in session.misses(pair)] == ["status"]
+
+
+def narrow(scale, quantity):
+    return Tolerance(scale, quantity, "the package's", allowed_ratio=1.6)
+
+
+def torchvision_network():
+    from torchvision.models import resnet18
+
+    return resnet18(num_classes=3)
+
+
+def test_a_torchvision_network_passes_with_a_tolerance_of_its_own(study, monkeypatch):
+    """The package's row, which is for the study's techniques, need not be edited; nor for the workload's or a file's."""
+    monkeypatch.setattr(session_module, "load_tolerances", lambda: (narrow("tiny", "params"),))
+    bare = made("resnet", lambda recipe: replace(recipe, network=torchvision_network))
+    bound = {"params": 1e6}
+    catalog = replace(CATALOG, techniques={**CATALOG.techniques, "resnet": bare})
+    session = study(catalog, resume=True)
+    assert [miss.quantity for miss in session.misses(pair_of(session, "resnet", "inference"))] == ["params"]
+    for changes in (
+        {
+            "catalog": replace(
+                catalog, techniques={**catalog.techniques, "resnet": replace(bare, tolerances=bound)}
+            )
+        },
+        {"catalog": replace(catalog, workloads={"squares": replace(SQUARES, tolerances=bound)})},
+        {
+            "catalog": catalog,
+            "tolerances": (replace(narrow("tiny", "params"), allowed_ratio=1e6, origin=Origin.FILE),),
+        },
+    ):
+        session = study(resume=True, **changes)
+        assert session.misses(pair_of(session, "resnet", "inference")) == []
+        assert len(session.resumed) == 2, "tolerances are no condition of a record"
+
+
 def test_missing_data_are_named_for_training_alone(study, tmp_path):
     needy = replace(SQUARES, folder="squares", how_to_get="Draw some.")
     session = study(replace(CATALOG, workloads={"squares": needy}), data_root=tmp_path)
@@ -266,9 +356,13 @@ def test_data_that_cannot_be_read_are_refused_before_the_first_case(study, tmp_p
         raise error
 
     needy = replace(SQUARES, folder="squares", how_to_get="Draw some.", data=damaged)
-    session = study(replace(CATALOG, workloads={"squares": needy}), data_root=tmp_path)
+    catalog = replace(CATALOG, workloads={"squares": needy})
+    session = study(catalog, data_root=tmp_path)
     session.check(session.pairs("inference"))
     assert reads == [], "inference needs no data"
+    own = study(replace(catalog, given=frozenset({"squares"})), data_root=tmp_path)
+    own.check(own.pairs("training"))
+    assert reads == [], "what a file of the user's does fails its own cases"
     with pytest.raises(UserError, match=words):
         session.check(session.pairs("training"))
     assert reads == [tmp_path]
@@ -361,3 +455,12 @@ def test_progress_is_told_case_by_case(study):
     session.progress = lambda case: lambda progress: told.append((case.id, progress.done))
     session.records(pair_of(session, "baseline"))
     assert told == [("baseline-squares", step) for step in range(1, 7)]
+
+
+def test_a_composition_that_undoes_itself_is_refused_before_the_first_case(study, ran):
+    session = study(selected=("longer+halved",))
+    pair = pair_of(session, "longer+halved")
+    with pytest.raises(UserError, match="both change the recipe's epochs, and halved does not keep"):
+        session.check([pair])
+    assert ran == []
+    assert not session.settings.out.exists()

@@ -15,6 +15,7 @@ from bench_tests.harness.made_records import (
     training_result,
 )
 from greenbench.records.folder import RecordFolder
+from greenbench.records.results import Skipped
 from greenbench.spec.workload import Metric
 from greenbench.verdict.verdict import COST_MARGIN, SCORE_MARGIN, judge, verdicts, write_verdicts
 
@@ -42,6 +43,11 @@ def words(records):
 def only(records, quantity):
     (found,) = (verdict for verdict in verdicts(records) if verdict.quantity == quantity)
     return found
+
+
+def test_a_technique_with_nothing_to_do_has_no_verdict():
+    skipped = [record_of("mixup", Skipped("no ReLU"), seed=2, kind="training")]
+    assert verdicts(trainings("baseline", [0.5]) + skipped) == []
 
 
 def test_one_run_decides_nothing_and_says_why():

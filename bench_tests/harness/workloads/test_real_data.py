@@ -32,7 +32,7 @@ def test_cifar100_is_complete():
 
 def test_the_normalization_of_cifar100_is_that_of_its_images():
     _, data, train, _ = load("cifar100")
-    parts = [data._normalize(images) for images in train.images.split(5000)]
+    parts = [data.normalize(images) for images in train.images.split(5000)]
     mean, square = (
         torch.stack([(part**power).mean(dim=(0, 2, 3)) for part in parts]).mean(dim=0) for power in (1, 2)
     )
@@ -77,5 +77,5 @@ def test_files_become_batches_in_worker_processes(name):
     assert image.shape[2:] == mask.shape[1:] == validation[0][1].shape
     network = workload.recipe("short").network().eval()
     with torch.inference_mode():
-        logits = network(image[..., :150, :201])
+        logits = network(data.normalize(image[..., :150, :201]))
     assert logits.shape == (1, workload.num_classes, 150, 201)

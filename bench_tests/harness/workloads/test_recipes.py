@@ -87,7 +87,7 @@ def test_a_recipe_is_made_of_them(name, scale):
     assert (recipe.epochs, recipe.batch_size) == (epochs, batch_size)
     assert (recipe.task, recipe.num_classes, recipe.image_size) == TASKS[name][:3]
     assert recipe.ignore_index == WORKLOADS[name].ignore_index
-    optimizer = recipe.optimizer(nn.Linear(2, 2))
+    optimizer = recipe.optimizer(nn.Linear(2, 2), recipe.learning_rate)
     assert {group["lr"] for group in optimizer.param_groups} == {learning_rate}
     decays = [group["weight_decay"] for group in optimizer.param_groups]
     assert decays == ([5e-4] if recipe.task == "classification" else [5e-4, 0])
@@ -101,7 +101,7 @@ def test_a_recipe_is_made_of_them(name, scale):
 )
 def test_the_schedule_starts_with_a_warm_up_in_classification_alone(name, scale, first):
     recipe = WORKLOADS[name].recipe(scale)
-    optimizer = recipe.optimizer(nn.Linear(2, 2))
+    optimizer = recipe.optimizer(nn.Linear(2, 2), recipe.learning_rate)
     schedule = recipe.schedule(optimizer, 5, recipe.epochs)
     assert schedule.get_last_lr()[0] == pytest.approx(first)
 

@@ -46,7 +46,7 @@ class BlurPool2d(nn.Module):
     Parameters
     ----------
     channels
-        Number of channels C of the input.
+        Number of channels C of the input, or None for any.
     stride
         Distance between the samples that are kept, at least 1.
     filter_size
@@ -58,11 +58,11 @@ class BlurPool2d(nn.Module):
         If a setting is out of range, or the input is not (N, C, H, W) with C = `channels`.
     """
 
-    def __init__(self, channels: int, stride: int = 2, filter_size: int = 5) -> None:
+    def __init__(self, channels: int | None, stride: int = 2, filter_size: int = 5) -> None:
         super().__init__()
         if filter_size < 3 or filter_size % 2 == 0:
             raise ValueError(f"filter_size is {filter_size}; it must be an odd number of at least 3")
-        if stride < 1 or channels < 1:
+        if stride < 1 or (channels is not None and channels < 1):
             raise ValueError(f"channels and stride must be at least 1, got {channels} and {stride}")
         self.channels = channels
         self.stride = stride
@@ -70,8 +70,8 @@ class BlurPool2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, ceil(H / stride), ceil(W / stride)) in the layout of `x`."""
-        if x.ndim != 4 or x.shape[1] != self.channels:
-            raise ValueError(f"expected (N, {self.channels}, H, W), got {tuple(x.shape)}")
+        if x.ndim != 4 or self.channels not in (None, x.shape[1]):
+            raise ValueError(f"expected (N, {self.channels or 'C'}, H, W), got {tuple(x.shape)}")
         height, width = x.shape[2:]
         y: Tensor = _Blur.apply(x, (height, width), self.stride, self.filter_size, False)
         return y

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from greenbench.errors import NotApplicable
 from greenbench.nn.layers.planes import sums
 
 
@@ -55,9 +56,10 @@ class GatherExciteTheta(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Gate (N, C, H, W); shape, type and layout stay."""
         if x.ndim != 4 or x.shape[1:] != (self.channels, *self.map_size):
-            raise ValueError(
+            raise NotApplicable(
                 f"this layer was built for (N, {self.channels}, {self.map_size[0]}, {self.map_size[1]}), "
-                f"got {tuple(x.shape)}; its weights cover the whole map, so rebuild it for that size"
+                f"got {tuple(x.shape)}; its weights cover the whole map",
+                "rebuild it for that size, or leave out what changes the size of the images",
             )
         if self.training and len(x) == 1:
             raise ValueError(

@@ -9,8 +9,9 @@ arXiv:1809.02601.
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock
 
 
 def _transposed(in_channels: int, out_channels: int) -> nn.ConvTranspose2d:
@@ -46,29 +47,21 @@ class SpatialBottleneck2d(nn.Module):
         return restored
 
 
-class SpatialBottleneckBlock(BasicBlock):  # type: ignore[misc]
-    """A basic block whose two convolutions are one at stride 2 and a transposed one back.
+def halve_block(block: Any) -> None:
+    """Make the two 3x3 convolutions of a basic block one at stride 2 and a transposed one back, in place.
 
-    Norms, ReLUs, the shortcut and the names of all parameters stay where they are.
+    Norms, activations, the shortcut and the names of all parameters stay as they are.
 
     Parameters
     ----------
     block
-        The block of stride 1 that it replaces; its first convolution and its norms are taken over.
+        A residual block of stride 1 with ``conv1`` and ``conv2``, of C channels each.
     """
+    block.conv1.stride = (2, 2)
+    block.conv2 = _transposed(block.conv2.in_channels, block.conv2.out_channels)
+    block.register_forward_pre_hook(_restore_size)
 
-    def __init__(self, block: BasicBlock) -> None:
-        channels = block.conv1.in_channels
-        super().__init__(channels, channels)
-        self.conv1 = block.conv1
-        self.conv1.stride = (2, 2)
-        self.bn1, self.bn2 = block.bn1, block.bn2
-        self.conv2 = _transposed(channels, channels)
-        self.train(block.training)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, H, W) to the same shape."""
-        half = self.relu(self.bn1(self.conv1(x)))
-        restored = self.bn2(self.conv2(half, output_size=x.shape[-2:]))
-        out: Tensor = self.relu(restored + x)
-        return out
+def _restore_size(block: Any, inputs: tuple[Tensor, ...]) -> None:
+    """Let the transposed convolution restore the size of the block's input: an even side needs one pixel more."""
+    block.conv2.output_padding = tuple(1 - int(side) % 2 for side in inputs[0].shape[-2:])

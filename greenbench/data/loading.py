@@ -1,0 +1,170 @@
+"""The one place that makes loaders: batches read here or by worker processes, with seeds that travel with the indices."""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import os
+import pickle
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing.context import BaseContext
+from typing import Any, TypeVar
+
+import torch
+from torch.utils.data import DataLoader
+
+from greenbench.errors import UserError
+
+MAX_WORKERS = 8
+FAST_EPOCH_S = 5.0
+"""Data that this process reads within that many seconds need no workers, which take about as long to start."""
+
+Key = tuple[int, int]
+"""Index of a sample, and the seed of its random transforms: so that workers and resuming change nothing."""
+
+Read = Callable[[Sequence[Key]], Any]
+"""Reads the samples of one batch."""
+
+_Batch = TypeVar("_Batch")
+
+
+def shuffled_keys(count: int, generator: torch.Generator) -> list[Key]:
+    """Return the keys of one epoch in a random order, each with a new seed."""
+    order = torch.randperm(count, generator=generator).tolist()
+    seeds = torch.randint(2**62, (count,), generator=generator).tolist()
+    return list(zip(order, seeds, strict=True))
+
+
+def in_batches(keys: Sequence[Key], batch_size: int) -> list[Sequence[Key]]:
+    """Return keys in their order, `batch_size` at a time; the last batch may be smaller."""
+    return [keys[start : start + batch_size] for start in range(0, len(keys), batch_size)]
+
+
+def steps_per_epoch(count: int, batch_size: int) -> int:
+    """Return the number of batches in one epoch, where a last one of a single sample is left out.
+
+    Norms have no variance to divide by there.
+    """
+    full, rest = divmod(count, batch_size)
+    return max(1, full + (rest > 1))
+
+
+def load(
+    read: Callable[[Sequence[Key]], _Batch],
+    batches: Sequence[Sequence[Key]],
+    workers: int,
+    device: torch.device,
+) -> Iterator[_Batch]:
+    """Yield ``read(keys)`` for the keys of every batch.
+
+    Raises
+    ------
+    UserError
+        Whatever `read` raises, from worker processes too.
+    """
+    # A loader without a generator of its own draws from torch's, as techniques do. A run that reads its epoch
+    # again, to resume in the middle of it, would then go on with other draws.
+    loader: DataLoader[Any] = DataLoader(
+        _Batches(read),  # type: ignore[arg-type]  # a map from keys, which torch supports but does not type
+        batch_size=None,
+        sampler=batches,
+        collate_fn=_as_it_is,
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+        multiprocessing_context=_worker_context() if workers else None,
+        generator=torch.Generator(),
+    )
+    for batch in loader:
+        if isinstance(batch, _Problem):
+            raise UserError(batch.problem, batch.next_step)
+        yield batch
+
+
+def workers_for(read: Read, epoch_s: float) -> int:
+    """Return how many worker processes read an epoch that takes this process `epoch_s`.
+
+    None where that is a few seconds, or where another process cannot be given the data: objects without a name that
+    can be imported, such as lambdas and the classes of a user's own file.
+    """
+    if epoch_s < FAST_EPOCH_S or not _can_be_sent(read):
+        return 0
+    return usable_workers()
+
+
+def usable_workers() -> int:
+    """Return how many worker processes this one may have: as many as CPUs, which in a container are fewer."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MAX_WORKERS, cpus)
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """A `UserError` on its way from a worker, which would arrive as a traceback."""
+
+    problem: str
+    next_step: str
+
+
+class _Batches:
+    """Whole batches by their keys."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+
+    def __getitem__(self, keys: Sequence[Key]) -> Any:
+        try:
+            return self._read(keys)
+        except UserError as error:
+            return _Problem(error.problem, error.next_step)
+
+
+def _as_it_is(batch: _Batch) -> _Batch:
+    return batch
+
+
+def _worker_context() -> BaseContext | None:
+    """Return how to start the processes that decode files; None for the platform's own way.
+
+    A fork of this process would copy the locks of its threads (the energy meter's, CUDA's) in whatever state
+    they are, and Python 3.12 warns of it. A server without threads is forked instead.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return None
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "greenbench.data.images"])
+    return context
+
+
+def _can_be_sent(value: object) -> bool:
+    try:
+        _Pickler(_Nowhere()).dump(value)
+    except Exception:  # whatever the classes of a user's file raise
+        return False
+    return True
+
+
+class _Nowhere(io.RawIOBase):
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        return len(content)
+
+
+class _Pickler(pickle.Pickler):
+    """Refuses what another process could not import: the module of a user's file is known to this one alone."""
+
+    def reducer_override(self, value: Any) -> Any:
+        module = getattr(value, "__module__", None) if callable(value) else None
+        if isinstance(module, str) and not _can_be_imported(module):
+            raise pickle.PicklingError(f"{value} is of the module {module}, which has no place")
+        return NotImplemented
+
+
+@cache
+def _can_be_imported(module: str) -> bool:
+    name = module.partition(".")[0]
+    return any(finder.find_spec(name, None) is not None for finder in sys.meta_path)

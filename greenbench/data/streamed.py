@@ -1,0 +1,137 @@
+"""Batches of any map-style data set, read when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from greenbench.data.augmentation import Augmentation, augment, resize
+from greenbench.data.evaluated import evaluated_indices
+from greenbench.data.loading import in_batches, load, shuffled_keys, steps_per_epoch
+from greenbench.data.normalization import Normalization
+from greenbench.data.samples import Reader
+from greenbench.data.structures import map_tensors
+from greenbench.errors import NotApplicable
+from greenbench.spec.recipe import Batch, scaled_size
+from greenbench.spec.workload import Score, Split
+
+_SMALL_WHOLE_NUMBERS = (torch.uint8, torch.int8, torch.int16, torch.int32)
+
+
+class StreamedData:
+    """Any samples (see `greenbench.spec.workload.Data`).
+
+    Numbers of 64 bits become float32, and whole numbers of targets int64, which losses take as labels.
+
+    Parameters
+    ----------
+    readers
+        Of both splits.
+    augmentation
+        Of training images, or None.
+    normalization
+        Of images that are bytes; all else goes to the network as it is.
+    score
+        Makes a fresh score.
+    evaluation_batch
+        Samples in a batch that is evaluated.
+    version, device
+        As for `greenbench.data.labels.LabelData`.
+    workers
+        Processes that read.
+    """
+
+    def __init__(
+        self,
+        readers: Mapping[Split, Reader],
+        *,
+        augmentation: Augmentation | None,
+        normalization: Normalization,
+        score: Callable[[], Score],
+        evaluation_batch: int,
+        version: str,
+        device: torch.device,
+        workers: int = 0,
+    ) -> None:
+        self.version = version
+        self.score = score
+        self._readers, self._augmentation, self._workers = readers, augmentation, workers
+        self._evaluation_batch, self._device = evaluation_batch, device
+        self._normalize_on_device = normalization.on(device)
+
+    def size(self, split: Split) -> int:
+        """Return the number of samples of a split."""
+        return len(self._readers[split].samples)
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Return the number of batches in one epoch; the last one may be smaller, but not of a single sample."""
+        return steps_per_epoch(self.size("train"), batch_size)
+
+    def training_batches(
+        self, batch_size: int, size_factor: float, generator: torch.Generator
+    ) -> Iterator[Batch]:
+        """Yield one epoch of shuffled, augmented batches, of lower resolution for a `size_factor` below 1.
+
+        Raises
+        ------
+        NotApplicable
+            For lower resolution where inputs are no images, or targets might not fit them any more.
+        """
+        keys = shuffled_keys(self.size("train"), generator)
+        batches = in_batches(keys, batch_size)[: self.steps_per_epoch(batch_size)]
+        for inputs, targets in load(self._readers["train"], batches, self._workers, self._device):
+            moved = self._inputs(inputs)
+            if self._augmentation is not None:
+                moved = augment(moved, self._augmentation, generator)
+            yield _lower_resolution(moved, self._targets(targets), size_factor)
+
+    def evaluation_batches(self, split: Split) -> Iterator[Batch]:
+        """Yield the evaluated samples of a split, not augmented."""
+        keys = [(index, index) for index in evaluated_indices(self, split)]
+        batches = in_batches(keys, self._evaluation_batch)
+        for inputs, targets in load(self._readers[split], batches, self._workers, self._device):
+            yield self._inputs(inputs), self._targets(targets)
+
+    def normalize(self, inputs: Any) -> Any:
+        """Return images that are bytes as float32, and all else as it is."""
+        return map_tensors(inputs, self._normalized)
+
+    def _normalized(self, values: Tensor) -> Tensor:
+        if values.dtype != torch.uint8 or values.ndim not in (3, 4):
+            return values
+        return self._normalize_on_device(values) if values.ndim == 4 else self._normalized(values[None])[0]
+
+    def _inputs(self, inputs: Any) -> Any:
+        return map_tensors(inputs, self._moved)
+
+    def _targets(self, targets: Any) -> Any:
+        def whole(values: Tensor) -> Tensor:
+            values = self._moved(values)
+            return values.long() if values.dtype in _SMALL_WHOLE_NUMBERS else values
+
+        return map_tensors(targets, whole)
+
+    def _moved(self, values: Tensor) -> Tensor:
+        values = values.to(self._device, non_blocking=True)
+        return values.float() if values.dtype == torch.float64 else values
+
+
+def _lower_resolution(images: Any, targets: Any, factor: float) -> Batch:
+    if factor == 1:
+        return images, targets
+    if not isinstance(images, Tensor) or images.ndim != 4:
+        raise NotApplicable("training at lower resolution needs images (N, C, H, W)", "leave it out here")
+    size = scaled_size((images.shape[-2], images.shape[-1]), factor)
+    if isinstance(targets, Tensor) and targets.ndim < 3:
+        return resize(images, size), targets
+    if isinstance(targets, Tensor) and targets.ndim == 3 and targets.shape[-2:] == images.shape[-2:]:
+        masks = F.interpolate(targets[:, None].float(), size, mode="nearest-exact")[:, 0]
+        return resize(images, size), masks.to(targets.dtype)
+    raise NotApplicable(
+        "training at lower resolution needs targets that are labels or masks: these might not fit smaller images",
+        "leave it out here",
+    )

@@ -1,0 +1,243 @@
+"""One training under way: its step, its evaluation, and its state."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from greenbench.data.structures import tensors_in
+from greenbench.errors import UserError
+from greenbench.spec.recipe import Batch, Recipe, as_trained
+from greenbench.spec.workload import Data, Split
+
+TECHNIQUE_STREAM = 2**31
+"""Added to the seed: what a technique draws does not shift the order and augmentation of the data. Torch's generator
+takes in 32 bits of a seed."""
+
+TEACHER_STREAM = 2**30
+"""Added to the seed for a teacher: its initial weights are not the student's."""
+
+
+class Trainer:
+    """One training under way, which can be saved between any two steps and gone on with elsewhere.
+
+    Techniques see it as `greenbench.spec.recipe.Trainer`.
+
+    Parameters
+    ----------
+    recipe
+        What to train, and how.
+    data
+        The workload's batches.
+    seed
+        Of the initial weights, of the order and augmentation of the data, and of what techniques draw.
+    device
+        Where to train.
+    """
+
+    def __init__(self, recipe: Recipe, data: Data, *, seed: int, device: torch.device) -> None:
+        self._teaching = (
+            Trainer(recipe.teacher, data, seed=seed + TEACHER_STREAM, device=device)
+            if recipe.teacher is not None
+            else None
+        )
+        torch.manual_seed(seed)
+        self.recipe = recipe
+        self.data = data
+        self.epoch = 0
+        """Epochs that are over."""
+        self.network = _module(recipe.network()).to(device)
+        self.network.train()
+        self.steps_per_epoch = data.steps_per_epoch(recipe.batch_size)
+        self.optimizer = recipe.optimizer(self.network, recipe.learning_rate)
+        self.schedule = recipe.schedule(self.optimizer, self.steps_per_epoch, recipe.epochs)
+        self.loss = recipe.loss()
+        if isinstance(self.loss, nn.Module):
+            self.loss.to(device)
+        self.average = (
+            recipe.average(self.network, self.steps_per_epoch, recipe.epochs) if recipe.average else None
+        )
+        self.generator = torch.Generator().manual_seed(seed + TECHNIQUE_STREAM)
+        self._data_generator = torch.Generator().manual_seed(seed)
+        self._epoch_start = self._data_generator.get_state()
+        self._step = 0
+
+    @property
+    def teacher(self) -> nn.Module | None:
+        """The teacher's network, once it is trained."""
+        teaching = self._teaching
+        if teaching is None or teaching.epoch < teaching.recipe.epochs:
+            return None
+        return teaching.network.eval().requires_grad_(False)
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps that were taken, the teacher's apart."""
+        return self.epoch * self.steps_per_epoch + self._step
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole run, the teacher's apart."""
+        return self.recipe.epochs * self.steps_per_epoch
+
+    @property
+    def teacher_steps(self) -> int:
+        """Steps of the teacher's whole training; 0 without one."""
+        return self._teaching.steps + self._teaching.teacher_steps if self._teaching else 0
+
+    @property
+    def size_factor(self) -> float:
+        """Side of this epoch's images as a fraction of the recipe's."""
+        return self.recipe.size_factor(self.epoch, self.recipe.epochs)
+
+    def train_teacher(self) -> Iterator[Tensor]:
+        """Take the steps that are left of the teacher's training; yield each one's loss."""
+        if self._teaching is not None:
+            yield from self._teaching.remaining_steps()
+
+    def epoch_steps(self) -> Iterator[Tensor]:
+        """Take the steps that are left of this epoch; yield each one's loss, still on the device."""
+        self._data_generator.set_state(self._epoch_start)
+        for batch in islice(self._batches(), self._step, self.steps_per_epoch):
+            loss = self._take_step(batch)
+            self._step += 1
+            yield loss
+        if self._step < self.steps_per_epoch:
+            raise UserError(
+                f"epoch_batches gave {self._step} batches of an epoch of {self.steps_per_epoch}",
+                "let it yield at least as many batches as it reads",
+            )
+        self.epoch += 1
+        self._step = 0
+        self._epoch_start = self._data_generator.get_state()
+
+    def remaining_steps(self) -> Iterator[Tensor]:
+        """Take all steps that are left of the run, the teacher's first; yield each one's loss."""
+        yield from self.train_teacher()
+        while self.epoch < self.recipe.epochs:
+            yield from self.epoch_steps()
+
+    def warm_up(self) -> None:
+        """Take one step and undo it: what compiles itself on its first use has then done so."""
+        before = copy.deepcopy(self.state_dict())
+        next(self.epoch_steps())
+        self.load_state_dict(before)
+        self.network.zero_grad(set_to_none=True)
+
+    def evaluate(self, split: Split) -> dict[str, float] | None:
+        """Return the metrics on a split, with the weights that are to be judged; None if the network gives NaN.
+
+        Raises
+        ------
+        UserError
+            For a metric that is not finite though the network's outputs are numbers.
+        """
+        score = self.data.score()
+        with self._judged() as judged:
+            # Before inference mode, whose tensors a network that is changed could not use.
+            network = finished(self.recipe, judged) if self.epoch >= self.recipe.epochs else judged
+            with torch.inference_mode():
+                for inputs, targets in self.data.evaluation_batches(split):
+                    outputs = network(self.data.normalize(inputs))
+                    # The largest of NaNs is a class too, and would get a score.
+                    if any(values.isnan().any() for values in tensors_in(outputs)):
+                        return None
+                    score.update(outputs, targets)
+        metrics = score.compute()
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise UserError(
+                    f"{name} of the {split} images is {value}", "check that any target of these images counts"
+                )
+        return metrics
+
+    def judged_weights(self) -> dict[str, Any]:
+        """Return a copy of the weights that are judged, on the CPU, under the names of the recipe's network."""
+        with self._judged() as network:
+            return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a new trainer of the same recipe and data needs to go on, bit for bit on a CPU."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "average": self.average.state_dict() if self.average is not None else None,
+            "teacher": self._teaching.state_dict() if self._teaching is not None else None,
+            "epoch": self.epoch,
+            "step": self._step,
+            "epoch_start": self._epoch_start,
+            "technique_generator": self.generator.get_state(),
+            "torch_rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state` was taken."""
+        if self._teaching is not None:
+            self._teaching.load_state_dict(state["teacher"])
+        self.network.load_state_dict(state["network"])
+        # torch would keep the tensors that are given and change them at the next step.
+        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+        self.schedule.load_state_dict(state["schedule"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.epoch, self._step = state["epoch"], state["step"]
+        self._epoch_start = state["epoch_start"]
+        self.generator.set_state(state["technique_generator"])
+        torch.set_rng_state(state["torch_rng"])
+        if state["cuda_rng"]:
+            torch.cuda.set_rng_state_all(state["cuda_rng"])
+
+    def _batches(self) -> Iterator[Batch]:
+        read = self.data.training_batches(self.recipe.batch_size, self.size_factor, self._data_generator)
+        return iter(self.recipe.epoch_batches(iter(read)))
+
+    def _take_step(self, batch: Batch) -> Tensor:
+        recipe = self.recipe
+        inputs, targets = recipe.augment(*batch, self.generator)
+        inputs, weighted = recipe.batch_transform(self.data.normalize(inputs), targets, self.generator)
+        loss = recipe.gradients(self, inputs, weighted)
+        self.optimizer.step()
+        self.schedule.step()
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        return loss.detach()
+
+    @contextmanager
+    def _judged(self) -> Iterator[nn.Module]:
+        """Give the network that is judged: norms use running averages, and the optimizer its final weights.
+
+        An optimizer that keeps a second set of weights has methods ``eval()`` and ``train()``, the convention of
+        schedule-free optimizers. They switch to the weights that are to be judged, and back.
+        """
+        self.network.eval()
+        if hasattr(self.optimizer, "eval"):
+            self.optimizer.eval()
+        try:
+            yield self.network if self.average is None else self.average.module.eval()
+        finally:
+            self.network.train()
+            if hasattr(self.optimizer, "train"):
+                self.optimizer.train()
+
+
+def finished(recipe: Recipe, network: nn.Module) -> nn.Module:
+    """Return what is judged at the end and used at inference: the network, or what the recipe makes of a copy of it."""
+    return network if recipe.finish is as_trained else _module(recipe.finish(copy.deepcopy(network)))
+
+
+def _module(network: Any) -> nn.Module:
+    if not isinstance(network, nn.Module):
+        raise UserError(
+            f"the recipe's network is of type {type(network).__name__}, not a torch.nn.Module",
+            "let the network's factory return one",
+        )
+    return network
