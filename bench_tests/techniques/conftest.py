@@ -20,6 +20,14 @@ def recipes(catalog):
     }
 
 
+@pytest.fixture
+def _no_compiler(monkeypatch):
+    """A compiler would take minutes; that compiled networks train is tested with their technique."""
+    import torch
+
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **_: None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
     """Run on one thread: the arrays here are small, and threads would wait for each other."""

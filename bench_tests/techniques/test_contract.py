@@ -1,6 +1,7 @@
 """The contract, for every technique that discovery finds, and proof that each clause can be broken."""
 
 from dataclasses import replace
+from functools import partialmethod
 
 import pytest
 import torch
@@ -11,11 +12,31 @@ from greenbench.spec.technique import Technique
 from greenbench.study.catalog import discover
 
 CATALOG = discover()
+COMPILE = torch.nn.Module.compile
 WORKLOADS = {"classification": "digits", "segmentation": "scenes4"}
 CHANGING = [t for t in CATALOG.techniques.values() if not t.is_baseline]
-PAIRS = [
-    pytest.param(t, task, id=f"{t.name}-{task}") for t in CHANGING for task in WORKLOADS if t.applies_to(task)
-]
+
+
+def pairs(long=False):
+    """Return every technique with every task of its; of the modern ones, segmentation and `long` clauses are slow."""
+    return [
+        pytest.param(
+            technique,
+            task,
+            id=f"{technique.name}-{task}",
+            marks=[pytest.mark.slow]
+            if technique.collection != "paper" and (long or task == "segmentation")
+            else [],
+        )
+        for technique in CHANGING
+        for task in WORKLOADS
+        if technique.applies_to(task)
+    ]
+
+
+pytestmark = pytest.mark.usefixtures("_no_compiler")
+WITH_AN_EFFECT = [pair for pair in pairs() if "compile" not in pair.id]
+"""Without a compiler, a compiled network trains to the baseline's weights."""
 
 
 @pytest.fixture
@@ -28,27 +49,27 @@ def test_describes_itself(technique):
     contract.describes_itself(technique)
 
 
-@pytest.mark.parametrize(("technique", "task"), PAIRS)
+@pytest.mark.parametrize(("technique", "task"), WITH_AN_EFFECT)
 def test_has_an_effect(technique, recipe):
     contract.has_an_effect(technique, recipe)
 
 
-@pytest.mark.parametrize(("technique", "task"), PAIRS)
+@pytest.mark.parametrize(("technique", "task"), pairs(long=True))
 def test_trains_and_repeats(technique, recipe):
     contract.trains_and_repeats(technique, recipe)
 
 
-@pytest.mark.parametrize(("technique", "task"), PAIRS)
+@pytest.mark.parametrize(("technique", "task"), pairs(long=True))
 def test_leaves_its_argument_alone(technique, recipe):
     contract.leaves_its_argument_alone(technique, recipe)
 
 
-@pytest.mark.parametrize(("technique", "task"), PAIRS)
+@pytest.mark.parametrize(("technique", "task"), pairs())
 def test_saves_and_resumes(technique, recipe):
     contract.saves_and_resumes(technique, recipe)
 
 
-@pytest.mark.parametrize(("technique", "task"), PAIRS)
+@pytest.mark.parametrize(("technique", "task"), pairs(long=True))
 def test_composes(technique, task, recipe):
     other = CATALOG.technique("lookahead" if technique.name == "mixup" else "mixup")
     contract.composes(technique, other, recipe)
@@ -58,10 +79,22 @@ def test_composes(technique, task, recipe):
 def test_radam_refuses_to_replace_an_optimizer_that_another_technique_made(recipe):
     for first in ("lookahead", "random_gradient"):
         composed = CATALOG.technique(f"{first}+radam")(recipe)
-        with pytest.raises(UserError, match=rf"both change the recipe's optimizer, and radam.*compose radam\+{first}"):
+        with pytest.raises(
+            UserError, match=rf"both change the recipe's optimizer, and radam.*compose radam\+{first}"
+        ):
             composed.optimizer(composed.network(), composed.learning_rate)
         composed = CATALOG.technique(f"radam+{first}")(recipe)
         assert composed.optimizer(composed.network(), composed.learning_rate)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["classification"])
+def test_a_compiled_network_trains_and_resumes(recipe, monkeypatch):
+    """With torch's own tracing; its compiler of kernels would take minutes."""
+    monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(COMPILE, backend="aot_eager"))
+    technique = CATALOG.technique("torch_compile")
+    assert technique(recipe).network()._compiled_call_impl is not None
+    contract.saves_and_resumes(technique, recipe)
 
 
 def broken(name, apply):

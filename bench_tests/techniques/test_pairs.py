@@ -4,13 +4,13 @@ from dataclasses import replace
 from itertools import islice, permutations
 
 import pytest
-import torch
 
 from bench_tests.techniques import contract
 from greenbench.errors import NotApplicable, UserError
 from greenbench.spec.composition import compose
 from greenbench.study.catalog import discover
 
+pytestmark = pytest.mark.usefixtures("_no_compiler")
 CATALOG = discover()
 WORKLOADS = {"classification": "digits", "segmentation": "scenes4"}
 TECHNIQUES = [t for t in CATALOG.techniques.values() if not t.is_baseline]
@@ -92,12 +92,6 @@ def small(recipes, task):
     return replace(contract.small(recipes[WORKLOADS[task], "smoke"]), epochs=2)
 
 
-@pytest.fixture(autouse=True)
-def _no_compiler(monkeypatch):
-    """A compiler would take minutes; that compiled networks train is tested with their technique."""
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **_: None)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "task"),
@@ -157,4 +151,4 @@ def test_images_that_change_size_are_refused_by_layers_of_one_size(recipes):
     pair = [CATALOG.technique(name) for name in ("ge_theta", "progressive_resizing")]
     for parts in (pair, pair[::-1]):
         reason = outcome(*parts, small(recipes, "segmentation"))
-        assert "this layer was built for (N, 16, 16, 16), got (3, 16, 8, 8)" in reason
+        assert "this layer was built for (N, 16, 16, 16), got (4, 16, 8, 8)" in reason

@@ -120,7 +120,7 @@ def steps(network, recipe, inputs, targets):
     return torch.stack(losses)
 
 
-@pytest.mark.parametrize("depth", ["resnet18", "resnet50"])
+@pytest.mark.parametrize("depth", ["resnet18", pytest.param("resnet50", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", SIX)
 def test_on_torchvisions_resnet_it_trains_all_its_parameters(depth, name):
     recipe = recipe_of(lambda: DEPTHS[depth](num_classes=5))
@@ -353,6 +353,7 @@ def alone(network, name):
     return count_of(changed, name), parameters_of(changed) - before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "first", "second"), PAIRS)
 def test_two_techniques_are_both_there_or_refused(network, first, second):
     if {first, second} == {"ge_theta", "ge_theta_minus"}:

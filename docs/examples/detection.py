@@ -56,7 +56,9 @@ def loss(outputs, targets):
         count = len(target["boxes"])
         there[row, :count] = 1
         distance = distance + (outputs["boxes"][row, :count] - target["boxes"]).abs().mean()
-    return distance / len(targets) / 8 + nn.functional.binary_cross_entropy_with_logits(outputs["logits"], there)
+    return distance / len(targets) / 8 + nn.functional.binary_cross_entropy_with_logits(
+        outputs["logits"], there
+    )
 
 
 class MeanOverlap:

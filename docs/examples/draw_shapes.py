@@ -25,11 +25,11 @@ def corners(shape, x, y, radius):
 def draw(shape, random):
     """Return an image of a shape."""
     width, height = (int(side) for side in random.integers(40, 90, 2))
-    noise = random.integers(0, 110, (height, width, 3), dtype=np.uint8)
+    noise = random.integers(0, 60, (height, width, 3), dtype=np.uint8)
     image = Image.fromarray(noise)
-    radius = random.uniform(0.25, 0.4) * min(width, height)
+    radius = random.uniform(0.32, 0.45) * min(width, height)
     x, y = random.uniform(radius, width - radius), random.uniform(radius, height - radius)
-    color = tuple(int(level) for level in random.integers(120, 256, 3))
+    color = tuple(int(level) for level in random.integers(140, 256, 3))
     pen = ImageDraw.Draw(image)
     if shape == "circle":
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)

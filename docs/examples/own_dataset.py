@@ -28,7 +28,12 @@ class Stripes(Dataset):
 def network():
     """Return a small network."""
     return nn.Sequential(
-        nn.Conv2d(3, 8, 5), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveMaxPool2d(2), nn.Flatten(), nn.Linear(32, 2)
+        nn.Conv2d(3, 8, 5),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.AdaptiveMaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32, 2),
     )
 
 

@@ -37,8 +37,8 @@ METRICS = {ACCURACY.name: ACCURACY, MIOU.name: MIOU}
 
 
 def workload(
-    *,
-    metric: Literal["accuracy", "miou"] | Metric,
+    *without_arguments: Any,
+    metric: Literal["accuracy", "miou"] | Metric | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
@@ -122,6 +122,11 @@ def workload(
     UserError
         For arguments that do not belong together.
     """
+    if without_arguments or metric is None:
+        raise UserError(
+            "@greenbench.workload was used without a metric",
+            'write @greenbench.workload(metric="accuracy", epochs=10, batch_size=64), all by name',
+        )
     chosen = _metric(metric)
     if chosen not in (ACCURACY, MIOU):
         for argument, value in (("task", task), ("score", score), ("loss", loss)):

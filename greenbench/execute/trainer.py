@@ -75,7 +75,8 @@ class Trainer:
         teaching = self._teaching
         if teaching is None or teaching.epoch < teaching.recipe.epochs:
             return None
-        return teaching.network.eval().requires_grad_(False)
+        judged = teaching.network if teaching.average is None else teaching.average.module
+        return judged.eval().requires_grad_(False)
 
     @property
     def step(self) -> int:
@@ -101,6 +102,8 @@ class Trainer:
         """Take the steps that are left of the teacher's training; yield each one's loss."""
         if self._teaching is not None:
             yield from self._teaching.remaining_steps()
+            if hasattr(self._teaching.optimizer, "eval"):
+                self._teaching.optimizer.eval()  # it teaches with the weights that it is judged by
 
     def epoch_steps(self) -> Iterator[Tensor]:
         """Take the steps that are left of this epoch; yield each one's loss, still on the device."""

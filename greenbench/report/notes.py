@@ -10,7 +10,9 @@ from greenbench.records.record import Record
 from greenbench.records.results import Failure, Inference, Skipped, Training
 from greenbench.report.sections import ComparableSet
 from greenbench.report.values import MARKS, readings, shown, written
+from greenbench.spec.scale import TRAINED
 from greenbench.spec.technique import BASELINE
+from greenbench.units import si
 from greenbench.verdict.quantities import SCORE, Quantity
 from greenbench.verdict.statistics import Estimate
 from greenbench.verdict.verdict import SCORE_MARGIN
@@ -80,6 +82,7 @@ def on_records(found: ComparableSet, titles: Mapping[str, str]) -> Iterator[str]
             yield f"{_run(record, titles)} diverged at step {step}: the loss or the network's outputs were not finite."
     if better := list(_better_epochs(found.records, titles)):
         yield f"Better in an earlier epoch by more than a point: {'; '.join(better)}."
+    yield from _once(found.records, titles)
     for text in dict.fromkeys(record.disturbed for record in found.records if record.disturbed):
         yield f"Disturbed: {text}."
     yield from _few_pairs(found, titles)
@@ -151,6 +154,27 @@ def _set_up(records: Sequence[Record]) -> Iterator[str]:
     for name, size in sorted(sizes):
         what = f"images of {size[0]} x {size[1]} pixels" if len(size) == 2 else f"inputs of shape {size}"
         yield f"Inference on {name} was measured on {what}."
+    if any(r.case.setting.get("weights") == TRAINED for r in records):
+        yield "Networks were measured with the weights that the same case trained."
+
+
+def _once(records: Sequence[Record], titles: Mapping[str, str]) -> Iterator[str]:
+    """Say what was spent once, before the first epoch: once for each technique."""
+    told = set()
+    for record in records:
+        result, title = record.result, titles[record.case.technique]
+        if not isinstance(result, Training) or title in told:
+            continue
+        told.add(title)
+        if result.warm_up is not None:
+            yield f"{title}: warming up took {_spent(result.warm_up)}, apart from the time and energy of its training."
+        if result.teacher is not None:
+            yield f"{title}: the time and energy of its training hold {_spent(result.teacher)} of its teacher's."
+
+
+def _spent(reading: Reading) -> str:
+    energy = "" if reading.energy_j is None else f" and {si(reading.energy_j, 'J')}"
+    return f"{si(reading.seconds, 's')}{energy}"
 
 
 def _better_epochs(records: Sequence[Record], titles: Mapping[str, str]) -> Iterator[str]:

@@ -151,7 +151,7 @@ class Technique:
 
 def technique(
     category: Category,
-    citation: str,
+    citation: str = "",
     *,
     title: str | None = None,
     tasks: tuple[str, ...] | None = None,
@@ -169,6 +169,12 @@ def technique(
 
     See `Technique` for the arguments. A docstring of one sentence is a card too.
     """
+    if not citation:
+        raise UserError(
+            "@greenbench.technique was used without category or citation",
+            'write @greenbench.technique("Optimizer", "authors, year, source"), with one of the categories '
+            f"{', '.join(CATEGORIES[1:])}",
+        )
 
     def decorate(apply: Callable[[Recipe], Recipe]) -> Technique:
         if not inspect.isfunction(apply):

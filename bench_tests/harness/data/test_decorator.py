@@ -247,3 +247,18 @@ def test_a_function_that_takes_something_else_is_refused():
 def test_the_decorator_imports_no_torch():
     code = "import sys, greenbench; greenbench.workload; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_decorator_without_its_arguments_says_how_it_is_written():
+    def flowers(root):
+        """Need no data: it is not called."""
+
+    for use in (
+        lambda: greenbench.workload(flowers),
+        lambda: greenbench.workload(epochs=1, batch_size=8),
+        lambda: greenbench.workload("accuracy"),
+    ):
+        with pytest.raises(
+            UserError, match=r'without a metric; write @greenbench.workload\(metric="accuracy"'
+        ):
+            use()

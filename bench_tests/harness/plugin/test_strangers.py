@@ -121,6 +121,7 @@ def test_a_technique_that_fails_when_it_is_applied_fails_its_test_alone(run_stud
     assert sum(result["type"] == "failure" for result in failures) == 5
 
 
+@pytest.mark.slow
 def test_a_technique_with_nothing_to_do_is_skipped_in_a_line_and_in_the_report(run_study, given, pytester):
     body = "from greenbench.errors import NotApplicable; raise NotApplicable('there is nothing to change')"
     files = given(idle=own("idle", body))
@@ -184,6 +185,7 @@ source = "this test"
 """
 
 
+@pytest.mark.slow
 def test_a_file_of_tolerances_counts(run_study, pytester):
     pytester.makefile(".toml", mine=TOLERANCE)
     result = run_study(*TINY, "--green-technique=lookahead", "--green-tolerances=mine.toml")

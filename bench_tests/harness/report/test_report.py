@@ -15,6 +15,7 @@ from bench_tests.harness.made_records import (
     NOT_MEASURED,
     failure_result,
     inference_result,
+    reading_of,
     record_of,
     training_result,
 )
@@ -248,3 +249,25 @@ def test_the_summary_is_lines_and_ends_with_the_path(report_of, tmp_path, varied
     _, summary = report_of(*varied)
     assert not any("\n" in line for line in summary)
     assert summary[-1] == f"report: {tmp_path / 'report.md'}"
+
+
+def test_what_was_spent_once_is_told(report_of):
+    compiled = training_result(0.9, 7.0, warm_up=reading_of(12.0, 40.0))
+    taught = training_result(0.9, 9.0, train_seconds=5.0, teacher=reading_of(3.0, 3.0))
+    text, _ = report_of(
+        record_of("baseline", training_result(0.9, 7.0)),
+        record_of("compiled", compiled),
+        record_of("compiled", compiled, seed=1),
+        record_of("taught", taught),
+    )
+    told = "Compiled: warming up took 40.0 s and 12.0 J, apart from the time and energy of its training."
+    assert text.count(told) == 1
+    assert "Taught: the time and energy of its training hold 3.00 s and 3.00 J of its teacher's." in text
+    assert "Baseline: warming" not in text
+
+
+def test_networks_that_were_trained_are_told_from_those_that_were_built(report_of):
+    told = "measured with the weights that the same case trained"
+    assert told not in report_of(record_of("baseline", inference_result(3.0)))[0]
+    trained = record_of("baseline", inference_result(3.0), setting={"weights": "trained"})
+    assert told in report_of(trained)[0]

@@ -230,3 +230,11 @@ def test_shares_of_the_work_multiply_where_both_are_known(one, two, both):
 def test_a_part_that_fails_is_named_by_itself():
     with pytest.raises(UserError, match=r"^technique 'two' \(two.py, line \d+\) leaves the recipe"):
         compose([made(), made("two", leave)])(RECIPE)
+
+
+@pytest.mark.parametrize("arguments", [(leave,), ("Optimizer",), ("Optimizer", "")])
+def test_a_decorator_without_its_arguments_says_how_it_is_written(arguments):
+    with pytest.raises(
+        UserError, match=r'without category or citation; write @greenbench.technique\("Optimizer", '
+    ):
+        technique(*arguments)

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 def cutmix(recipe: Recipe) -> Recipe:
     """CutMix: a box of each image is replaced by the same box of another, and the labels count by their areas.
 
-    ``x = M x_i + (1 - M) x_j`` with a mask M that is 0 in the box, and
-    ``loss = a L(f(x), y_i) + (1 - a) L(f(x), y_j)`` with a the share of the pixels that are kept. The box has the
-    sides ``H sqrt(1 - l)`` and ``W sqrt(1 - l)`` with ``l ~ Beta(1, 1)``, and its center lies anywhere in the image;
-    what sticks out is cut off. A pixel is in the box if its center is.
+    ``x = M x_i + (1 - M) x_j`` with a mask M that is 0 in the box, and ``loss = a L(f(x), y_i) + (1 - a) L(f(x), y_j)``
+    with a the share of the pixels that are kept. The box has the sides ``H sqrt(1 - l)`` and ``W sqrt(1 - l)`` with ``l
+    ~ Beta(1, 1)``, and its center lies anywhere in the image; what sticks out is cut off. A pixel is in the box if its
+    center is.
 
     **Source.** Yun et al. 2019, arXiv:1905.04899, equations 1 and 2 and the authors' code.
 
-    **Where.** In segmentation the box of the mask is pasted with that of the image, so no label is weighted (French
-    et al. 2019, arXiv:1906.01916, who did it to unlabeled images).
+    **Where.** In segmentation the box of the mask is pasted with that of the image, so no label is weighted (French et
+    al. 2019, arXiv:1906.01916, who did it to unlabeled images).
 
     **Settings.** Beta(1, 1), which is the uniform distribution, on every batch: the authors' choice for ImageNet. One
     box per batch, pairs by a random permutation, as in the authors' code.

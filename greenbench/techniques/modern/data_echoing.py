@@ -19,13 +19,12 @@ def data_echoing(recipe: Recipe) -> Recipe:
 
     **Source.** Choi et al. 2019, Faster Neural Network Training with Data Echoing, arXiv:1907.05550: batch echoing.
 
-    **Where.** After the workload's own augmentation and before that of other techniques, which changes each echo
-    anew.
+    **Where.** After the workload's own augmentation and before that of other techniques, which changes each echo anew.
 
     **Settings.** Two steps per batch. The number of steps is the baseline's, so an epoch reads half of the data.
 
-    **Deviations.** The authors repeat until a target is reached and count the fresh examples; at a fixed number of steps
-    we show what repeating loses in accuracy and saves in energy.
+    **Deviations.** The authors repeat until a target is reached and count the fresh examples; at a fixed number of
+    steps we show what repeating loses in accuracy and saves in energy.
 
     **Not reproducible.** Its gain where reading is the bottleneck: images that stay in memory are read for nearly
     nothing.

@@ -31,8 +31,8 @@ def ema(recipe: Recipe) -> Recipe:
     arXiv:2411.18704, for what it does.
 
     **Settings.** ``d = 1 - 1 / (0.05 n)`` with n steps in the run, so that the average looks back over a twentieth of
-    it: 0.9997 at 200 epochs of 391 steps, near the usual 0.9998 or 0.9999; at least over two steps. The schedule is the baseline's. Running
-    means and variances of norms are averaged as the weights are.
+    it: 0.9997 at 200 epochs of 391 steps, near the usual 0.9998 or 0.9999; at least over two steps. The schedule is the
+    baseline's. Running means and variances of norms are averaged as the weights are.
 
     **Deviations.** A decay that is fixed would average over the whole of a short run; tying it to the length makes
     short and long runs the same experiment.

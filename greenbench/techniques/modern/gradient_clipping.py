@@ -20,8 +20,8 @@ def gradient_clipping(recipe: Recipe) -> Recipe:
 
     ``g <- g min(1, c / ||g||)``, with the norm of all gradients together.
 
-    **Source.** Pascanu et al. 2012, On the Difficulty of Training Recurrent Neural Networks, arXiv:1211.5063,
-    algorithm 1.
+    **Source.** Pascanu et al. 2012, On the Difficulty of Training Recurrent Neural Networks, arXiv:1211.5063, algorithm
+    1.
 
     **Settings.** c = 1, the usual bound. Weight decay is added after it, in the optimizer.
 

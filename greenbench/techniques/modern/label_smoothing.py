@@ -18,7 +18,6 @@ EPSILON = 0.1
     "Loss Function",
     "Szegedy et al. 2015, arXiv:1512.00567",
     tasks=("classification", "segmentation"),
-    work_share=1.0,
 )
 def label_smoothing(recipe: Recipe) -> Recipe:
     """Label smoothing: a small part of each label is spread evenly over all classes.

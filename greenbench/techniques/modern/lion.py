@@ -32,9 +32,9 @@ def lion(recipe: Recipe) -> Recipe:
 
     **Deviations.** None known. Where a gradient and its momentum are 0, the sign is too, so such a weight only decays.
 
-    **Unknown.** The best rate and decay for a workload. Steps of one length make short runs end early: 95 % on
-    the digits instead of 98 %, and a mIoU of 0.53 on the scenes instead of 0.73. The authors find it better the larger
-    the batch.
+    **Unknown.** The best rate and decay for a workload. Steps of one length make short runs end early: 95 % on the
+    digits instead of 98 %, and a mIoU of 0.53 on the scenes instead of 0.73. The authors find it better the larger the
+    batch.
     """
 
     def optimizer(network: nn.Module, learning_rate: float) -> Optimizer:

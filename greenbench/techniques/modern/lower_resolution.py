@@ -17,8 +17,8 @@ def lower_resolution(recipe: Recipe) -> Recipe:
 
     Work that grows with the pixels falls to ``0.5 * 0.75^2 + 0.5 = 0.78`` of the baseline's.
 
-    **Source.** Touvron et al. 2019, Fixing the Train-Test Resolution Discrepancy, arXiv:1906.06423: networks are trained
-    at a lower resolution and then fine-tuned at that of their use.
+    **Source.** Touvron et al. 2019, Fixing the Train-Test Resolution Discrepancy, arXiv:1906.06423: networks are
+    trained at a lower resolution and then fine-tuned at that of their use.
 
     **Where.** Classification: the last layer averages over the map, so a network takes any size. Segmentation has
     progressive resizing.

@@ -25,8 +25,8 @@ def magnitude_pruning(recipe: Recipe) -> Recipe:
     **Where.** The weights of convolutions and linear layers; norms and biases are kept. Layers that a network holds and
     does not run count among them.
 
-    **Settings.** Half of the weights, all layers ranked together, in one go (`torch.nn.utils.prune`). The pruned network
-    is judged at the end and used at inference; it is evaluated whole while it trains.
+    **Settings.** Half of the weights, all layers ranked together, in one go (`torch.nn.utils.prune`). The pruned
+    network is judged at the end and used at inference; it is evaluated whole while it trains.
 
     **Deviations.** The authors prune step by step and train on after each step, to a ninth and less of the weights. We
     do not train on.

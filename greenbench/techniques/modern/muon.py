@@ -21,7 +21,8 @@ def muon(recipe: Recipe) -> Recipe:
     """Muon: the momentum of each weight matrix is made orthogonal before the step, so that no direction dominates.
 
     ``B <- b B + (1 - b) G``, ``O = NS((1 - b) G + b B)``, then ``W <- W - lr wd W - lr 0.2 sqrt(max(n, m)) O``, where
-    NS sends the singular values of an n x m matrix to about 1 by five Newton-Schulz iterations, in bfloat16 on a GPU. The filters of a convolution are the rows of a matrix.
+    NS sends the singular values of an n x m matrix to about 1 by five Newton-Schulz iterations, in bfloat16 on a GPU.
+    The filters of a convolution are the rows of a matrix.
 
     **Source.** Jordan et al. 2024, kellerjordan.github.io/posts/muon, for the method; Liu et al. 2025,
     arXiv:2502.16982, for the factor ``0.2 sqrt(max(n, m))``, with which AdamW's rate and decay serve it too.
@@ -29,12 +30,12 @@ def muon(recipe: Recipe) -> Recipe:
     **Where.** Weights of two or more dimensions whose outputs are not the classes. Classifiers, norms and biases are
     trained with AdamW, as the authors advise.
 
-    **Settings.** The learning rate is 0.04 of the baseline's, for both: where that is 0.1, a matrix of 64 x 576 moves as
-    far as at the first authors' 0.02. Weight decay 0.0125: ``lr wd`` is that of a baseline with 0.0005. b = 0.95,
+    **Settings.** The learning rate is 0.04 of the baseline's, for both: where that is 0.1, a matrix of 64 x 576 moves
+    as far as at the first authors' 0.02. Weight decay 0.0125: ``lr wd`` is that of a baseline with 0.0005. b = 0.95,
     Nesterov; AdamW's b1 = 0.9, b2 = 0.95. The schedule is the baseline's.
 
-    **Implementation.** Our own: torch's takes no filters, and those of libraries compute in bfloat16 on CPUs that emulate
-    it, where a step takes ten times as long as ours. `pytorch_optimizer.Muon` is the tests' oracle.
+    **Implementation.** Our own: torch's takes no filters, and those of libraries compute in bfloat16 on CPUs that
+    emulate it, where a step takes ten times as long as ours. `pytorch_optimizer.Muon` is the tests' oracle.
 
     **Deviations.** The authors leave the first layer of a language model, its embedding, to AdamW; the first
     convolution of a network is trained as all others are.

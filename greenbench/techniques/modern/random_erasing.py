@@ -25,9 +25,9 @@ def random_erasing(recipe: Recipe) -> Recipe:
 
     **Settings.** p = 0.5 and torchvision's ranges. Filled with random values, the best of the paper's four fillings.
 
-    **Deviations.** The paper's areas reach 0.4, and its ratio is drawn uniformly; torchvision's reach 0.33, and it draws
-    the logarithm. The noise is standard normal by pixel and channel, after normalization; the paper's is uniform before
-    it.
+    **Deviations.** The paper's areas reach 0.4, and its ratio is drawn uniformly; torchvision's reach 0.33, and it
+    draws the logarithm. The noise is standard normal by pixel and channel, after normalization; the paper's is uniform
+    before it.
 
     **Unknown.** Whether classes that differ in small parts, such as digits, survive it; the paper's do.
     """

@@ -21,9 +21,8 @@ WARM_UP = 0.05
 def schedule_free(recipe: Recipe) -> Recipe:
     """Schedule-Free: averaging takes the place of a learning rate that decays.
 
-    ``y = (1 - b) z + b x``, ``z <- z - lr grad L(y)``, ``x <- (1 - c) x + c z`` with
-    ``c_t = lr_t^2 / sum_{i <= t} lr_i^2``. Gradients are taken at y; x, an average of all z, is evaluated. There is no
-    other momentum.
+    ``y = (1 - b) z + b x``, ``z <- z - lr grad L(y)``, ``x <- (1 - c) x + c z`` with ``c_t = lr_t^2 / sum_{i <= t}
+    lr_i^2``. Gradients are taken at y; x, an average of all z, is evaluated. There is no other momentum.
 
     **Source.** Defazio et al. 2024, The Road Less Scheduled, arXiv:2405.15682.
 
