@@ -5,7 +5,7 @@ import torchvision
 import greenbench
 
 
-@greenbench.workload(metric="accuracy", epochs=4, batch_size=32, learning_rate=0.05)
+@greenbench.workload(metric="accuracy", epochs=6, batch_size=16, learning_rate=0.02)
 def shapes(root):
     """Four shapes on noise, ResNet-18 at 32 px."""
     train, validation = greenbench.image_folders(root / "shapes", size=32)
