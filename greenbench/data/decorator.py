@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from greenbench.data.options import Options, place_of, takes
+from greenbench.data.options import Options, place_of
 from greenbench.errors import UserError
 from greenbench.nn.baselines import cross_entropy, sgd
 from greenbench.nn.schedules import cosine
+from greenbench.spec.fields import takes
 from greenbench.spec.recipe import LossFunction, ScheduleFactory, Size
 from greenbench.spec.scale import SCALES
 from greenbench.spec.workload import ACCURACY, MIOU, Data, Metric, Setting, Workload

@@ -19,12 +19,13 @@ from greenbench.data.labels import LabelData
 from greenbench.data.loading import workers_for
 from greenbench.data.metrics import Accuracy, MeanIoU, OwnScore
 from greenbench.data.normalization import Normalization
-from greenbench.data.options import Options, takes
+from greenbench.data.options import Options
 from greenbench.data.returned import checked
 from greenbench.data.samples import Collate, Reader, classes_of, digest, labels_of
 from greenbench.data.streamed import StreamedData
 from greenbench.data.structures import map_leaves
 from greenbench.errors import UserError
+from greenbench.spec.fields import takes
 from greenbench.spec.recipe import Batch, Size
 from greenbench.spec.workload import ACCURACY, MIOU, Data, Score, Setting, Split
 

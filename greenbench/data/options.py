@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,17 +33,6 @@ class Options:
     image_size: Size | None
     ignore_index: int | None
     evaluation_batch: int
-
-
-def takes(function: Callable[..., Any], *arguments: Any) -> bool:
-    """Whether a function can be called with these arguments."""
-    try:
-        inspect.signature(function).bind(*arguments)
-    except TypeError:
-        return False
-    except ValueError:  # some built-in functions have no signature
-        return True
-    return True
 
 
 def place_of(error: BaseException, file: str) -> str:

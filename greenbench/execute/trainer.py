@@ -207,7 +207,7 @@ class Trainer:
         recipe = self.recipe
         inputs, targets = recipe.augment(*batch, self.generator)
         inputs, weighted = recipe.batch_transform(self.data.normalize(inputs), targets, self.generator)
-        loss = recipe.gradients(self, inputs, weighted)
+        loss = _returned("gradients", recipe.gradients(self, inputs, weighted))
         self.optimizer.step()
         self.schedule.step()
         if self.average is not None:
@@ -230,6 +230,15 @@ class Trainer:
             self.network.train()
             if hasattr(self.optimizer, "train"):
                 self.optimizer.train()
+
+
+def _returned(field: str, value: Any) -> Tensor:
+    if not isinstance(value, Tensor):
+        raise UserError(
+            f"the recipe's {field} returned {type(value).__name__}, not the objective",
+            "end it with return loss",
+        )
+    return value
 
 
 def finished(recipe: Recipe, network: nn.Module) -> nn.Module:

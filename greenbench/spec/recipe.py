@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
+from greenbench.errors import UserError
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
@@ -112,6 +114,11 @@ def plain_gradients(trainer: Trainer, inputs: Inputs, targets: WeightedTargets) 
     """Set the parameters' gradients to those of the objective, and return it."""
     trainer.optimizer.zero_grad(set_to_none=True)
     objective = trainer.recipe.objective(trainer, inputs, targets)
+    if not hasattr(objective, "backward"):
+        raise UserError(
+            f"the recipe's objective returned {type(objective).__name__}, not a scalar tensor",
+            "end it with return loss",
+        )
     objective.backward()  # type: ignore[no-untyped-call]
     return objective
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from greenbench.errors import UserError
+from greenbench.spec.fields import check_fields
 from greenbench.spec.recipe import Recipe
 from greenbench.spec.source import Source
 
@@ -110,7 +111,7 @@ class Technique:
         ------
         UserError
             If the technique does not apply to the recipe's task, fails, does not return a recipe, or returns one that
-            differs in nothing.
+            no run could work with or that differs in nothing.
         """
         if not self.applies_to(recipe.task):
             raise UserError(
@@ -131,6 +132,12 @@ class Technique:
                 f"technique {self.name!r} ({self._place()}) returned {type(changed).__name__}, not a Recipe",
                 "end its function with dataclasses.replace(recipe, ...)",
             )
+        try:
+            check_fields(changed, recipe.changed_fields(changed))
+        except UserError as error:
+            raise UserError(
+                f"technique {self.name!r} ({self._place()}): {error.problem}", error.next_step
+            ) from error
         if not self.is_baseline and not recipe.changed_fields(changed):
             raise UserError(
                 f"technique {self.name!r} ({self._place()}) leaves the recipe for {recipe.task} unchanged, so that "

@@ -194,6 +194,15 @@ def test_what_is_no_network_is_refused_by_its_type(recipe, data, field):
         run(changed, data)
 
 
+@pytest.mark.parametrize("field", ["gradients", "objective"])
+def test_a_function_without_a_return_is_named(recipe, data, field):
+    def forgets(trainer, inputs, targets):
+        plain_objective(trainer, inputs, targets)
+
+    with pytest.raises(UserError, match=f"the recipe's {field} returned NoneType.*; end it with return loss"):
+        run(replace(recipe, epochs=1, **{field: forgets}), data)
+
+
 def test_a_loss_with_weights_of_its_own_is_moved_to_the_device(recipe, data):
     weighted = replace(recipe, epochs=1, loss=lambda: nn.CrossEntropyLoss(weight=torch.ones(3)))
     assert run(weighted, data).curve[0].train_loss == run(replace(recipe, epochs=1), data).curve[0].train_loss

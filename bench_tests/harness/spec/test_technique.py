@@ -238,3 +238,60 @@ def test_a_decorator_without_its_arguments_says_how_it_is_written(arguments):
         UserError, match=r'without category or citation; write @greenbench.technique\("Optimizer", '
     ):
         technique(*arguments)
+
+
+class Module:
+    """Looks like a network or a loss that is built already."""
+
+    def forward(self, *_):
+        return 0
+
+    __call__ = forward
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem", "next_step"),
+    [
+        ("epochs", 0, "epochs is 0", "whole number from 1 on"),
+        ("epochs", 1.5, "epochs is 1.5", "whole number from 1 on"),
+        ("batch_size", True, "batch_size is True", "whole number from 1 on"),
+        ("learning_rate", -0.1, "learning_rate is -0.1", "number above 0"),
+        ("learning_rate", float("nan"), "learning_rate is nan", "number above 0"),
+        ("learning_rate", "0.1", "learning_rate is '0.1'", "number above 0"),
+        ("optimizer", lambda network: 0, "cannot be called with (network, learning rate)", "take these"),
+        ("optimizer", "adam", "optimizer is 'adam', which is no function", "give one of (network, learning"),
+        ("loss", Module(), "loss is Module, and every run needs a new one", "loss=lambda: Module(...)"),
+        ("network", Module(), "network is Module, and every run needs a new one", "network=lambda: Module(...)"),
+        ("loss", lambda outputs, targets: 0, "loss cannot be called with ()", "greenbench.Recipe"),
+        ("schedule", lambda optimizer: 0, "(optimizer, steps per epoch, epochs)", "greenbench.Recipe"),
+        ("gradients", lambda inputs, targets: 0, "(trainer, inputs, weighted targets)", "take these"),
+        ("finish", None, "finish is None, which is no function", "(network)"),
+        ("average", 3, "average is 3, which is no function", "(network, steps per epoch, epochs)"),
+        ("teacher", "large", "teacher is of type str", "a Recipe, or None"),
+    ],
+)
+def test_a_field_that_no_run_could_work_with_is_refused_before_it(field, value, problem, next_step):
+    with pytest.raises(UserError) as refused:
+        made(apply=lambda recipe: replace(recipe, **{field: value}))(RECIPE)
+    assert refused.value.problem.startswith("technique 'own' (own.py, line ")
+    assert problem in refused.value.problem
+    assert next_step in refused.value.next_step
+
+
+def test_what_a_run_can_work_with_passes():
+    def changed(recipe):
+        return replace(
+            recipe,
+            epochs=1,
+            learning_rate=1,
+            loss=Module,
+            average=lambda *arguments: None,
+            teacher=recipe,
+            optimizer=lambda network, rate, momentum=0.9: 0,
+        )
+
+    assert made(apply=changed)(RECIPE).average is not None
+    from greenbench.spec.fields import ARGUMENTS
+
+    others = {"task", "num_classes", "image_size", "ignore_index", "epochs", "batch_size", "learning_rate"}
+    assert set(ARGUMENTS) == set(Recipe.__dataclass_fields__) - others - {"teacher", "warm_up"}
