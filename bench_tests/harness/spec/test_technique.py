@@ -261,7 +261,12 @@ class Module:
         ("optimizer", lambda network: 0, "cannot be called with (network, learning rate)", "take these"),
         ("optimizer", "adam", "optimizer is 'adam', which is no function", "give one of (network, learning"),
         ("loss", Module(), "loss is Module, and every run needs a new one", "loss=lambda: Module(...)"),
-        ("network", Module(), "network is Module, and every run needs a new one", "network=lambda: Module(...)"),
+        (
+            "network",
+            Module(),
+            "network is Module, and every run needs a new one",
+            "network=lambda: Module(...)",
+        ),
         ("loss", lambda outputs, targets: 0, "loss cannot be called with ()", "greenbench.Recipe"),
         ("schedule", lambda optimizer: 0, "(optimizer, steps per epoch, epochs)", "greenbench.Recipe"),
         ("gradients", lambda inputs, targets: 0, "(trainer, inputs, weighted targets)", "take these"),
