@@ -109,8 +109,12 @@ class Reader:
                 "mend the data set that the workload returns",
             ) from error
         if not isinstance(pair, tuple | list) or len(pair) != 2:
-            what = f"{len(pair)} parts" if isinstance(pair, tuple | list) else type(pair).__name__
-            raise UserError(f"{where} is {what}", "let the data set give (input, target) pairs")
+            what = (
+                f"has {len(pair)} parts"
+                if isinstance(pair, tuple | list)
+                else f"is of type {type(pair).__name__}"
+            )
+            raise UserError(f"{where} {what}", "let the data set give (input, target) pairs")
         return map_leaves(pair[0], _input), map_leaves(pair[1], _target)
 
     def _no_batch(self, keys: Sequence[Key], pairs: list[tuple[Any, Any]], error: Exception) -> UserError:

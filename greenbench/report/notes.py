@@ -98,14 +98,19 @@ def on_records(found: ComparableSet, titles: Mapping[str, str]) -> Iterator[str]
 
 
 def failure_lines(records: Sequence[Record]) -> Iterator[str]:
-    """Say which cases failed, how, and what to do."""
+    """Say which cases failed, how, and what to do; once for all that failed on a workload alike."""
+    alike: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        case, failure = record.case, record.result
+        failure = record.result
         if isinstance(failure, Failure):
-            yield (
-                f"{record.technique.title} on {record.workload.title}, {case.kind}, seed {case.seed}: "
+            said = (
                 f"{failure.stage}: {failure.error.rstrip('.')}. Next step: {failure.next_step.rstrip('.')}."
             )
+            alike.setdefault((record.workload.title, said), []).append(record)
+    for (workload, said), (first, *others) in alike.items():
+        more = f", and {_count(len(others), 'other case')}" if others else ""
+        case = first.case
+        yield f"{first.technique.title} on {workload}, {case.kind}, seed {case.seed}{more}: {said}"
 
 
 def skip_lines(records: Sequence[Record]) -> Iterator[str]:

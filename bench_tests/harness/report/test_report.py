@@ -125,6 +125,15 @@ def test_failed_cases_are_listed_with_error_and_next_step(report_of):
     assert any("ZeroDivisionError" in line for line in summary)
 
 
+def test_cases_that_failed_alike_are_one_line(report_of):
+    alike = [record_of(name, failure_result(), seed=seed) for name in ("mixup", "radam") for seed in (0, 1)]
+    text, _ = report_of(record_of(), *alike, record_of("other", failure_result("KeyError: 3")))
+    listed = text[text.index("## Failed cases") :].partition("\n##")[0]
+    assert "Mixup on Digits, training, seed 0, and 3 other cases: training: ZeroDivisionError" in listed
+    assert listed.count("ZeroDivisionError") == 1
+    assert "Other on Digits, training, seed 0: training: KeyError: 3." in listed
+
+
 def test_without_failures_there_is_no_such_heading(report_of):
     assert "Failed" not in report_of(record_of())[0]
 
