@@ -128,7 +128,9 @@ def test_an_exit_of_the_data_set_ends_no_run():
         Reader(Broken(), "train", default_collate).sample((2, 0))
 
 
-@pytest.mark.parametrize(("sample", "what"), [((1, 2, 3), "has 3 parts"), (torch.ones(3), "is of type Tensor")])
+@pytest.mark.parametrize(
+    ("sample", "what"), [((1, 2, 3), "has 3 parts"), (torch.ones(3), "is of type Tensor")]
+)
 def test_what_is_no_pair_is_refused(sample, what):
     with pytest.raises(UserError, match=f"sample 0 of the train data {what}; let the data set give"):
         reader(sample).sample((0, 0))
