@@ -25,6 +25,7 @@ def check(outcomes) -> None:
     assert {outcome.reading.status for outcome in outcomes} == {Status.MEASURED}
 
 
+@pytest.mark.slow
 def test_steady_is_within_2_percent_for_a_twentieth_of_the_papers_measurement(stub):
     check([simulate(stub, setting, seed) for setting in SETTINGS for seed in range(10)])
 

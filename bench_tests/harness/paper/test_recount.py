@@ -25,7 +25,8 @@ def test_the_tables_are_reproduced_to_57_of_60_printed_numbers():
     }
 
 
-@pytest.mark.parametrize("basis", ["fitted", pytest.param("stated", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("basis", ["fitted", "stated"])
 def test_the_shipped_counts_are_what_counting_gives(basis):
     assert list(recount(basis)) == list(counted(basis).values())
 

@@ -43,7 +43,7 @@ def own_file(pytester):
     pytester.makefile(".py", own=OWN, helper=HELPER)
 
 
-@pytest.mark.parametrize("family", ["xunit1", "xunit2"])
+@pytest.mark.parametrize("family", ["xunit1", pytest.param("xunit2", marks=pytest.mark.slow)])
 def test_junit_files_hold_metric_energy_time_and_status_as_text(run_study, pytester, family):
     options = ("--junitxml=j.xml", "-o", f"junit_family={family}", "-W", "error")
     result = run_study("--green-scale=tiny", "-k", "baseline-digits", "--green-out=out", *options)
@@ -192,6 +192,7 @@ def test_the_report_lands_below_the_current_folder(pytester, tmp_path, run_study
     }
 
 
+@pytest.mark.slow
 def test_warnings_of_other_peoples_code_are_shown_and_not_fatal(run_study, pytester):
     pytester.makefile(
         ".py",
@@ -222,6 +223,7 @@ def test_two_runs_on_one_machine_are_marked_as_disturbed(run_study, pytester):
     assert str(other.pid) in (pytester.path / "out" / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_error_of_another_plugins_hook_does_not_lose_the_report(run_study, pytester):
     pytester.makepyfile(bad_hook="def pytest_sessionfinish(): raise RuntimeError('theirs')")
     run_study("-p", "bad_hook", *TINY, "--green-technique=baseline")

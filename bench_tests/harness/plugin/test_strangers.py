@@ -103,6 +103,7 @@ AT_RUN_TIME = {
 }
 
 
+@pytest.mark.slow
 def test_a_technique_that_fails_when_it_is_applied_fails_its_test_alone(run_study, given, pytester):
     result = run_study(*TINY, *given(**AT_RUN_TIME, sound=own("sound")))
     text = text_of(result)

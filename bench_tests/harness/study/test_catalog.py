@@ -299,7 +299,7 @@ def sorted_by(files, found):
         ),
         (
             "import greenbench\n\n@greenbench.technique\ndef f(recipe): pass\n",
-            ", line 3: cannot be read: TypeError",
+            ", line 3: @greenbench.technique was used without category or citation",
         ),
     ],
 )
