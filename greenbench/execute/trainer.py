@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from greenbench.data.structures import tensors_in
 from greenbench.errors import UserError
-from greenbench.spec.recipe import Batch, Recipe, as_trained
+from greenbench.spec.recipe import Batch, Recipe, as_trained, returned
 from greenbench.spec.workload import Data, Split
 
 TECHNIQUE_STREAM = 2**31
@@ -48,6 +48,7 @@ class Trainer:
             if recipe.teacher is not None
             else None
         )
+        self.teacher: nn.Module | None = None
         torch.manual_seed(seed)
         self.recipe = recipe
         self.data = data
@@ -68,15 +69,6 @@ class Trainer:
         self._data_generator = torch.Generator().manual_seed(seed)
         self._epoch_start = self._data_generator.get_state()
         self._step = 0
-
-    @property
-    def teacher(self) -> nn.Module | None:
-        """The teacher's network, once it is trained."""
-        teaching = self._teaching
-        if teaching is None or teaching.epoch < teaching.recipe.epochs:
-            return None
-        judged = teaching.network if teaching.average is None else teaching.average.module
-        return judged.eval().requires_grad_(False)
 
     @property
     def step(self) -> int:
@@ -102,8 +94,7 @@ class Trainer:
         """Take the steps that are left of the teacher's training; yield each one's loss."""
         if self._teaching is not None:
             yield from self._teaching.remaining_steps()
-            if hasattr(self._teaching.optimizer, "eval"):
-                self._teaching.optimizer.eval()  # it teaches with the weights that it is judged by
+            self.teacher = self._teaching._switch_to_judged().requires_grad_(False)
 
     def epoch_steps(self) -> Iterator[Tensor]:
         """Take the steps that are left of this epoch; yield each one's loss, still on the device."""
@@ -207,7 +198,7 @@ class Trainer:
         recipe = self.recipe
         inputs, targets = recipe.augment(*batch, self.generator)
         inputs, weighted = recipe.batch_transform(self.data.normalize(inputs), targets, self.generator)
-        loss = _returned("gradients", recipe.gradients(self, inputs, weighted))
+        loss = returned("gradients", recipe.gradients(self, inputs, weighted))
         self.optimizer.step()
         self.schedule.step()
         if self.average is not None:
@@ -216,7 +207,16 @@ class Trainer:
 
     @contextmanager
     def _judged(self) -> Iterator[nn.Module]:
-        """Give the network that is judged: norms use running averages, and the optimizer its final weights.
+        """Give the network that is judged, and go back to training after it."""
+        try:
+            yield self._switch_to_judged()
+        finally:
+            self.network.train()
+            if hasattr(self.optimizer, "train"):
+                self.optimizer.train()
+
+    def _switch_to_judged(self) -> nn.Module:
+        """Return the network that is judged: norms use running averages, and the optimizer its final weights.
 
         An optimizer that keeps a second set of weights has methods ``eval()`` and ``train()``, the convention of
         schedule-free optimizers. They switch to the weights that are to be judged, and back.
@@ -224,21 +224,7 @@ class Trainer:
         self.network.eval()
         if hasattr(self.optimizer, "eval"):
             self.optimizer.eval()
-        try:
-            yield self.network if self.average is None else self.average.module.eval()
-        finally:
-            self.network.train()
-            if hasattr(self.optimizer, "train"):
-                self.optimizer.train()
-
-
-def _returned(field: str, value: Any) -> Tensor:
-    if not isinstance(value, Tensor):
-        raise UserError(
-            f"the recipe's {field} returned {type(value).__name__}, not the objective",
-            "end it with return loss",
-        )
-    return value
+        return self.network if self.average is None else self.average.module.eval()
 
 
 def finished(recipe: Recipe, network: nn.Module) -> nn.Module:

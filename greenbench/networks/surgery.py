@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -105,15 +105,46 @@ def excitation_places(technique: str, network: nn.Module) -> tuple[list[nn.Modul
     if backbone_of(network) is None:
         return stages, True
     blocks = [block for stage in stages for block in stage.children() if is_block(block)]
-    return [block.get_submodule("bn3" if hasattr(block, "bn3") else "bn2") for block in blocks], False
+    return [last_norm_of(block) for block in blocks], False
 
 
-def excite(network: nn.Module, place: nn.Module, layer: nn.Module) -> None:
-    """Let a gather-excite layer follow one of the `excitation_places`, in place."""
+def last_norm_of(block: nn.Module) -> nn.Module:
+    """Return what ends a block's residual branch: its last norm, or that norm and the layers that follow it."""
+    return block.get_submodule("bn3" if hasattr(block, "bn3") else "bn2")
+
+
+def append_after(network: nn.Module, place: nn.Module, name: str, layer: nn.Module) -> None:
+    """Let a layer of that name follow a norm, a stage, or the layers that follow a norm already, in place."""
     if isinstance(place, nn.Sequential):
-        place.add_module(EXCITATION, layer)
+        place.add_module(name, layer)
     else:
-        swap(network, place, nn.Sequential(OrderedDict({"norm": place, EXCITATION: layer})))
+        swap(network, place, nn.Sequential(OrderedDict({"norm": place, name: layer})))
+
+
+def append_to_branches(network: nn.Module, technique: str, layer: Callable[[float, int], nn.Module]) -> None:
+    """Append a layer to every residual branch, after its last norm and before the addition, in place.
+
+    Parameters
+    ----------
+    network
+        Any network with residual blocks; see `is_block`.
+    technique
+        Names the layer among its neighbors.
+    layer
+        Builds it from the block's depth, which is above 0 and 1 for the last block, and the branch's channels.
+
+    Raises
+    ------
+    NotApplicable
+        If the network has no residual block.
+    """
+    blocks = blocks_of(network)
+    if not blocks:
+        raise none_of(technique, "residual blocks", network)
+    for number, block in enumerate(blocks, start=1):
+        norm = last_norm_of(block)
+        channels: int = next(m.num_features for m in norm.modules() if hasattr(m, "num_features"))  # type: ignore[assignment]
+        append_after(network, norm, technique, layer(number / len(blocks), channels))
 
 
 def map_shapes(

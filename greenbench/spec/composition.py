@@ -52,16 +52,17 @@ def compose(techniques: Sequence[Technique]) -> Technique:
 def _apply_all(techniques: Sequence[Technique], recipe: Recipe) -> Recipe:
     start, changed_by = recipe, dict[str, Technique]()
     for part in techniques:
+        earlier = _Noting(recipe.optimizer)
         if "optimizer" in changed_by:
-            recipe = replace(recipe, optimizer=_Noting(recipe.optimizer))
+            recipe = replace(recipe, optimizer=earlier)
         changed = part(recipe)
         for name in recipe.changed_fields(changed):
             first = changed_by.get(name)
             if first is not None and not _keeps(part, name, recipe, changed):
                 raise _undone(first, part, name, start)
-            if first is not None and isinstance(recipe.optimizer, _Noting) and name == "optimizer":
+            if first is not None and name == "optimizer":
                 refusal = partial(_undone, first, part, name, start)
-                changed = replace(changed, optimizer=_Keeping(changed.optimizer, recipe.optimizer, refusal))
+                changed = replace(changed, optimizer=_Keeping(changed.optimizer, earlier, refusal))
             changed_by[name] = part
         recipe = changed
     return recipe
@@ -93,16 +94,23 @@ class _Keeping:
 
 
 def _undone(first: Technique, second: Technique, field: str, recipe: Recipe) -> Undone:
-    other = f"{second.name}+{first.name}"
-    next_step = "compose others"
-    with suppress(Exception):
-        _apply_all((second, first), recipe)
-        next_step = f"compose {other}, or others"
+    works = _goes_before(second, first, recipe)
     return Undone(
         f"technique '{first.name}+{second.name}': both change the recipe's {field}, and {second.name} does not keep "
         f"what {first.name} made of it",
-        next_step,
+        f"compose {second.name}+{first.name}, or others" if works else "compose others",
     )
+
+
+def _goes_before(first: Technique, second: Technique, recipe: Recipe) -> bool:
+    """Whether a second technique keeps all that a first one changes, as far as it shows before they are built."""
+    try:
+        once = first(recipe)
+        twice = second(once)
+    except Exception:
+        return False
+    both = set(recipe.changed_fields(once)) & set(once.changed_fields(twice))
+    return all(_keeps(second, name, once, twice) for name in both)
 
 
 def _keeps(technique: Technique, field: str, before: Recipe, after: Recipe) -> bool:

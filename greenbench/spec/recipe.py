@@ -113,14 +113,20 @@ def plain_objective(trainer: Trainer, inputs: Inputs, targets: WeightedTargets) 
 def plain_gradients(trainer: Trainer, inputs: Inputs, targets: WeightedTargets) -> Tensor:
     """Set the parameters' gradients to those of the objective, and return it."""
     trainer.optimizer.zero_grad(set_to_none=True)
-    objective = trainer.recipe.objective(trainer, inputs, targets)
-    if not hasattr(objective, "backward"):
-        raise UserError(
-            f"the recipe's objective returned {type(objective).__name__}, not a scalar tensor",
-            "end it with return loss",
-        )
+    objective = returned("objective", trainer.recipe.objective(trainer, inputs, targets))
     objective.backward()  # type: ignore[no-untyped-call]
     return objective
+
+
+def returned(field: str, value: Any) -> Tensor:
+    """Return what `Recipe.objective` or `Recipe.gradients` returned; `UserError` unless it is a tensor."""
+    if not hasattr(value, "backward"):
+        raise UserError(
+            f"the recipe's {field} returned {type(value).__name__}, not a scalar tensor",
+            "end it with return loss",
+        )
+    tensor: Tensor = value
+    return tensor
 
 
 def as_trained(network: nn.Module) -> nn.Module:

@@ -50,10 +50,10 @@ def ge_theta(recipe: Recipe) -> Recipe:
 
 def add_gathers(network: nn.Module, image_size: Size) -> None:
     """Add learned gathers to a residual network for images of `image_size`, in place."""
-    from greenbench.networks.surgery import excitation_places, excite, map_shapes
+    from greenbench.networks.surgery import EXCITATION, append_after, excitation_places, map_shapes
     from greenbench.nn.layers.gather_excite import GatherExciteTheta
 
     places, residual = excitation_places(ge_theta.name, network)
     shapes = map_shapes(ge_theta.name, network, places, image_size)
     for place, (_, channels, *size) in zip(places, shapes, strict=True):
-        excite(network, place, GatherExciteTheta(channels, (size[0], size[1]), residual))
+        append_after(network, place, EXCITATION, GatherExciteTheta(channels, (size[0], size[1]), residual))

@@ -37,9 +37,9 @@ def ge_theta_minus(recipe: Recipe) -> Recipe:
 
 def add_averages(network: nn.Module) -> None:
     """Add parameter-free gathers to a residual network, in place."""
-    from greenbench.networks.surgery import excitation_places, excite
+    from greenbench.networks.surgery import EXCITATION, append_after, excitation_places
     from greenbench.nn.layers.gather_excite import GatherExciteThetaMinus
 
     places, residual = excitation_places(ge_theta_minus.name, network)
     for place in places:
-        excite(network, place, GatherExciteThetaMinus(residual))
+        append_after(network, place, EXCITATION, GatherExciteThetaMinus(residual))

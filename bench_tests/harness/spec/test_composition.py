@@ -182,3 +182,16 @@ def test_an_optimizer_that_only_looks_at_another_one_s_groups_drops_it():
 def test_different_fields_never_meet():
     composed = compose([replaces, doubles, around])(RECIPE)
     assert set(RECIPE.changed_fields(composed)) == {"loss", "epochs", "learning_rate", "optimizer"}
+
+
+def test_a_pair_that_goes_in_neither_order_is_refused_after_a_few_looks():
+    asked = []
+
+    @technique
+    def noted(recipe):
+        asked.append(recipe)
+        return replace(recipe, loss=lambda: "noted")
+
+    with pytest.raises(UserError, match="; compose others$"):
+        compose([noted, replaces])(RECIPE)
+    assert len(asked) <= 3

@@ -40,7 +40,7 @@ def weigh_channels(network: nn.Module) -> None:
     """Let residual branches weigh their channels, in place."""
     from torchvision.ops import SqueezeExcitation
 
-    from greenbench.networks.branches import append_to_branches
+    from greenbench.networks.surgery import append_to_branches
 
     def layer(_depth: float, channels: int) -> nn.Module:
         excitation: nn.Module = SqueezeExcitation(channels, max(1, channels // REDUCTION))

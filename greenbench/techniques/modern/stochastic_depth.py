@@ -41,7 +41,7 @@ def drop_branches(network: nn.Module) -> None:
     """Let residual branches be dropped in training, in place."""
     from torchvision.ops import StochasticDepth
 
-    from greenbench.networks.branches import append_to_branches
+    from greenbench.networks.surgery import append_to_branches
 
     append_to_branches(
         network, stochastic_depth.name, lambda depth, _channels: StochasticDepth(DEEPEST_RATE * depth, "row")
