@@ -9,83 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 import greenbench
-from bench_tests.harness.execute.small_run import SQUARES, TINY
+from bench_tests.harness.execute.small_run import SQUARES
 from bench_tests.harness.made_records import rewritten
-from greenbench.energy.carbon import CarbonIntensity
+from bench_tests.harness.study.small_session import BASELINE, CATALOG, LONGER, made, pair_of
 from greenbench.errors import NotApplicable, UserError
-from greenbench.execute.run import Bench
 from greenbench.records.folder import RecordFolder, load_records
 from greenbench.records.results import Failure
 from greenbench.spec.source import Source
-from greenbench.spec.technique import Technique
 from greenbench.study import session as session_module
 from greenbench.study.catalog import Catalog
-from greenbench.study.session import Session, Settings
+from greenbench.study.session import Session
 from greenbench.verdict.tolerances import Origin, Tolerance
-
-
-def made(name, apply, version="1", **changes):
-    return Technique(
-        name, "Optimizer", "x", apply, source=Source(f"{name}.py", "", name + version), **changes
-    )
-
-
-BASELINE = made("baseline", lambda recipe: recipe)
-LONGER = made("longer", lambda recipe: replace(recipe, epochs=3))
-HALVED = made("halved", lambda recipe: replace(recipe, epochs=1))
-CATALOG = Catalog({t.name: t for t in (BASELINE, LONGER, HALVED)}, {"squares": SQUARES})
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(autouse=True)
-def lock_folder(monkeypatch, tmp_path):
-    """Keep these sessions and the machine's other runs out of each other's sight."""
-    folder = tmp_path / "locks"
-    monkeypatch.setattr("greenbench.energy.lock.lock_folder", lambda: folder)
-    return folder
-
-
-@pytest.fixture
-def ran(monkeypatch):
-    """Return the list of what was run, as technique, kind and seed."""
-    cases = []
-    run_case = session_module.run_case
-
-    def noting(case, *arguments):
-        cases.append((case.technique, case.kind, case.seed))
-        return run_case(case, *arguments)
-
-    monkeypatch.setattr(session_module, "run_case", noting)
-    return cases
-
-
-@pytest.fixture
-def study(tmp_path):
-    """Return a function that begins a session in one and the same folder."""
-    names = iter(range(100))
-
-    def begin(catalog=CATALOG, *, meter="none", data_root=None, workers=1, session=None, **changes):
-        bench = Bench(data_root, meter, session=session or f"session {next(names)}", workers=workers)
-        defaults = {"selected": (), "seeds": 1, "resume": False, "out": tmp_path / "out", "scale": TINY}
-        carbon = CarbonIntensity(0.4, "here", 2024, "a test")
-        return Session(Settings(catalog=catalog, carbon=carbon, bench=bench, **(defaults | changes)))
-
-    return begin
-
-
-def pair_of(session, technique, kind="training"):
-    (pair,) = (pair for pair in session.pairs(kind) if pair[0].technique == technique)
-    return pair
 
 
 def test_a_baseline_is_run_when_it_is_first_needed_and_once(study, ran):

@@ -6,16 +6,7 @@ import pytest
 import torch
 
 from bench_tests.harness.execute.small_run import TINY
-from bench_tests.harness.study.test_session import (  # noqa: F401  (fixtures)
-    BASELINE,
-    CATALOG,
-    _one_thread,
-    lock_folder,
-    made,
-    pair_of,
-    ran,
-    study,
-)
+from bench_tests.harness.study.small_session import BASELINE, CATALOG, made, pair_of
 from greenbench.execute import run as run_module
 from greenbench.records.results import Failure, Inference
 from greenbench.spec.scale import find_scale
@@ -51,7 +42,7 @@ def measured(monkeypatch):
     return found
 
 
-def test_inference_trains_first_and_measures_the_finished_network(study, ran, measured):  # noqa: F811
+def test_inference_trains_first_and_measures_the_finished_network(study, ran, measured):
     session = study(PRUNING, scale=TRAINED)
     (record,) = session.records(pair_of(session, "pruned", "inference"))
     assert isinstance(record.result, Inference)
@@ -70,7 +61,7 @@ def test_inference_trains_first_and_measures_the_finished_network(study, ran, me
     assert record.case.setting["weights"] == "trained"
 
 
-def test_networks_are_measured_as_they_are_built_unless_it_is_asked_for(study, ran, measured):  # noqa: F811
+def test_networks_are_measured_as_they_are_built_unless_it_is_asked_for(study, ran, measured):
     session = study(PRUNING)
     session.records(pair_of(session, "pruned", "inference"))
     assert ran == [("pruned", "inference", 0)]
@@ -78,7 +69,7 @@ def test_networks_are_measured_as_they_are_built_unless_it_is_asked_for(study, r
     assert measured[0][-1].weight.count_nonzero() < measured[0][-1].weight.numel(), "pruned all the same"
 
 
-def test_on_resume_a_training_without_its_weights_is_run_again(study, ran):  # noqa: F811
+def test_on_resume_a_training_without_its_weights_is_run_again(study, ran):
     first = study(PRUNING)
     first.records(pair_of(first, "pruned"))
     again = study(PRUNING, scale=TRAINED, resume=True)
@@ -90,7 +81,7 @@ def test_on_resume_a_training_without_its_weights_is_run_again(study, ran):  # n
     assert len(ran) == 3
 
 
-def test_without_its_training_inference_fails_in_a_sentence(study):  # noqa: F811
+def test_without_its_training_inference_fails_in_a_sentence(study):
     def fails(network):
         raise RuntimeError("no training today")
 
@@ -103,7 +94,7 @@ def test_without_its_training_inference_fails_in_a_sentence(study):  # noqa: F81
     assert record.result.next_step.startswith("look at the training's record")
 
 
-def test_weights_that_cannot_be_written_cost_the_inference_and_not_the_training(study, tmp_path):  # noqa: F811
+def test_weights_that_cannot_be_written_cost_the_inference_and_not_the_training(study, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "weights").write_text("a file")
     session = study(PRUNING, scale=TRAINED)
