@@ -192,6 +192,6 @@ def test_a_pair_that_goes_in_neither_order_is_refused_after_a_few_looks():
         asked.append(recipe)
         return replace(recipe, loss=lambda: "noted")
 
-    with pytest.raises(UserError, match="; compose others$"):
+    with pytest.raises(UserError, match=r"; compose others$"):
         compose([noted, replaces])(RECIPE)
     assert len(asked) <= 3
