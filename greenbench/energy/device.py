@@ -89,6 +89,9 @@ class DeviceInfo:
         A mean power above this is a fault; None where no bound is known.
     notes
         Notes of each of its readings.
+    part
+        What of the machine it is, for the boundary of a sum: ``GPU``, ``module``, ``CPU package``,
+        ``CPU memory``, ``machine``.
     """
 
     name: str
@@ -100,6 +103,7 @@ class DeviceInfo:
     power_lag_s: float = 0.0
     max_power_w: float | None = None
     notes: tuple[str, ...] = field(default=())
+    part: str = "GPU"
 
 
 class Device(ABC):

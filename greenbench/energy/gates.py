@@ -64,6 +64,7 @@ def judge(seen: Accumulator, start: EdgeState, end: EdgeState, seconds: float, b
         end=end,
         notes=info.notes,
         trace=None if seen.kept is None else tuple(seen.kept),
+        boundary=info.part,
     )
     try:
         _check_presence(seen, start, end)

@@ -113,6 +113,8 @@ class Reading:
         1 for a measured stretch of work, otherwise by how much it was extrapolated.
     trace
         Every sample, where the window was asked to keep them.
+    boundary
+        What the joules are of, such as ``GPU`` or ``GPU + CPU package``; None where that is not known.
     """
 
     energy_j: float | None
@@ -136,6 +138,7 @@ class Reading:
     notes: tuple[str, ...] = ()
     scaled_by: float = 1.0
     trace: tuple[Sample, ...] | None = None
+    boundary: str | None = None
 
     def __post_init__(self) -> None:
         if (self.energy_j is not None) != self.status.has_value:

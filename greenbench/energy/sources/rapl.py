@@ -62,6 +62,7 @@ class RaplZone(Device):
             tick_s=TICK_S,
             gain=GAIN,
             max_power_w=MAX_POWER_W,
+            part="CPU memory" if name.endswith("dram") else "CPU package",
         )
 
     def sample(self) -> Sample:

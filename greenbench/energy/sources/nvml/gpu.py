@@ -70,6 +70,7 @@ class NvmlDevice(Device):
             power_lag_s=reader.power_lag_s,
             max_power_w=limit_w if believable else MAX_POWER_W,
             notes=reader.notes + (("the whole module: GPU, CPU and memory",) if of_module else ()),
+            part="module" if of_module else "GPU",
         )
 
     def sample(self) -> Sample:
