@@ -8,8 +8,10 @@
  *   gpus N
  *   set GPU KEY VALUE                   see the table `keys`; also name, uuid
  *   wave GPU REPEAT T W T W ...         W watts from T on; after REPEAT seconds from the start again (0: hold)
- *   fault CALL GPU FROM UNTIL CODE [V]  from FROM to UNTIL the call returns CODE; 0 is success with value V
+ *   fault CALL GPU FROM UNTIL CODE [V]  from FROM to UNTIL the call returns CODE; 0 is success with value V;
+ *                                       -1: it returns after V seconds of real time, -2: never
  *   process GPU PID FROM UNTIL          a compute process is on the GPU
+ *   graphics GPU PID FROM UNTIL         a graphics process is on it
  *   reload GPU AT                       the counter starts again from zero
  */
 #include <math.h>
@@ -19,8 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { MAX_GPUS = 8, MAX_FAULTS = 64, MAX_PROCESSES = 32 };
+enum { MAX_GPUS = 64, MAX_FAULTS = 64, MAX_PROCESSES = 32 };
 enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7 };
 
 typedef struct {
@@ -32,7 +35,7 @@ typedef struct {
 } Gpu;
 
 typedef struct { char call[64]; int gpu; double from, until, value; int code; } Fault;
-typedef struct { int gpu; unsigned pid; double from, until; } Process;
+typedef struct { int gpu, graphics; unsigned pid; double from, until; } Process;
 
 typedef struct { unsigned long long total, free, used; } Memory;
 typedef struct { unsigned gpu, memory; } Utilization;
@@ -116,7 +119,7 @@ static double shown_energy(int gpu, double t) {
     const Gpu *g = &gpus[gpu];
     double at = last_tick(g, t), start = g->energy_start;
     double joules = stub_energy(gpu, at);
-    if (g->reload_at >= 0 && t >= g->reload_at) { joules -= stub_energy(gpu, g->reload_at); start = 0; }
+    if (g->reload_at >= 0 && t >= g->reload_at) { joules = fmax(0, joules - stub_energy(gpu, g->reload_at)); start = 0; }
     return (start + joules) * g->gain;
 }
 
@@ -162,7 +165,7 @@ static void reset_gpu(int i) {
     *g = (Gpu){.tick = 0.1, .phase = 0.0137, .power_tick = 0.1, .limit = 300, .architecture = 7, .temperature = 45,
                .clock_mhz = 1500, .energy_start = 1000, .gain = 1, .reload_at = -1, .times = t, .watts = w, .joules = j};
     snprintf(g->name, sizeof g->name, "Stub GPU");
-    snprintf(g->uuid, sizeof g->uuid, "GPU-%08x-0000-4000-8000-00000000000%d", 0x5afe0000 + i, i);
+    snprintf(g->uuid, sizeof g->uuid, "GPU-%08x-0000-4000-8000-%012d", 0x5afe0000 + i, i);
     set_wave(g, 0, "0 100");
 }
 
@@ -203,10 +206,11 @@ int stub_command(const char *line) {
         return g->points == 0;
     }
     if (!strcmp(word, "reload")) { g->reload_at = atof(rest); return 0; }
-    if (!strcmp(word, "process")) {
+    if (!strcmp(word, "process") || !strcmp(word, "graphics")) {
         Process *p = &processes[process_count];
         if (process_count == MAX_PROCESSES) return 1;
         p->gpu = gpu;
+        p->graphics = word[0] == 'g';
         if (sscanf(rest, "%u %lf %lf", &p->pid, &p->from, &p->until) != 3) return 1;
         process_count++;
         return 0;
@@ -242,7 +246,10 @@ static const Fault *fault_of(const char *call, int gpu) {
     double now = stub_now();
     for (int i = 0; i < fault_count; i++) {
         const Fault *f = &faults[i];
-        if (!strcmp(f->call, call) && (f->gpu < 0 || f->gpu == gpu) && now >= f->from && now < f->until) return f;
+        if (strcmp(f->call, call) || (f->gpu >= 0 && f->gpu != gpu) || now < f->from || now >= f->until) continue;
+        if (f->code >= 0) return f;
+        double end = monotonic() + (f->code == -1 ? f->value : 1e9);
+        while (monotonic() < end && i < fault_count) usleep(1000);
     }
     return NULL;
 }
@@ -266,7 +273,11 @@ int nvmlInitWithFlags(unsigned flags) {
 }
 
 int nvmlInit_v2(void) { return nvmlInitWithFlags(0); }
-int nvmlShutdown(void) { return SUCCESS; }
+int nvmlShutdown(void) {
+    const Fault *fault = fault_of("nvmlShutdown", -1);
+    return fault ? fault->code : SUCCESS;
+}
+
 
 const char *nvmlErrorString(int code) {
     switch (code) {
@@ -365,25 +376,28 @@ int nvmlDeviceGetClockInfo(Gpu *g, int which, unsigned *out) {
 int nvmlDeviceGetMemoryInfo(Gpu *g, Memory *out) { (void)g; *out = (Memory){1ull << 33, 1ull << 32, 1ull << 32}; return SUCCESS; }
 int nvmlDeviceGetUtilizationRates(Gpu *g, Utilization *out) { (void)g; *out = (Utilization){90, 40}; return SUCCESS; }
 
-int nvmlDeviceGetComputeRunningProcesses_v3(Gpu *g, unsigned *count, ProcessInfo *out) {
-    ENTER("nvmlDeviceGetComputeRunningProcesses", index_of(g));
-    unsigned n = 0, room = *count;
+static unsigned list_processes(const Gpu *g, int graphics, unsigned room, ProcessInfo *out) {
+    unsigned n = 0;
     double now = stub_now();
     for (int i = 0; i < process_count; i++) {
         const Process *p = &processes[i];
-        if (p->gpu != index_of(g) || now < p->from || now >= p->until) continue;
+        if (p->gpu != index_of(g) || p->graphics != graphics || now < p->from || now >= p->until) continue;
         if (out && n < room) out[n] = (ProcessInfo){p->pid, 1ull << 30, 0, 0};
         n++;
     }
-    *count = n;
-    return n > room ? INSUFFICIENT_SIZE : SUCCESS;
+    return n;
 }
 
-int nvmlDeviceGetGraphicsRunningProcesses_v3(Gpu *g, unsigned *count, ProcessInfo *out) {
-    (void)g; (void)out;
-    *count = 0;
-    return SUCCESS;
-}
+#define PROCESSES(call, graphics) \
+    int call##_v3(Gpu *g, unsigned *count, ProcessInfo *out) { \
+        ENTER(#call, index_of(g)); \
+        unsigned room = *count; \
+        *count = list_processes(g, graphics, room, out); \
+        return *count > room ? INSUFFICIENT_SIZE : SUCCESS; \
+    }
+
+PROCESSES(nvmlDeviceGetComputeRunningProcesses, 0)
+PROCESSES(nvmlDeviceGetGraphicsRunningProcesses, 1)
 
 static int field_value(Gpu *g, FieldValue *v) {
     int gpu = index_of(g);

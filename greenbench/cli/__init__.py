@@ -9,30 +9,50 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import io
-import os
 import pkgutil
 import sys
 from collections.abc import Sequence
 
+from greenbench.cli._streams import prepare, say, silence, takes_more
 from greenbench.errors import UserError
 from greenbench.version import VERSION
 
-OK, USAGE_ERROR = 0, 2
+OK, FAILED, USAGE_ERROR, INTERRUPTED = 0, 1, 2, 130
 DESCRIPTION = "What a deep-learning training technique gains, and what it costs."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand and return its exit code (2 for bad input)."""
+    """Run one subcommand and return its exit code (2 for bad input, 130 after Ctrl-C)."""
+    prepare()
+    try:
+        code = _run(argv)
+        sys.stdout.flush()  # here, where a reader that is gone is no error
+        return code
+    except UserError as error:
+        say(f"greenbench: error: {error}")
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        say("greenbench: interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough; Python's own flush at exit must not complain either.
+        silence(sys.stdout)
+        return OK
+    except OSError as error:
+        if takes_more(sys.stdout):
+            raise
+        silence(sys.stdout)
+        say(f"greenbench: error: standard output cannot be written: {error.strerror}")
+        return FAILED
+
+
+def _run(argv: Sequence[str] | None) -> int:
     # Not list(...): once its module is imported, that name is the subcommand here.
     arguments = [*(sys.argv[1:] if argv is None else argv)]
     names = sorted(
         module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")
     )
     chosen = arguments[0] if arguments and arguments[0] in names else None
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show a letter shows "?" instead
 
     parser = argparse.ArgumentParser(prog="greenbench", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"greenbench {VERSION}")
@@ -51,14 +71,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         subparser.set_defaults(run=module.run)
 
     args = parser.parse_args(arguments)
-    try:
-        code = int(args.run(args))
-        sys.stdout.flush()  # here, where a reader that is gone is no error
-        return code
-    except UserError as error:
-        print(f"greenbench: error: {error}", file=sys.stderr)
-        return USAGE_ERROR
-    except BrokenPipeError:
-        # The reader, such as `head`, has seen enough; Python's own flush at exit must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+    return int(args.run(args))

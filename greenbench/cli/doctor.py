@@ -1,19 +1,22 @@
 """Say what energy can be measured on this machine, how well, and what would be wrong.
 
-Measures every visible GPU (or the CPU where there is none) for a few seconds, while nothing else should
-run. Exit code 0 only where a measurement would be valid on every device listed, else 1.
+Measures every visible GPU, the CPU and its memory for a few seconds each, while nothing else should run. Exit code 0
+only where a measurement would be valid on every GPU (without a GPU: on the CPU), else 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from greenbench.energy.doctor import Examination, examine_machine
 from greenbench.energy.gates import MIN_SECONDS
 from greenbench.errors import UserError
 from greenbench.units import percent, si
+
+MOST_SECONDS = 3600.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,20 +33,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Examine the machine and print what was found."""
-    if args.seconds < MIN_SECONDS:
+    if not MIN_SECONDS <= args.seconds <= MOST_SECONDS:
         raise UserError(
-            f"--seconds {args.seconds:g} is too short: a measurement needs {MIN_SECONDS:g} s or more",
+            f"--seconds {args.seconds:g}: it must be from {MIN_SECONDS:g} to {MOST_SECONDS:g}, since a shorter "
+            f"measurement is not valid",
             f"write --seconds {MIN_SECONDS:g}",
         )
     found = examine_machine(args.seconds)
-    valid = all(device.valid for device in found)
+    valid = all(device.valid for device in _decisive(found))
     if args.json:
         print(json.dumps({"valid": valid, "devices": [asdict(device) for device in found]}))
     else:
         for device in found:
             print("\n".join(_lines(device)))
-        print("A measurement here would be valid." if valid else "A measurement here would not be valid.")
+        print(_verdict(found, valid))
     return 0 if valid else 1
+
+
+def _decisive(found: Sequence[Examination]) -> Sequence[Examination]:
+    """Return the devices that must be valid: a CPU that hides its counters leaves a GPU's joules as they are."""
+    return [device for device in found if not device.boundary.startswith("CPU")] or found
+
+
+def _verdict(found: Sequence[Examination], valid: bool) -> str:
+    if not valid:
+        return "A measurement here would not be valid."
+    without = dict.fromkeys(device.boundary for device in found if not device.valid)
+    return f"A measurement here would be valid{', except of the ' if without else ''}{', '.join(without)}."
 
 
 def _lines(device: Examination) -> list[str]:

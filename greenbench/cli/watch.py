@@ -1,155 +1,152 @@
 """Measure the energy of any command, and pass its exit code on.
 
-Opens a window on every visible GPU (or on the CPU where there is none), runs COMMAND in it, and prints what
-was measured: as text on standard error, or with --json as one line on standard output, after the command's
-own output. "energy_j" is null unless it is a valid measurement; "reason" then says why, and "next_step" what
-to do about it.
+Opens a window on every device that can be measured, runs COMMAND in it, and prints what was measured: as text on
+standard error, or with --json as one line on standard output, after the command's own output. "energy_j" is null
+unless it is a valid measurement; "reason" then says why, and "next_step" what to do about it.
+
+    greenbench watch -- python train.py                  one run
+    greenbench watch --repeat 5 -- python train.py       the mean of five, with a 95 % interval
+    greenbench watch --vs 'python old.py' -- python new.py    how many times the joules of old.py new.py needs
+    greenbench watch --pid 1234                          a process that runs already, until it ends or Ctrl-C
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import signal
-import subprocess
-import sys
+import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
-from greenbench.energy import BUSY_POLICIES, Reading, Status, meter_forms, open_meter
+from greenbench.cli._streams import say
+from greenbench.cli._watch_window import Watch
+from greenbench.cli._watched import Attached, Command
+from greenbench.energy import BUSY_POLICIES, Meter, meter_forms, open_meter
+from greenbench.energy.carbon import carbon_intensity
 from greenbench.energy.meter import DeviceMeter
 from greenbench.energy.sources.replay import Recorder
 from greenbench.errors import UserError
-from greenbench.units import si
 
-NOT_FOUND = 127
-NOT_EXECUTABLE = 126
-SIGNALED = 128
+PAIRS = 5
+MOST_RUNS = 10_000
+SHORTEST_S, LONGEST_S = 1, 86_400
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    parser.add_argument(
+    add = parser.add_argument
+    add("--json", action="store_true", help="print one JSON object a run on standard output")
+    add(
         "--meter",
         default="auto",
         metavar="SOURCE",
         help=f"one of {', '.join(meter_forms())} (default: %(default)s)",
     )
-    parser.add_argument(
+    add(
         "--on-busy",
         default="mark",
         choices=BUSY_POLICIES,
         help="when other programs are on a GPU: refuse, wait until it is free, or mark the reading as an "
         "estimate (default: %(default)s)",
     )
-    parser.add_argument("--record", type=Path, metavar="FILE", help="write the samples into FILE, for replay")
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="what to run")
+    add("--record", type=Path, metavar="FILE", help="write the samples into FILE, for replay")
+    add("--carbon", metavar="REGION", help="show the CO2 too, for a region or amount: deu, '300 g/kWh'")
+    add(
+        "--repeat",
+        type=int,
+        metavar="N",
+        help=f"run the command N times (with --vs: N pairs, {PAIRS} if not given) and show the mean",
+    )
+    add("--vs", metavar="'COMMAND A'", help="run A and COMMAND in turn, and show the ratio COMMAND / A")
+    add("--pid", type=int, metavar="PID", help="watch a running process instead of a command")
+    add("--every", type=float, metavar="S", help="with --pid: show every S seconds what was measured")
+    add(
+        "--live",
+        action="store_true",
+        help="renew one line each second, on a terminal (the rule with --pid)",
+    )
+    add("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="what to run")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command in a window and print the readings."""
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
-    if not command:
-        raise UserError("no command to measure", "write for example: greenbench watch -- python train.py")
-    with open_meter(args.meter, devices="all", busy=args.on_busy) as meter:
-        recorder = _recorder(meter, args.record)
-        with meter.window("command") as window:
-            exit_code = _execute(command)
-        if recorder is not None:
-            recorder.close()
-    if args.json:
-        readings = [_shown(reading) for reading in window.readings]
-        print(json.dumps({"command": command, "exit_code": exit_code, "readings": readings}), flush=True)
-    else:
-        for reading in window.readings:
-            print(_line(reading), file=sys.stderr)
-    return exit_code
+    _check(args, command)
+    carbon = None if args.carbon is None else carbon_intensity(args.carbon)
+    attached = None if args.pid is None else Attached(args.pid)
+    other = None if args.vs is None else _split(args.vs)
+    with _opened(args) as meter:
+        watch = Watch(meter, args.json, carbon, args.live or attached is not None)
+        if attached is not None:
+            watch.follow(attached, args.every)
+            return 0
+        if other is None and args.repeat is None:
+            work = Command(command)
+            watch.run(work, {"command": command})
+            return work.exit_code
+        from greenbench.cli import _watch_repeats
+
+        if other is None:
+            return _watch_repeats.repeat(watch, command, args.repeat)
+        return _watch_repeats.compare(watch, other, command, args.repeat or PAIRS)
 
 
-def _recorder(meter: object, path: Path | None) -> Recorder | None:
-    if path is None:
-        return None
-    if not isinstance(meter, DeviceMeter):
-        raise UserError("--record needs a meter that samples, and there is none", "see 'greenbench doctor'")
-    return Recorder(meter, path)
+def _check(args: argparse.Namespace, command: list[str]) -> None:
+    """Refuse what cannot be before anything runs."""
+    if args.pid is None:
+        if not command:
+            raise UserError("no command to measure", "write for example: greenbench watch -- python train.py")
+        if args.every is not None:
+            raise UserError("--every is for --pid", "use --live to see a command's power while it runs")
+    elif command or args.vs is not None or args.repeat is not None:
+        raise UserError(
+            "--pid watches a process that runs already", "leave out the command, --vs and --repeat"
+        )
+    elif args.on_busy == "wait":
+        raise UserError("--pid cannot wait: the process runs already", "use --on-busy mark or fail")
+    if args.repeat is not None and not 1 <= args.repeat <= MOST_RUNS:
+        raise UserError(
+            f"--repeat {args.repeat}: it must be from 1 to {MOST_RUNS}", f"write --repeat {PAIRS}"
+        )
+    if args.every is not None and not SHORTEST_S <= args.every <= LONGEST_S:
+        raise UserError(
+            f"--every {args.every:g}: it must be from {SHORTEST_S:g} to {LONGEST_S:g} seconds",
+            "write for example --every 10",
+        )
+    if args.live and args.on_busy == "wait":
+        raise UserError("--live cannot go with --on-busy wait", "leave one of them out")
 
 
-def _execute(command: list[str]) -> int:
-    """Run the command to its end; signals are its business, not ours."""
-    with _signals() as forward_to:
-        try:
-            process = subprocess.Popen(command)
-        except FileNotFoundError:
-            print(f"greenbench: error: command {command[0]!r} was not found", file=sys.stderr)
-            return NOT_FOUND
-        except OSError as error:
-            print(f"greenbench: error: command {command[0]!r} cannot be run: {error}", file=sys.stderr)
-            return NOT_EXECUTABLE
-        forward_to(process)
-        code = process.wait()
-    return code if code >= 0 else SIGNALED - code
+def _split(text: str) -> list[str]:
+    """Return the words of a command as a shell would, without running one."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UserError(f"--vs {text!r} cannot be read as a command: {error}", "close its quotes") from error
+    if not words:
+        raise UserError(f"--vs {text!r} is no command", "write for example --vs 'python old.py'")
+    return words
 
 
 @contextmanager
-def _signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
-    """Hold signals for a process that is yet to start, and hand them on to it from then on."""
-    received: list[int] = []
-    processes: list[subprocess.Popen[bytes]] = []
+def _opened(args: argparse.Namespace) -> Iterator[Meter]:
+    """Open the meter and the recording. What fails when they are closed is said, and loses nothing."""
+    with ExitStack() as closing:
+        meter = open_meter(args.meter, devices="all", busy=args.on_busy)
+        closing.callback(_close, meter.close, "the meter could not be closed")
+        if args.record is not None:
+            if not isinstance(meter, DeviceMeter):
+                raise UserError(
+                    "--record needs a meter that samples, and there is none", "see 'greenbench doctor'"
+                )
+            closing.callback(
+                _close, Recorder(meter, args.record).close, f"the trace {args.record} is incomplete"
+            )
+        yield meter
 
-    def handle(number: int, _frame: FrameType | None) -> None:
-        # The terminal sends an interrupt to the command too: wait for what it makes of it.
-        if number == signal.SIGINT:
-            return
-        received.append(number)
-        for process in processes:
-            process.send_signal(number)
 
-    def forward_to(process: subprocess.Popen[bytes]) -> None:
-        processes.append(process)
-        for number in received:
-            process.send_signal(number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, handle) for number in numbers}
+def _close(close: Callable[[], None], failure: str) -> None:
     try:
-        yield forward_to
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _shown(reading: Reading) -> dict[str, Any]:
-    measured = reading.status in (Status.MEASURED, Status.MEASURED_SHORT)
-    return {
-        "device": reading.device,
-        "uuid": reading.uuid,
-        "status": str(reading.status),
-        "energy_j": reading.energy_j if measured else None,
-        "estimated_j": None if measured else reading.energy_j,
-        "uncertainty_j": reading.uncertainty_j if measured else None,
-        "seconds": reading.seconds,
-        "mean_power_w": reading.mean_power_w if measured else None,
-        "max_power_w": reading.max_power_w,
-        "method": reading.method,
-        "ticks": reading.ticks,
-        "reason": reading.reason,
-        "next_step": reading.next_step,
-        "notes": list(reading.notes),
-    }
-
-
-def _line(reading: Reading) -> str:
-    name = reading.device or "energy"
-    remarks = "; ".join(filter(None, (reading.reason, reading.next_step, *reading.notes)))
-    tail = f" ({remarks})" if remarks else ""
-    if reading.energy_j is None:
-        return f"{name}: {reading.status} in {reading.seconds:.2f} s{tail}"
-    interval = f" ± {si(reading.uncertainty_j, 'J', 2)}" if reading.uncertainty_j is not None else ""
-    return (
-        f"{name}: {si(reading.energy_j, 'J', 4)}{interval} in {reading.seconds:.2f} s, "
-        f"{si(reading.mean_power_w, 'W')}, {reading.status} by {reading.method}{tail}"
-    )
+        close()
+    except Exception as error:
+        say(f"greenbench: {failure}: {error}")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from greenbench.energy import lock
 from greenbench.energy.clock import Clock
 from greenbench.energy.device import Device, DeviceFault
+from greenbench.energy.patience import patiently
 from greenbench.errors import UserError
 
 BUSY_POLICIES = ("fail", "wait", "mark")
@@ -79,7 +80,7 @@ class Reservation:
     def _foreign(self) -> str | None:
         for device in self._devices:
             try:
-                state = device.edge()
+                state = patiently(device.edge)
             except DeviceFault:
                 continue  # the window will say what is wrong
             if state.contention == "foreign":

@@ -10,6 +10,7 @@ import csv
 import math
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 
@@ -24,6 +25,11 @@ PAPER_KG_PER_WEEK_PER_MS = 4.3928
 
 DEFAULT_REGION = "world"
 
+MOST_KG_PER_KWH = 10.0
+"""No electricity causes more; the worst country of the table is near 1.3. A larger amount has a wrong unit."""
+
+EXAMPLES = "write for example deu, Germany, world, 300 g/kWh or 0.3 kg/kWh"
+
 _GRAMS = {"g": 1.0, "kg": 1e3}
 _AMOUNT = re.compile(
     r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(k?g)(?:co2(?:e|eq)?)?\s*/\s*kwh\s*", re.IGNORECASE
@@ -37,7 +43,7 @@ class CarbonIntensity:
     Attributes
     ----------
     kg_per_kwh
-        Kilograms of CO2-equivalent per kWh, at least 0.
+        Kilograms of CO2-equivalent per kWh, from 0 to `MOST_KG_PER_KWH`.
     region
         Where: a region of the table, or ``user value``.
     year
@@ -52,9 +58,9 @@ class CarbonIntensity:
     source: str
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.kg_per_kwh) and self.kg_per_kwh >= 0):
+        if not 0 <= self.kg_per_kwh <= MOST_KG_PER_KWH:
             raise UserError(
-                f"carbon intensity {self.kg_per_kwh:g} kg/kWh: it must be a finite number, 0 or above",
+                f"carbon intensity {self.kg_per_kwh:g} kg/kWh: it must be from 0 to {MOST_KG_PER_KWH:g} kg/kWh",
                 "write for example 0.3 kg/kWh",
             )
 
@@ -92,20 +98,30 @@ def carbon_intensity(setting: str = DEFAULT_REGION) -> CarbonIntensity:
     UserError
         If the region is unknown, the unit is missing, or the amount is negative or not a number.
     """
+    wanted = setting.strip().lower()
+    if not wanted:
+        raise UserError(f"carbon intensity {setting!r} is empty: it must be a region or an amount", EXAMPLES)
     amount = _AMOUNT.fullmatch(setting)
     if amount:
         grams = _number(amount[1], setting) * _GRAMS[amount[2].lower()]
         return CarbonIntensity(grams / 1e3, "user value", None, "user")
     table = intensities()
-    wanted = setting.strip().lower()
     for code, entry in table.items():
         if wanted in (code, entry.region.lower()):
             return entry
-    regions = ", ".join(f"{code} ({entry.region})" for code, entry in table.items())
     raise UserError(
         f"carbon intensity {setting!r} is neither an amount with its unit nor a known region",
-        f"write for example 300 g/kWh or 0.3 kg/kWh, or one of these regions: {regions}",
+        f"{_did_you_mean(wanted)}{EXAMPLES}",
     )
+
+
+def _did_you_mean(wanted: str) -> str:
+    """Return the regions whose code or name is like `wanted`, as the start of a sentence; or nothing."""
+    table = intensities()
+    codes = {spelling: code for code, entry in table.items() for spelling in (code, entry.region.lower())}
+    close = dict.fromkeys(codes[spelling] for spelling in get_close_matches(wanted, codes))
+    near = [f"{code} ({table[code].region})" for code in close]
+    return f"did you mean {' or '.join(near)}? Else " if near else ""
 
 
 def co2_kg(energy_j: float | None, intensity: CarbonIntensity) -> float | None:

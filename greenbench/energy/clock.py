@@ -1,11 +1,15 @@
-"""Monotonic time, and periodic calls: the system's, or virtual for tests and replay."""
+"""Monotonic time, and who calls devices in it: the system's, or virtual for tests and replay."""
 
 from __future__ import annotations
 
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import TypeVar
+
+from greenbench.energy.patience import Answer, Attendant, Direct, ThreadAttendant
+
+T = TypeVar("T")
 
 
 class Clock(ABC):
@@ -20,12 +24,17 @@ class Clock(ABC):
         """Let that much time pass."""
 
     @abstractmethod
-    def every(self, period_s: float, call: Callable[[], None]) -> Callable[[], None]:
-        """Call `call` once per period from now on; the returned function ends that."""
+    def attendant(self) -> Attendant:
+        """Return who makes the calls to one device."""
+
+    @property
+    def suspended_s(self) -> float:
+        """Seconds for which the machine has slept so far; they are not part of `now`."""
+        return 0.0
 
 
 class SystemClock(Clock):
-    """The machine's monotonic clock; periodic calls come from a daemon thread."""
+    """The machine's monotonic clock, which no setting of the date moves."""
 
     def now(self) -> float:
         """Return the system's monotonic seconds."""
@@ -35,23 +44,15 @@ class SystemClock(Clock):
         """Sleep."""
         time.sleep(seconds)
 
-    def every(self, period_s: float, call: Callable[[], None]) -> Callable[[], None]:
-        """Start the thread; stopping waits for a call under way."""
-        stopped = threading.Event()
+    def attendant(self) -> Attendant:
+        """Return a thread's."""
+        return ThreadAttendant()
 
-        def loop() -> None:
-            while not stopped.wait(period_s):
-                call()
-
-        thread = threading.Thread(target=loop, name="greenbench-sampler", daemon=True)
-        thread.start()
-
-        def stop() -> None:
-            stopped.set()
-            # A driver call that hangs must not hang the program that is being measured.
-            thread.join(timeout=5.0)
-
-        return stop
+    @property
+    def suspended_s(self) -> float:
+        """Return what Linux counts since boot beyond its monotonic clock; 0 on other systems."""
+        boot = getattr(time, "CLOCK_BOOTTIME", None)
+        return 0.0 if boot is None else time.clock_gettime(boot) - time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
 class VirtualClock(Clock):
@@ -69,6 +70,7 @@ class VirtualClock(Clock):
         self._now = start
         self._moved = moved
         self._periodic: list[_Periodic] = []
+        self._suspended_s = 0.0
 
     def now(self) -> float:
         """Return the virtual second."""
@@ -82,15 +84,36 @@ class VirtualClock(Clock):
             if due.due > end:
                 break
             self._move(due.due)
-            due.due += due.period_s
-            due.call()
+            due.due += due.call()
         self._move(end)
 
-    def every(self, period_s: float, call: Callable[[], None]) -> Callable[[], None]:
-        """Call from within `sleep`."""
-        periodic = _Periodic(self._now + period_s, period_s, call)
+    def every(self, period_s: float, call: Callable[[], object]) -> Callable[[], None]:
+        """Call once per period, from within `sleep`; the returned function ends that."""
+
+        def again() -> float:
+            call()
+            return period_s
+
+        return self.repeat(period_s, again)
+
+    def repeat(self, after_s: float, call: Callable[[], float]) -> Callable[[], None]:
+        """Call after so many seconds, and again after as many as each call returns."""
+        periodic = _Periodic(self._now + after_s, call)
         self._periodic.append(periodic)
         return lambda: self._periodic.remove(periodic)
+
+    def attendant(self) -> Attendant:
+        """Return one that calls at once."""
+        return _AtOnce(self)
+
+    @property
+    def suspended_s(self) -> float:
+        """Return what `suspend` has let pass."""
+        return self._suspended_s
+
+    def suspend(self, seconds: float) -> None:
+        """Let the machine sleep: time passes that `now` does not see."""
+        self._suspended_s += seconds
 
     def _move(self, now: float) -> None:
         self._now = now
@@ -98,7 +121,22 @@ class VirtualClock(Clock):
 
 
 class _Periodic:
-    def __init__(self, due: float, period_s: float, call: Callable[[], None]) -> None:
+    def __init__(self, due: float, call: Callable[[], float]) -> None:
         self.due = due
-        self.period_s = period_s
         self.call = call
+
+
+class _AtOnce(Attendant):
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self._stop: Callable[[], None] = lambda: None
+
+    def post(self, call: Callable[[], T]) -> Answer[T]:
+        return Direct(call)
+
+    def repeat(self, after_s: float, call: Callable[[], float]) -> None:
+        self._stop = self._clock.repeat(after_s, call)
+
+    def rest(self) -> None:
+        self._stop()
+        self._stop = lambda: None

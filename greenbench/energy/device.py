@@ -106,10 +106,24 @@ class DeviceInfo:
     part: str = "GPU"
 
 
+class Contention(NamedTuple):
+    """``none``, ``foreign`` or ``unknown``, and the programs (or the doubt) behind it."""
+
+    state: str
+    processes: tuple[str, ...] = ()
+
+
 class Device(ABC):
-    """One thing that can be sampled."""
+    """One thing that can be sampled. Its calls come one after another, from one thread at a time."""
 
     info: DeviceInfo
+
+    def begin(self) -> None:  # noqa: B027  # a device that keeps nothing between windows has nothing to do
+        """Be told that polls begin again, after a time without any."""
+
+    def foreign(self) -> Contention:
+        """Say who else uses the device right now; called about once a second in a window."""
+        return Contention("none")
 
     @abstractmethod
     def sample(self) -> Sample:

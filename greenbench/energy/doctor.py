@@ -33,6 +33,8 @@ class Examination:
         Half-width of the 95 % interval of the energy.
     temperature_c, sm_clock_mhz, power_limit_w, driver
         The device's condition.
+    boundary
+        What of the machine it is: ``GPU``, ``CPU package``, ``CPU memory``, or ``CPU`` as a whole.
     problem, next_step
         Why a measurement would not be valid, and what to do.
     notes
@@ -43,6 +45,7 @@ class Examination:
     uuid: str | None
     method: str
     valid: bool
+    boundary: str
     tick_ms: float | None = None
     idle_power_w: float | None = None
     idle_spread_w: float | None = None
@@ -59,28 +62,32 @@ class Examination:
 
 
 def examine_machine(seconds: float, clock: Clock | None = None) -> list[Examination]:
-    """Examine every visible GPU, or the CPU where there is no GPU, for that many seconds each."""
+    """Examine every visible GPU, the CPU packages and their memory, for that many seconds each.
+
+    A GPU that this machine lacks is left out where the CPU can be measured.
+    """
     clock = clock or SystemClock()
     from greenbench.energy.sources.nvml import open_nvml, visible_gpus
     from greenbench.energy.sources.rapl import open_rapl
 
+    found: list[Examination] = []
+    absent = False
     try:
         uuids = list(visible_gpus())
     except SourceUnavailable as no_gpu:
-        gpu = _unavailable("GPU", None, no_gpu)
-        if not no_gpu.absent:
-            return [gpu]
-        try:
-            return [*_examine(open_rapl(lambda: None, clock), seconds)]
-        except SourceUnavailable as no_cpu:
-            return [gpu, _unavailable("CPU", None, no_cpu)]
-    found: list[Examination] = []
+        found.append(_unavailable("GPU", None, no_gpu))
+        absent = no_gpu.absent
+        uuids = []
     for uuid in uuids:
         try:
             found += _examine(open_nvml(lambda: None, devices=[uuid], busy="mark", clock=clock), seconds)
         except SourceUnavailable as unavailable:
             found.append(_unavailable("GPU", uuid, unavailable))
-    return found
+    try:
+        cpu = _examine(open_rapl(lambda: None, clock), seconds)
+    except SourceUnavailable as no_cpu:
+        return [*found, _unavailable("CPU", None, no_cpu)]
+    return cpu if absent else [*found, *cpu]
 
 
 def _examine(meter: DeviceMeter, seconds: float) -> list[Examination]:
@@ -102,6 +109,7 @@ def _examination(reading: Reading, kind: str, tick_s: float) -> Examination:
         uuid=reading.uuid,
         method=reading.method,
         valid=valid,
+        boundary=reading.boundary or "unknown",
         tick_ms=1e3 * tick_s,
         idle_power_w=reading.mean_power_w,
         idle_spread_w=_deviation(powers),
@@ -126,7 +134,7 @@ def _next_step(reading: Reading) -> str:
 
 def _unavailable(device: str, uuid: str | None, why: SourceUnavailable) -> Examination:
     step = why.next_step or WITHOUT_METER
-    return Examination(device, uuid, "none", False, problem=why.reason, next_step=step)
+    return Examination(device, uuid, "none", False, device, problem=why.reason, next_step=step)
 
 
 def _deviation(values: Sequence[float]) -> float | None:

@@ -10,8 +10,9 @@ from greenbench.energy.accumulate import Accumulator
 from greenbench.energy.clock import Clock
 from greenbench.energy.device import Device, DeviceFault, EdgeState
 from greenbench.energy.gates import judge
+from greenbench.energy.patience import DEADLINE_S, Answer
 from greenbench.energy.reading import Reading
-from greenbench.energy.sampler import Sampler
+from greenbench.energy.sampler import Condition, Sampler
 from greenbench.energy.window import Meter
 
 PERIOD_S = 0.024
@@ -19,7 +20,10 @@ PERIOD_S = 0.024
 that polls drift across it."""
 
 
-EdgeListener = Callable[[str, str, float, list[EdgeState | DeviceFault]], None]
+MAX_SLEEP_S = 0.5
+"""A machine that was suspended for longer has not done the work of the window."""
+
+EdgeListener = Callable[[str, str, float, list[Condition]], None]
 """Takes ``open`` or ``close``, the window's label, the time, and the devices' conditions."""
 
 
@@ -62,7 +66,8 @@ class DeviceMeter(Meter):
         super().__init__(synchronize, clock)
         self.name = name
         self.devices = tuple(devices)
-        self.sampler = Sampler(self.devices, self.clock, period_s)
+        self.samplers = tuple(Sampler(device, self.clock, period_s) for device in self.devices)
+        self.period_s = period_s
         self.edge_listener: EdgeListener | None = None
         """Told of every edge; for recording."""
         self._busy = busy
@@ -78,18 +83,23 @@ class DeviceMeter(Meter):
 
     def _open(self, label: str, trace: bool) -> _Opened:
         self._before_window()
-        states = [_edge(device) for device in self.devices]
-        window = self.sampler.start(keep=trace)
+        started = [sampler.start(keep=trace) for sampler in self.samplers]
+        states = _answers([condition for _, condition in started])
         self._tell("open", label, states)
-        return _Opened(window, states)
+        return _Opened([window for window, _ in started], states, self.clock.suspended_s)
 
     def _close(self, label: str, opened: object, seconds: float) -> tuple[Reading, ...]:
         assert isinstance(opened, _Opened)
-        self.sampler.finish(opened.window)
-        states = [_edge(device) for device in self.devices]
+        slept_s = self.clock.suspended_s - opened.suspended_s
+        pairs = list(zip(self.samplers, opened.windows, strict=True))
+        states = _answers([sampler.finish(window) for sampler, window in pairs])
+        for sampler, window in pairs:
+            sampler.leave(window)
         self._tell("close", label, states)
         readings = []
-        for device, seen, start, end in zip(self.devices, opened.window, opened.states, states, strict=True):
+        for device, seen, start, end in zip(self.devices, opened.windows, opened.states, states, strict=True):
+            if slept_s > MAX_SLEEP_S:
+                seen.add(DeviceFault(f"the machine was suspended for {slept_s:.0f} s in the window"))
             for state in (start, end):
                 if isinstance(state, DeviceFault):
                     seen.add(state)
@@ -99,18 +109,23 @@ class DeviceMeter(Meter):
             readings.append(replace(reading, notes=reading.notes + self._notes))
         return tuple(readings)
 
-    def _tell(self, which: str, label: str, states: list[EdgeState | DeviceFault]) -> None:
+    def _tell(self, which: str, label: str, states: list[Condition]) -> None:
         if self.edge_listener is not None:
             self.edge_listener(which, label, self.clock.now(), states)
 
 
 class _Opened(NamedTuple):
-    window: list[Accumulator]
-    states: list[EdgeState | DeviceFault]
+    windows: list[Accumulator]
+    states: list[Condition]
+    suspended_s: float
 
 
-def _edge(device: Device) -> EdgeState | DeviceFault:
-    try:
-        return device.edge()
-    except DeviceFault as fault:
-        return fault
+def _answers(asked: Sequence[Answer[Condition]]) -> list[Condition]:
+    """Wait for all devices, which were asked at once: not longer than for one."""
+    answers: list[Condition] = []
+    for answer in asked:
+        try:
+            answers.append(answer.get(DEADLINE_S))
+        except DeviceFault as fault:
+            answers.append(fault)
+    return answers

@@ -14,7 +14,13 @@ FINE_TICK_S = 0.005
 """A counter that updates faster than this needs no interpolation."""
 
 STILL_TICKS = 5
-"""A counter without an update in so many periods at the window's end has stopped."""
+"""A counter without an update in so many periods has stopped."""
+
+SHORTEST_STILL_S = 0.2
+"""A fine counter may be late by more than its periods, such as on a processor that sleeps deeply."""
+
+MAX_POWER_GAP_S = 2.0
+"""Without a power reading for longer, power times time is a guess."""
 
 PAPER_PERIOD_S = 0.010
 """Poll period of the paper (section 3.3): each power counts for this long."""
@@ -47,8 +53,9 @@ def from_counter(seen: Accumulator, seconds: float) -> Found:
     info = seen.info
     if seen.first.energy_j is None or seen.last.energy_j is None:
         raise Refused(Status.INVALID, "the energy counter gave no value at an edge of the window")
-    if seen.tick_count == 0 and seconds > max(10 * info.tick_s, 1.0):
-        raise Refused(Status.INVALID, f"the energy counter stood still for {seconds:.1f} s", UPDATE)
+    if seen.longest_still_s > max(STILL_TICKS * info.tick_s, SHORTEST_STILL_S):
+        still_s = seen.longest_still_s
+        raise Refused(Status.INVALID, f"the energy counter stood still for {still_s:.1f} s", UPDATE)
     if info.tick_s <= FINE_TICK_S:
         energy_j = seen.last.energy_j - seen.first.energy_j
         if energy_j <= 0:
@@ -63,9 +70,6 @@ def from_counter(seen: Accumulator, seconds: float) -> Found:
             LONGER,
         )
     start_s, end_s = seen.first.end_s, seen.last.begin_s
-    still_s = end_s - seen.tail[-1].latest_s
-    if still_s > STILL_TICKS * info.tick_s:
-        raise Refused(Status.INVALID, f"the energy counter stood still in the last {still_s:.1f} s", UPDATE)
     energy_j, tick_j = energy_between(start_s, end_s, seen.head, list(seen.tail), seen.power_spread_w)
     return Found(energy_j, seen.tick_count, Uncertainty(info.gain * energy_j, tick_j))
 
@@ -104,6 +108,13 @@ def _need_power(seen: Accumulator) -> None:
     if seen.power_count < 3:
         reason = f"only {seen.power_count} power readings fell into the window: too short"
         raise Refused(Status.NOT_MEASURED, reason, LONGER)
+    if seen.longest_gap_s > MAX_POWER_GAP_S:
+        raise Refused(
+            Status.INVALID,
+            f"the power was not read for {seen.longest_gap_s:.1f} s (at most {MAX_POWER_GAP_S:.0f} s): was the "
+            "program stopped?",
+            "do not stop the program in a window, or choose a device with an energy counter",
+        )
 
 
 METHODS = {"counter": from_counter, "power": from_power, "paper": from_paper}

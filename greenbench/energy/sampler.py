@@ -1,70 +1,132 @@
-"""Polls the devices and hands each sample to every open window."""
+"""Polls one device and hands each sample to every open window."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 
 from greenbench.energy.accumulate import Accumulator
 from greenbench.energy.clock import Clock
-from greenbench.energy.device import Device, DeviceFault, Sample
+from greenbench.energy.device import Device, DeviceFault, EdgeState, Sample
+from greenbench.energy.patience import Answer
 
-Listener = Callable[[int, float, Sample | DeviceFault], None]
-"""Takes a device's position, the time, and what the poll gave."""
+LOOK_S = 1.0
+"""Time between two looks at who else uses the device."""
+
+SPARSE_S = 1.0
+"""Longest time between two polls of a counter in the middle of a long window."""
+
+EDGE_SHARE = 1 / 1000
+"""Share of a window's age that may pass between two polls of a counter. A poll tells when the last tick was;
+the error of that is then far below a thousandth of the window, and a counter is costly to read: an H100's
+takes 2.4 ms."""
+
+Listener = Callable[[float, Sample | DeviceFault], None]
+"""Takes the time, and what the poll gave."""
+
+Condition = EdgeState | DeviceFault
 
 
 class Sampler:
-    """Samples a set of devices in a fixed period while a window is open.
+    """Samples a device in a fixed period while a window is open.
+
+    All calls to the device are made by one attendant: where the device hangs, its windows are void, and
+    nobody else waits.
 
     Parameters
     ----------
-    devices
-        What to poll; all of them in every round.
+    device
+        What to poll.
     clock
         Gives the period.
     period_s
-        Time between rounds. Rounds that come late are no error: each sample carries its time.
+        Time between polls; of a counter, at the start of a window. Then they become fewer. A poll that comes
+        late is no error: each sample carries its time.
     """
 
-    def __init__(self, devices: Sequence[Device], clock: Clock, period_s: float) -> None:
-        self._devices = devices
-        self._clock = clock
+    def __init__(self, device: Device, clock: Clock, period_s: float) -> None:
+        self.device = device
         self.period_s = period_s
         self.listener: Listener | None = None
         """Sees every poll; for recording."""
-        self._open: list[list[Accumulator]] = []
-        self._stop: Callable[[], None] | None = None
-        self._lock = threading.Lock()
+        self._clock = clock
+        self._attendant = clock.attendant()
+        self._open: list[Accumulator] = []
+        self._look_due_s = 0.0
 
-    def start(self, *, keep: bool) -> list[Accumulator]:
-        """Begin a window: take its first samples, and return what takes in all later ones."""
-        window = [Accumulator(device.info, keep=keep) for device in self._devices]
-        with self._lock:
-            self._open.append(window)
-        self.poll()
-        if self._stop is None:
-            self._stop = self._clock.every(self.period_s, self.poll)
-        return window
+    def start(self, *, keep: bool) -> tuple[Accumulator, Answer[Condition]]:
+        """Begin a window. Return what takes in its samples, and the device's condition at its start."""
+        window = Accumulator(self.device.info, keep=keep)
+        first = not self._open
+        self._open.append(window)
 
-    def finish(self, window: list[Accumulator]) -> None:
-        """End a window with its last samples."""
-        self.poll()
-        with self._lock:
+        def begin() -> Condition:
+            state = _condition(self.device)
+            if first:
+                self.device.begin()
+                self._look_due_s = self._clock.now() + LOOK_S
+            self.poll()
+            return state
+
+        answer = self._attendant.post(begin)
+        if first:
+            self._attendant.repeat(self.period_s, self._round)
+        return window, answer
+
+    def finish(self, window: Accumulator) -> Answer[Condition]:
+        """Take a window's last sample, and return the device's condition at its end."""
+
+        def end() -> Condition:
+            self.poll()
+            with suppress(ValueError):  # whoever waited has given up and taken it out
+                self._open.remove(window)
+            return _condition(self.device)
+
+        return self._attendant.post(end)
+
+    def leave(self, window: Accumulator) -> None:
+        """Forget a window, whether or not the device has answered; without one, stop polling."""
+        with suppress(ValueError):
             self._open.remove(window)
-        if not self._open and self._stop is not None:
-            self._stop()
-            self._stop = None
+        if not self._open:
+            self._attendant.rest()
 
     def poll(self) -> None:
-        """Sample every device once."""
-        with self._lock:
-            for position, device in enumerate(self._devices):
-                seen: Sample | DeviceFault
-                try:
-                    seen = device.sample()
-                except DeviceFault as fault:
-                    seen = fault
-                for window in self._open:
-                    window[position].add(seen)
-                if self.listener is not None:
-                    self.listener(position, self._clock.now(), seen)
+        """Sample the device once."""
+        seen: Sample | DeviceFault
+        try:
+            seen = self.device.sample()
+        except DeviceFault as fault:
+            seen = fault
+        except Exception as error:  # a source's own mistake must not end the polls
+            seen = DeviceFault(f"reading the device failed: {type(error).__name__}: {error}")
+        for window in tuple(self._open):
+            window.add(seen)
+        if self.listener is not None:
+            self.listener(self._clock.now(), seen)
+
+    def _round(self) -> float:
+        """Poll, look at times who else is there, and say when to do it again."""
+        self.poll()
+        if self._clock.now() >= self._look_due_s:
+            self._look_due_s = self._clock.now() + LOOK_S
+            with suppress(Exception):  # the edges say what is wrong
+                others = self.device.foreign()
+                for window in tuple(self._open):
+                    window.meet(others)
+        return self._pause_s()
+
+    def _pause_s(self) -> float:
+        if self.device.info.kind != "counter":
+            return self.period_s
+        ages = [window.age_s for window in tuple(self._open)]
+        return max(self.period_s, min([SPARSE_S, *(EDGE_SHARE * age_s for age_s in ages)]))
+
+
+def _condition(device: Device) -> Condition:
+    try:
+        return device.edge()
+    except DeviceFault as fault:
+        return fault
+    except Exception as error:
+        return DeviceFault(f"reading the device's condition failed: {type(error).__name__}: {error}")

@@ -41,7 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSION_ID] = workerinput["green_session"] if workerinput else uuid.uuid4().hex
     if workerinput is None:
         config.pluginmanager.register(Summary(config), "greenbench-summary")
-    if any(value for name, value in vars(config.option).items() if name.startswith("green_")):
+    given = [value for name, value in vars(config.option).items() if name.startswith("green_")]
+    if any(value or value == "" for value in given):
         # Of the processes of pytest-xdist, which all read the user's files, one shows what they print.
         with usage_errors(), redirect_stderr(io.StringIO()) if workerinput else nullcontext():
             session = session_of(config)

@@ -72,7 +72,7 @@ def test_choosing_a_command_imports_no_other_and_no_torch():
     code = (
         "import sys; from greenbench.cli import main; main(['list'])\n"
         "loaded = {m.rpartition('.')[2] for m in sys.modules if m.startswith('greenbench.cli.')}\n"
-        "assert loaded == {'list', '_faults'}, loaded\n"
+        "assert loaded == {'list', '_faults', '_streams'}, loaded\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=ENVIRONMENT)
@@ -86,6 +86,63 @@ def test_a_terminal_that_cannot_show_a_letter_shows_another():
     assert refused.returncode == 2
     assert b"neither a technique nor a workload" in refused.stderr
     assert b"Traceback" not in refused.stderr
+
+
+def test_signs_of_a_measurement_are_spelled_out_in_ascii():
+    code = (
+        "import sys; from greenbench.cli._streams import prepare; prepare();"
+        "print('3 µJ ± 1 µJ at 40 °C é'); print('±', file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env={**ENVIRONMENT, "PYTHONIOENCODING": "ascii"}
+    )
+    assert done.stdout == b"3 uJ +/- 1 uJ at 40  deg C ?\n"
+    assert done.stderr == b"+/-\n"
+
+
+def test_an_interrupt_is_a_line_and_exit_code_130(capsys, monkeypatch):
+    def run(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("greenbench.cli.doctor.run", run)
+    assert main(["doctor"]) == cli.INTERRUPTED == 130
+    assert capsys.readouterr().err == "greenbench: interrupted\n"
+
+
+def test_a_file_that_fails_is_not_taken_for_standard_output(monkeypatch, capsys):
+    def run(args):
+        raise OSError("another file")
+
+    monkeypatch.setattr("greenbench.cli.list.run", run)
+    with pytest.raises(OSError, match="another file"):
+        main(["list"])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_output_is_a_line_and_exit_code_1():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "greenbench.cli", "list"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"greenbench: error: standard output cannot be written: ")
+    assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("closed", ["0<&-", ">&-", "2>&-", "0<&- >&- 2>&-"])
+def test_a_closed_stream_is_no_error_and_no_file_gets_its_number(closed):
+    code = "import os, sys; sys.exit(os.path.samefile('/dev/null', f'/dev/fd/{sys.argv[1]}') + 5)"
+    number = {"0<&-": 0, "2>&-": 2}.get(closed, 1)
+    command = (
+        f'{sys.executable} -m greenbench.cli watch --meter none -- {sys.executable} -c "$0" {number} {closed}'
+    )
+    done = subprocess.run(["sh", "-c", command, code], capture_output=True, env=ENVIRONMENT, check=False)
+    assert done.returncode == 6
+    assert b"Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("unbuffered", [None, "1"])

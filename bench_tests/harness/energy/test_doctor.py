@@ -5,21 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from functools import partial
 
 import pytest
 
 from greenbench.cli import doctor
+from greenbench.energy.device import Device, DeviceInfo, Sample
 from greenbench.energy.doctor import WITHOUT_METER, examine_machine
+from greenbench.energy.meter import DeviceMeter
 from greenbench.energy.sources import rapl
 from greenbench.errors import UserError
 
 
 @pytest.fixture
-def run(stub, capsys, monkeypatch):
-    """Run the command on the stub's virtual clock; returns exit code and output."""
+def run(stub, capsys, monkeypatch, tmp_path):
+    """Run the command on the stub's virtual clock, with a CPU that hides its counters; exit code and output."""
     monkeypatch.setattr(
         doctor, "examine_machine", lambda seconds: examine_machine(seconds, clock=stub.clock())
     )
+    monkeypatch.setattr(rapl, "open_rapl", partial(rapl.open_rapl, root=tmp_path))
 
     def call(*arguments: str) -> tuple[int, str]:
         parser = argparse.ArgumentParser()
@@ -30,24 +34,68 @@ def run(stub, capsys, monkeypatch):
     return call
 
 
+class Steady(Device):
+    """A part of the CPU that draws 20 W."""
+
+    def __init__(self, part: str, clock) -> None:
+        self.info = DeviceInfo(part, part, "rapl", "counter", 0.001, 0.025, part=part)
+        self._clock = clock
+
+    def sample(self) -> Sample:
+        now = self._clock.now()
+        return Sample(now, now, 1000.0 + 20.0 * now)
+
+
 @pytest.fixture
-def no_cpu(monkeypatch, tmp_path):
-    monkeypatch.setattr(rapl.rapl_zones, "__defaults__", (tmp_path,))
-    monkeypatch.setattr(rapl.open_rapl, "__defaults__", (None, tmp_path))
+def cpu(monkeypatch):
+    """Let the CPU show its counters."""
+
+    def open_rapl(_synchronize, clock):
+        parts = [Steady(part, clock) for part in ("CPU package", "CPU memory")]
+        return DeviceMeter("rapl", parts, clock=clock, period_s=1.0)
+
+    monkeypatch.setattr(rapl, "open_rapl", open_rapl)
+
+
+def gpus_of(output: str) -> list[dict]:
+    return [device for device in json.loads(output)["devices"] if device["boundary"] == "GPU"]
 
 
 def test_a_sound_machine_is_exit_code_0(run):
     code, output = run()
     assert code == 0
     assert "nvml-counter, updated every 100 ms" in output
+    assert "A measurement here would be valid, except of the CPU." in output
+    assert "RAPL: no package" in output
+
+
+def test_cpu_and_memory_are_shown_beside_the_gpu(run, cpu):
+    code, output = run()
+    assert code == 0
+    for part in ("CPU package", "CPU memory"):
+        assert f"\n{part} {part}\n" in output
     assert "A measurement here would be valid." in output
+
+
+def test_without_a_gpu_the_cpu_decides(run, stub, cpu):
+    stub.command("gpus 0")
+    code, output = run("--json")
+    assert code == 0
+    assert [device["boundary"] for device in json.loads(output)["devices"]] == ["CPU package", "CPU memory"]
+
+
+def test_a_gpu_that_cannot_be_read_is_not_replaced_by_the_cpu(run, stub, cpu):
+    stub.fault("nvmlInitWithFlags", 18)
+    code, output = run("--json")
+    assert code == 1
+    assert [device["valid"] for device in json.loads(output)["devices"]] == [False, True, True]
 
 
 def test_json_holds_what_was_found(run, stub):
     stub.wave([(0.0, 28.0), (0.4, 32.0)], repeat=0.8)
     code, output = run("--json")
     found = json.loads(output)
-    (device,) = found["devices"]
+    (device,) = gpus_of(output)
     assert code == 0
     assert found["valid"] is True
     assert device["tick_ms"] == pytest.approx(100.0, abs=3)
@@ -75,7 +123,7 @@ def test_a_problem_is_exit_code_1_with_the_next_step(run, stub, name):
     for line in lines:
         stub.command(line)
     code, output = run("--json")
-    (device,) = json.loads(output)["devices"]
+    (device,) = gpus_of(output)
     assert code == 1
     assert device["valid"] is False
     assert words in device["problem"]
@@ -92,10 +140,10 @@ def test_every_device_is_examined_and_one_bad_one_counts(run, stub):
     stub.command("set 1 mig 1")
     code, output = run("--json")
     assert code == 1
-    assert [device["valid"] for device in json.loads(output)["devices"]] == [True, False, True]
+    assert [device["valid"] for device in gpus_of(output)] == [True, False, True]
 
 
-def test_without_any_meter_gpu_and_cpu_are_explained(run, stub, no_cpu):
+def test_without_any_meter_gpu_and_cpu_are_explained(run, stub):
     stub.command("gpus 0")
     code, output = run("--json")
     gpu, cpu = json.loads(output)["devices"]
@@ -109,12 +157,13 @@ def test_without_any_meter_gpu_and_cpu_are_explained(run, stub, no_cpu):
 def test_a_short_examination_is_told_how_to_be_longer(run, stub):
     stub.command("set 0 tick 0.3")
     code, output = run("--json")
-    (device,) = json.loads(output)["devices"]
+    (device,) = gpus_of(output)
     assert code == 1
     assert "short window" in device["problem"]
     assert device["next_step"] == "run doctor with more --seconds"
 
 
-def test_too_short_an_examination_is_refused(run):
-    with pytest.raises(UserError, match="--seconds 2 is too short"):
-        run("--seconds", "2")
+@pytest.mark.parametrize("seconds", ["2", "nan", "inf", "-inf", "-1", "1e9"])
+def test_an_examination_of_no_sensible_length_is_refused(run, seconds):
+    with pytest.raises(UserError, match="it must be from 5 to 3600"):
+        run(f"--seconds={seconds}")

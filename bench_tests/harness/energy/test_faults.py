@@ -105,7 +105,7 @@ IN_THE_WINDOW = [
     Fault("reset required", fault(FIELDS, 16, MIDDLE), VOID, "requires restart (16)"),
     Fault("temperature: lost", fault("nvmlDeviceGetTemperature", 15, MIDDLE), VOID, "GPU is lost"),
     Fault("counter stops", fault("field:83", 0, OPENED, value=5e6), VOID, "stood still"),
-    Fault("counter stops later", command("wave 0 0 0 100 8 0"), VOID, "in the last 4.0 s", "update"),
+    Fault("counter stops later", command("wave 0 0 0 100 8 0"), VOID, "stood still for 4.0 s", "update"),
     Fault("counter leaps", fault("field:83", 0, 11.8, value=9e12), VOID, "above what the device"),
     Fault("power says 0 W", fault("field:186", 0, OPENED, value=0.0), VOID, "the integrated power 0 J"),
     Fault("power says 4 MW", fault("field:186", 0, OPENED, value=4e9), VOID, "more than 25% apart", "trust"),

@@ -138,13 +138,17 @@ def _seconds(call) -> float:
 
 def test_a_gpus_energy_is_measured(with_gpu):
     environment = with_gpu("gpus 2", "wave 0 0 0 150", "wave 1 0 0 60", "set 0 name Big", "set 1 name Small")
-    readings = readings_of(watch(environment, "--json", "--", "sleep", "5.2"))
+    done = watch(environment, "--json", "--", "sleep", "5.2")
+    readings = readings_of(done)
     assert [reading["device"] for reading in readings] == ["Big", "Small"]
     for reading, watts in zip(readings, (150.0, 60.0), strict=True):
         assert reading["status"] == "measured", reading["reason"]
         assert reading["energy_j"] == pytest.approx(watts * reading["seconds"], rel=0.01)
         assert reading["method"] == "nvml-counter"
         assert reading["uncertainty_j"] > 0
+    whole = json.loads(done.stdout)["sum"]
+    assert whole["energy_j"] == pytest.approx(sum(reading["energy_j"] for reading in readings))
+    assert whole["status"] == "measured"
 
 
 def test_a_short_command_is_marked(with_gpu):

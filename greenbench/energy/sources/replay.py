@@ -8,10 +8,12 @@ on old measurements.
 from __future__ import annotations
 
 import json
+import threading
 from bisect import bisect_right
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,28 +30,48 @@ VERSION = 1
 
 
 class Recorder:
-    """Writes what a meter sees into a trace file, from now until it is closed."""
+    """Writes what a meter sees into a trace file, from now until it is closed.
+
+    Raises
+    ------
+    UserError
+        Where the file cannot be opened.
+    """
 
     def __init__(self, meter: DeviceMeter, path: Path) -> None:
         self._meter = meter
-        self._file = path.open("w", encoding="utf-8")
+        try:
+            self._file = path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise UserError(
+                f"the trace {path} cannot be written: {error.strerror}", "name a file in a folder of your own"
+            ) from error
+        self._guard = threading.Lock()  # every device is polled by a thread of its own
+        self._problem: OSError | None = None
         self._write(
             {
                 "format": FORMAT,
                 "version": VERSION,
                 "source": meter.name,
-                "period_s": meter.sampler.period_s,
+                "period_s": meter.period_s,
                 "devices": [asdict(device.info) for device in meter.devices],
             }
         )
-        meter.sampler.listener = self._sample
+        for position, sampler in enumerate(meter.samplers):
+            sampler.listener = partial(self._sample, position)
         meter.edge_listener = self._edge
 
     def close(self) -> None:
-        """Finish the file."""
-        self._meter.sampler.listener = None
+        """Finish the file; `OSError` where it could not be written, with the first reason."""
+        for sampler in self._meter.samplers:
+            sampler.listener = None
         self._meter.edge_listener = None
-        self._file.close()
+        with self._guard:
+            try:
+                self._file.close()
+            finally:
+                if self._problem is not None:
+                    raise self._problem
 
     def _sample(self, position: int, time_s: float, seen: Sample | DeviceFault) -> None:
         self._write({"device": position, "time_s": time_s, **_line_of(seen)})
@@ -59,7 +81,13 @@ class Recorder:
         self._write({"edge": which, "label": label, "time_s": time_s, "states": shown})
 
     def _write(self, line: dict[str, Any]) -> None:
-        self._file.write(json.dumps(line) + "\n")
+        """Write a line. A disk that is full must not end the measurement: `close` says so."""
+        with self._guard:
+            if self._problem is None:
+                try:
+                    self._file.write(json.dumps(line) + "\n")
+                except OSError as problem:
+                    self._problem = problem
 
 
 def _line_of(seen: Sample | EdgeState | DeviceFault) -> dict[str, Any]:

@@ -61,3 +61,12 @@ def optional(call: Callable[[], T]) -> T | None:
         if error.value in GONE:
             raise fault(error) from error
         return None
+
+
+def text(call: Callable[[], str]) -> str:
+    """Return a text of the driver's; what is no UTF-8, or no letter to print, is replaced."""
+    try:
+        found = str(required(call))
+    except UnicodeDecodeError as error:
+        found = error.object.decode("utf-8", "replace")
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in found)

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pynvml
 
 from greenbench.energy.clock import Clock
-from greenbench.energy.device import Device, DeviceFault, DeviceInfo, EdgeState, Sample, SourceUnavailable
+from greenbench.energy.device import (
+    Contention,
+    Device,
+    DeviceFault,
+    DeviceInfo,
+    EdgeState,
+    Sample,
+    SourceUnavailable,
+)
 from greenbench.energy.meter import PERIOD_S
-from greenbench.energy.sources.nvml.errors import fault, optional, required, unavailable
-from greenbench.energy.sources.nvml.processes import Contention, contention_of
+from greenbench.energy.sources.nvml.errors import fault, optional, text, unavailable
+from greenbench.energy.sources.nvml.processes import contention_of
 from greenbench.energy.sources.nvml.readers import choose_reader, paper_reader
 
 GAIN = 0.065
 """Standard uncertainty of a GPU's calibration: errors of -8 to +13 % against an external meter over six
 models (Yang, Adamek, Armour, SC24), so 13 % at two sigma."""
 
-MAX_POWER_W = 5000.0
+MAX_POWER_W = {"gpu": 2000.0, "module": 5000.0}
 """No accelerator draws more: the bound where the power limit is not known."""
 
 SHORTEST_PERIOD_S = 0.010
@@ -48,17 +58,18 @@ class NvmlDevice(Device):
         self._handle = handle
         self._clock = clock
         try:
-            name = str(required(lambda: pynvml.nvmlDeviceGetName(handle)))
-            self._uuid = str(required(lambda: pynvml.nvmlDeviceGetUUID(handle)))
+            name = text(lambda: pynvml.nvmlDeviceGetName(handle))
+            self._uuid = text(lambda: pynvml.nvmlDeviceGetUUID(handle))
             _refuse_mig(handle, name)
             reader = paper_reader(handle) if method == "paper" else choose_reader(handle, clock, scope)
-            limit_w = optional(lambda: pynvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1e3)
+            limit_w = _limit_w(handle)
         except (DeviceFault, pynvml.NVMLError) as error:
             raise unavailable(error) from error
         self._read = reader.read
         paced = max(SHORTEST_PERIOD_S, min(PERIOD_S, reader.tick_s / 2))
         self.period_s = reader.tick_s if reader.kind == "paper" else paced
-        believable = scope == "gpu" and limit_w is not None and 1.0 < limit_w < MAX_POWER_W
+        bound_w = MAX_POWER_W[scope]
+        believable = scope == "gpu" and limit_w is not None and 1.0 < limit_w < bound_w
         of_module = scope == "module"
         self.info = DeviceInfo(
             name=name,
@@ -68,7 +79,7 @@ class NvmlDevice(Device):
             tick_s=reader.tick_s,
             gain=GAIN,
             power_lag_s=reader.power_lag_s,
-            max_power_w=limit_w if believable else MAX_POWER_W,
+            max_power_w=limit_w if believable else bound_w,
             notes=reader.notes + (("the whole module: GPU, CPU and memory",) if of_module else ()),
             part="module" if of_module else "GPU",
         )
@@ -86,10 +97,10 @@ class NvmlDevice(Device):
         """Read everything else. What the GPU does not tell is None; a GPU that is gone is a fault."""
         handle = self._handle
         thermal_s, power_s = self._throttles()
-        contention = self._contention()
+        contention = self.foreign()
         return EdgeState(
-            uuid=str(required(lambda: pynvml.nvmlDeviceGetUUID(handle))),
-            driver=optional(pynvml.nvmlSystemGetDriverVersion),
+            uuid=text(lambda: pynvml.nvmlDeviceGetUUID(handle)),
+            driver=optional(lambda: text(pynvml.nvmlSystemGetDriverVersion)),
             temperature_c=optional(
                 lambda: float(pynvml.nvmlDeviceGetTemperatureV(handle, pynvml.NVML_TEMPERATURE_GPU))
             ),
@@ -113,12 +124,42 @@ class NvmlDevice(Device):
         )
         return thermal_s, power_s
 
-    def _contention(self) -> Contention:
-        try:
-            processes = pynvml.nvmlDeviceGetComputeRunningProcesses(self._handle)
-        except pynvml.NVMLError as error:
-            return contention_of(None, str(fault(error)))
-        return contention_of([process.pid for process in processes])
+    def foreign(self) -> Contention:
+        """Read who computes or draws on the GPU."""
+        pids: list[int] = []
+        for listed in (
+            pynvml.nvmlDeviceGetComputeRunningProcesses,
+            pynvml.nvmlDeviceGetGraphicsRunningProcesses,
+        ):
+            try:
+                pids += [process.pid for process in listed(self._handle)]
+            except pynvml.NVMLError as error:
+                if listed is pynvml.nvmlDeviceGetComputeRunningProcesses:
+                    return contention_of(None, str(fault(error)))
+        return contention_of(pids)
+
+
+class LostDevice(Device):
+    """A GPU that cannot be measured, beside others that can: its readings say why."""
+
+    def __init__(self, uuid: str, why: SourceUnavailable) -> None:
+        self.info = DeviceInfo(f"GPU {uuid}", uuid, "none", "counter", 0.1, GAIN)
+        self.period_s = PERIOD_S
+        self._why = why
+
+    def sample(self) -> Sample:
+        """Raise the reason."""
+        raise DeviceFault(self._why.reason, self._why.next_step)
+
+
+def _limit_w(handle: object) -> float | None:
+    """Return the power limit in force, or the highest that the GPU allows."""
+    calls: tuple[Callable[[], int], ...] = (
+        lambda: pynvml.nvmlDeviceGetEnforcedPowerLimit(handle),
+        lambda: pynvml.nvmlDeviceGetPowerManagementLimitConstraints(handle)[1],
+    )
+    found_mw = next((limit_mw for call in calls if (limit_mw := optional(call)) is not None), None)
+    return None if found_mw is None else found_mw / 1e3
 
 
 def _refuse_mig(handle: object, name: str) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 import pynvml
 
 from greenbench.energy.busy import Reservation
 from greenbench.energy.clock import Clock, SystemClock
-from greenbench.energy.device import SourceUnavailable
+from greenbench.energy.device import DeviceFault, SourceUnavailable
 from greenbench.energy.meter import DeviceMeter
-from greenbench.energy.sources.nvml.errors import unavailable
-from greenbench.energy.sources.nvml.gpu import NvmlDevice
+from greenbench.energy.patience import OPENING_S, close_patiently, patiently
+from greenbench.energy.sources.nvml.errors import text, unavailable
+from greenbench.energy.sources.nvml.gpu import LostDevice, NvmlDevice
 from greenbench.energy.sources.nvml.visible import visible_uuids
+
+T = TypeVar("T")
 
 
 def visible_gpus(*, first: bool = False) -> dict[str, object]:
@@ -28,9 +33,9 @@ def visible_gpus(*, first: bool = False) -> dict[str, object]:
     try:
         pynvml.nvmlInit()
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        uuids = [str(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles]
-        names = [str(pynvml.nvmlDeviceGetName(handle)) for handle in handles]
-    except pynvml.NVMLError as error:
+        uuids = [text(partial(pynvml.nvmlDeviceGetUUID, handle)) for handle in handles]
+        names = [text(partial(pynvml.nvmlDeviceGetName, handle)) for handle in handles]
+    except (DeviceFault, pynvml.NVMLError) as error:
         raise unavailable(error) from error
     if not handles:
         raise SourceUnavailable("NVML: no GPU in this machine", absent=True)
@@ -40,7 +45,7 @@ def visible_gpus(*, first: bool = False) -> dict[str, object]:
 
 def nvml_devices(
     clock: Clock, *, method: str = "counter", scope: str = "gpu", devices: str | Sequence[str] = "first"
-) -> list[NvmlDevice]:
+) -> list[NvmlDevice | LostDevice]:
     """Open the GPUs that a program started here would use.
 
     Parameters
@@ -48,7 +53,8 @@ def nvml_devices(
     clock, method, scope
         See `NvmlDevice`.
     devices
-        ``first`` or ``all`` of the visible GPUs, or UUIDs among them.
+        ``first`` or ``all`` of the visible GPUs, or UUIDs among them. Of all, one that cannot be measured does not
+        keep the others from it.
 
     Raises
     ------
@@ -62,7 +68,19 @@ def nvml_devices(
     unknown = [uuid for uuid in wanted if uuid not in visible]
     if unknown:
         raise SourceUnavailable(f"no visible GPU {', '.join(unknown)}; there are {', '.join(visible)}")
-    return [NvmlDevice(visible[uuid], clock, method, scope) for uuid in wanted]
+    if devices != "all":
+        return [NvmlDevice(visible[uuid], clock, method, scope) for uuid in wanted]
+    opened: list[NvmlDevice | LostDevice] = []
+    refused: list[SourceUnavailable] = []
+    for uuid in wanted:
+        try:
+            opened.append(NvmlDevice(visible[uuid], clock, method, scope))
+        except SourceUnavailable as why:
+            refused.append(why)
+            opened.append(LostDevice(uuid, why))
+    if len(refused) == len(opened):
+        raise refused[0]
+    return opened
 
 
 def open_nvml(
@@ -82,14 +100,14 @@ def open_nvml(
         Where another program is on a GPU and `busy` is ``fail``.
     """
     clock = clock or SystemClock()
-    opened = nvml_devices(clock, method=method, scope=scope, devices=devices)
+    opened = _in_time(lambda: nvml_devices(clock, method=method, scope=scope, devices=devices))
     reservation = Reservation(opened, busy, clock)
 
     def close() -> None:
         reservation.release()
-        pynvml.nvmlShutdown()
+        close_patiently(pynvml.nvmlShutdown)
 
-    methods = dict.fromkeys(device.info.method for device in opened)
+    methods = dict.fromkeys(device.info.method for device in opened if device.info.method != "none")
     return DeviceMeter(
         "paper" if method == "paper" else "+".join(methods),
         opened,
@@ -101,3 +119,11 @@ def open_nvml(
         notes=tuple(reservation.notes),
         on_close=close,
     )
+
+
+def _in_time(opening: Callable[[], T]) -> T:
+    """Return what NVML opens, or refuse a driver that hangs."""
+    try:
+        return patiently(opening, OPENING_S)
+    except DeviceFault as hung:
+        raise SourceUnavailable(f"NVML: {hung.reason}", hung.next_step) from hung

@@ -1,24 +1,21 @@
-"""Who else computes on a GPU, as far as its process list can tell."""
+"""Who else works on a GPU, as far as its process list can tell."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+
+from greenbench.energy.device import Contention
 
 PROC = Path("/proc")
 
-
-class Contention(NamedTuple):
-    """``none``, ``foreign`` or ``unknown``, and the programs (or the doubt) behind it."""
-
-    state: str
-    processes: tuple[str, ...] = ()
+attached: set[int] = set()
+"""Other processes whose work is measured, as by ``greenbench watch --pid``: ours, with all that descends from them."""
 
 
 def contention_of(pids: Iterable[int] | None, doubt: str = "", proc: Path = PROC) -> Contention:
-    """Judge the PIDs of a GPU's compute processes.
+    """Judge the PIDs of a GPU's processes.
 
     This process, its children and theirs are our own. A PID that `proc` does not have belongs to
     another PID namespace, as in a container: then nothing can be said. The same holds, with `doubt` as
@@ -41,10 +38,10 @@ def contention_of(pids: Iterable[int] | None, doubt: str = "", proc: Path = PROC
 
 
 def _is_ours(pid: int, proc: Path) -> bool:
-    """Whether `pid` is this process or descends from it."""
-    us = os.getpid()
+    """Whether `pid` is this process or an attached one, or descends from it."""
+    ours = {os.getpid(), *attached}
     while pid > 1:
-        if pid == us:
+        if pid in ours:
             return True
         try:
             # The name, in parentheses, may hold anything; the parent is the second field after it.

@@ -1,18 +1,26 @@
 """Which GPUs CUDA_VISIBLE_DEVICES means. NVML ignores that variable; this does not.
 
-Rules of the CUDA runtime: entries are indices or (beginnings of) UUIDs, and the list ends at the first
-entry that names nothing. A MIG name is refused: NVML's energy is that of the whole GPU.
+Rules of the CUDA driver, tried on 580.159 with 33 values: an entry is an index, which is the number that its text
+begins with (``0gpu`` and ``0;1`` are 0), or a UUID or the beginning of one. The list ends at the first entry that names
+nothing, and a GPU that is named twice makes all invisible. A MIG name is refused: NVML's energy is that of the whole GPU.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 
 from greenbench.energy.device import SourceUnavailable
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
 ORDER = "CUDA_DEVICE_ORDER"
+
+HIDING = ("", "-1", "NoDevFiles")
+"""Values with which somebody hides all GPUs on purpose: then the work is the CPU's."""
+
+_INDEX = re.compile(r"\s*(?:\+|-(?=0+(?![0-9])))?([0-9]{1,99})", re.ASCII)
+"""A number as C reads it; a minus is allowed before zero alone."""
 
 
 def visible_uuids(
@@ -44,9 +52,9 @@ def visible_uuids(
     chosen, by_index = (list(range(len(uuids))), True) if text is None else _parse(text, uuids)
     if not chosen:
         raise SourceUnavailable(
-            f"{VARIABLE}={text!r} leaves no GPU visible",
-            f"unset {VARIABLE}, or name a GPU in it",
-            absent=True,
+            f"{VARIABLE}={text!r} leaves none of this machine's {len(uuids)} GPUs visible",
+            f"unset {VARIABLE}, or name a GPU in it, by its index or UUID",
+            absent=text in HIDING,
         )
     if first:
         chosen = chosen[:1]
@@ -65,18 +73,30 @@ def _parse(text: str, uuids: Sequence[str]) -> tuple[list[int], bool]:
     """Return the positions that the variable's text names, and whether it does so by index."""
     chosen: list[int] = []
     by_index = False
-    for entry in (part.strip() for part in text.split(",")):
+    for entry in text.split(","):
         if entry.startswith("MIG"):
             raise SourceUnavailable(
                 f"{VARIABLE}={text} names a MIG slice, and NVML's energy is that of the whole GPU",
                 f"choose a GPU without MIG in {VARIABLE}",
             )
         if entry.startswith("GPU-"):
-            matches = [position for position, uuid in enumerate(uuids) if uuid.startswith(entry)]
+            matches = [k for k, uuid in enumerate(uuids) if uuid.startswith(entry) or entry.startswith(uuid)]
         else:
             by_index = True
-            matches = [int(entry)] if entry.isdigit() and int(entry) < len(uuids) else []
+            matches = _index(entry, len(uuids))
         if len(matches) != 1:
             break
+        if matches[0] in chosen:
+            return [], by_index
         chosen.append(matches[0])
     return chosen, by_index
+
+
+def _index(entry: str, count: int) -> list[int]:
+    """Return the position that an entry begins with; empty if there is none such."""
+    number = _INDEX.match(entry)
+    if number is None:
+        return []
+    # The driver reads 64 bits and keeps 32 of them.
+    index = min(int(number[1]), 2**63 - 1) % 2**32
+    return [index] if index < count else []
