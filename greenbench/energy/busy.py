@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from greenbench.energy import lock
 from greenbench.energy.clock import Clock
@@ -56,13 +57,19 @@ class Reservation:
     def release(self) -> None:
         """Give all locks back."""
         while self._locked:
-            lock.release(self._locked.pop())
+            with suppress(OSError):
+                lock.release(self._locked.pop())
 
     def _lock(self, device: Device) -> None:
         uuid = device.info.uuid
 
         def holder() -> str | None:
-            who = lock.acquire(uuid)
+            try:
+                who = lock.acquire(uuid)
+            except OSError as error:
+                unseen = f"no lock could be taken ({error}): another run on this device would not be seen"
+                self.notes = [*dict.fromkeys([*self.notes, unseen])]
+                return None
             return None if who is None else f"{who} is measuring on {device.info.name} ({uuid})"
 
         if self._policy == "wait":

@@ -67,20 +67,21 @@ def examine_machine(seconds: float, clock: Clock | None = None) -> list[Examinat
     A GPU that this machine lacks is left out where the CPU can be measured.
     """
     clock = clock or SystemClock()
-    from greenbench.energy.sources.nvml import open_nvml, visible_gpus
+    from greenbench.energy.sources.nvml import loaded
     from greenbench.energy.sources.rapl import open_rapl
 
     found: list[Examination] = []
     absent = False
     try:
-        uuids = list(visible_gpus())
+        nvml = loaded()
+        uuids = list(nvml.visible_gpus())
     except SourceUnavailable as no_gpu:
         found.append(_unavailable("GPU", None, no_gpu))
         absent = no_gpu.absent
         uuids = []
     for uuid in uuids:
         try:
-            found += _examine(open_nvml(lambda: None, devices=[uuid], busy="mark", clock=clock), seconds)
+            found += _examine(nvml.open_nvml(lambda: None, devices=[uuid], busy="mark", clock=clock), seconds)
         except SourceUnavailable as unavailable:
             found.append(_unavailable("GPU", uuid, unavailable))
     try:

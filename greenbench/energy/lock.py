@@ -23,7 +23,10 @@ def lock_folder() -> Path:
 
 
 def acquire(uuid: str) -> str | None:
-    """Take the device's lock without waiting; None on success, else who holds it."""
+    """Take the device's lock without waiting; None on success, else who holds it.
+
+    `OSError` where the lock's file cannot be made, as in a folder that is read-only.
+    """
     path = lock_folder() / f"{uuid}.lock"
     with _guard:
         if path in _held:
@@ -39,10 +42,12 @@ def acquire(uuid: str) -> str | None:
 
 
 def release(uuid: str) -> None:
-    """Give the lock back; it is free when the last holder in this process has done so."""
+    """Give the lock back, if it is held; it is free when the last holder in this process has done so."""
     path = lock_folder() / f"{uuid}.lock"
     with _guard:
-        descriptor, holders = _held.pop(path)
+        descriptor, holders = _held.pop(path, (-1, 0))
+        if not holders:
+            return
         if holders > 1:
             _held[path] = (descriptor, holders - 1)
         else:
@@ -87,7 +92,8 @@ def _open(path: Path) -> int:
     """Open the lock file so that other users can lock it too."""
     if not path.parent.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.parent.chmod(0o1777)
+        with suppress(OSError):  # another process may have been faster
+            path.parent.chmod(0o1777)
     flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         # Linux refuses O_CREAT on another user's file in a sticky folder, so first without it.

@@ -6,7 +6,7 @@ import pytest
 
 from greenbench.energy import NoMeter, Reading, Status, Uncertainty
 from greenbench.energy.extrapolate.epochs import EpochEnergy, from_epochs
-from greenbench.energy.sources.nvml import open_nvml
+from greenbench.energy.sources.nvml.opening import open_nvml
 
 
 def epoch_reading(energy_j: float) -> Reading:

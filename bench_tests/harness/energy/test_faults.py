@@ -11,7 +11,7 @@ import pytest
 
 from bench_tests.nvml_stub import FOREVER, Stub
 from greenbench.energy import NoMeter, Reading, Status, open_meter
-from greenbench.energy.sources.nvml import open_nvml
+from greenbench.energy.sources.nvml.opening import open_nvml
 from greenbench.errors import UserError
 
 WINDOW_S = 10.0

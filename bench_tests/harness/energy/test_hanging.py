@@ -18,7 +18,7 @@ from greenbench.energy import Status, open_meter, patience
 from greenbench.energy import meter as meter_module
 from greenbench.energy.device import Device, DeviceFault, DeviceInfo, Sample
 from greenbench.energy.meter import DeviceMeter
-from greenbench.energy.sources.nvml import open_nvml
+from greenbench.energy.sources.nvml.opening import open_nvml
 
 FIELDS = "nvmlDeviceGetFieldValues"
 NEVER = -2

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bench_tests.nvml_stub import Stub
 from greenbench.energy.interpolate import Tick, energy_between, fit_ticks
-from greenbench.energy.sources.nvml import open_nvml
+from greenbench.energy.sources.nvml.opening import open_nvml
 
 CASES = 150
 """Waveforms and windows in the statement about 95 %."""

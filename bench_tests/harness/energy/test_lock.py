@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from greenbench.energy import lock
-from greenbench.energy.sources.nvml import open_nvml
+from greenbench.energy.sources.nvml.opening import open_nvml
 from greenbench.errors import UserError
 
 UUID = "GPU-5afe0000-0000-4000-8000-000000000000"
@@ -102,3 +102,21 @@ def test_with_mark_the_readings_say_who_measured_too(stub, holder):
     with open_nvml(lambda: None, clock=clock, busy="mark") as meter, meter.window("work") as window:
         clock.sleep(6.0)
     assert f"process {holder.pid} is measuring on" in " ".join(window.reading.notes)
+
+
+def test_a_folder_that_cannot_be_made_is_a_note_and_no_end(stub, lock_folder):
+    lock_folder.write_text("in the way")
+    with open_nvml(lambda: None, clock=stub.clock()) as meter, meter.window("work") as window:
+        meter.clock.sleep(6.0)
+    assert window.reading.energy_j == pytest.approx(600.0, rel=0.01)
+    assert any("no lock could be taken" in note for note in window.reading.notes)
+
+
+def test_a_folder_that_is_read_only_is_a_note_and_no_end(stub, monkeypatch):
+    def refuse(*arguments, **options):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(lock, "_open", refuse)
+    with open_nvml(lambda: None, clock=stub.clock()) as meter, meter.window("work") as window:
+        meter.clock.sleep(6.0)
+    assert any("Read-only file system" in note for note in window.reading.notes)

@@ -10,7 +10,7 @@ import pytest
 from bench_tests.nvml_stub import Stub
 from greenbench.energy import Status, open_meter
 from greenbench.energy.device import SourceUnavailable
-from greenbench.energy.sources.nvml import open_nvml
+from greenbench.energy.sources.nvml.opening import open_nvml
 from greenbench.errors import UserError
 
 UUID = "GPU-5afe000{0}-0000-4000-8000-00000000000{0}"

@@ -11,7 +11,7 @@ from greenbench.energy import NoMeter, Reading, Status, Uncertainty, check_sourc
 from greenbench.energy.clock import VirtualClock
 from greenbench.energy.idle import Idle
 from greenbench.energy.sources.estimate import EstimateMeter
-from greenbench.energy.sources.nvml import open_nvml
+from greenbench.energy.sources.nvml.opening import open_nvml
 from greenbench.energy.sums import together
 from greenbench.errors import UserError
 

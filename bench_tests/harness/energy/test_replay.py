@@ -7,7 +7,7 @@ import json
 import pytest
 
 from greenbench.energy import Status, open_meter
-from greenbench.energy.sources.nvml import open_nvml
+from greenbench.energy.sources.nvml.opening import open_nvml
 from greenbench.energy.sources.replay import Recorder, read_trace, replay_windows
 from greenbench.errors import UserError
 

@@ -10,7 +10,7 @@ import pytest
 
 from greenbench.energy import Status
 from greenbench.energy.clock import SystemClock, VirtualClock
-from greenbench.energy.sources.nvml import open_nvml
+from greenbench.energy.sources.nvml.opening import open_nvml
 
 
 def sampler_threads() -> int:

@@ -13,7 +13,7 @@ from greenbench.energy.extrapolate.drift import Block, per_step
 from greenbench.energy.extrapolate.steady import SteadyEnergy, SteadySettings, SteadyStage
 from greenbench.energy.sources.estimate import EstimateMeter
 from greenbench.energy.sources.none import NoMeter
-from greenbench.energy.sources.nvml import open_nvml
+from greenbench.energy.sources.nvml.opening import open_nvml
 
 
 def check(outcomes) -> None:

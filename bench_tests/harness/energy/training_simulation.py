@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from bench_tests.nvml_stub import Stub
 from greenbench.energy import Reading
 from greenbench.energy.extrapolate.steady import SteadyEnergy, SteadySettings
-from greenbench.energy.sources.nvml import open_nvml
+from greenbench.energy.sources.nvml.opening import open_nvml
 
 MEAN_W = 220.0
 BUSY = 0.85

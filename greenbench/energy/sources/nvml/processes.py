@@ -45,7 +45,7 @@ def _is_ours(pid: int, proc: Path) -> bool:
             return True
         try:
             # The name, in parentheses, may hold anything; the parent is the second field after it.
-            pid = int((proc / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+            pid = int((proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
         except (OSError, ValueError, IndexError):
             return False
     return False
@@ -53,6 +53,6 @@ def _is_ours(pid: int, proc: Path) -> bool:
 
 def _name(pid: int, proc: Path) -> str:
     try:
-        return (proc / str(pid) / "comm").read_text().strip()
+        return (proc / str(pid) / "comm").read_text(errors="replace").strip()
     except OSError:
         return "unknown"
