@@ -25,6 +25,7 @@ from greenbench.energy import BUSY_POLICIES, Meter, meter_forms, open_meter
 from greenbench.energy.carbon import carbon_intensity
 from greenbench.energy.meter import DeviceMeter
 from greenbench.energy.sources.replay import Recorder
+from greenbench.energy.together import MeterGroup
 from greenbench.errors import UserError
 
 PAIRS = 5
@@ -38,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print one JSON object a run on standard output")
     add(
         "--meter",
-        default="auto",
+        default="all",
         metavar="SOURCE",
         help=f"one of {', '.join(meter_forms())} (default: %(default)s)",
     )
@@ -135,14 +136,23 @@ def _opened(args: argparse.Namespace) -> Iterator[Meter]:
         meter = open_meter(args.meter, devices="all", busy=args.on_busy)
         closing.callback(_close, meter.close, "the meter could not be closed")
         if args.record is not None:
-            if not isinstance(meter, DeviceMeter):
-                raise UserError(
-                    "--record needs a meter that samples, and there is none", "see 'greenbench doctor'"
-                )
-            closing.callback(
-                _close, Recorder(meter, args.record).close, f"the trace {args.record} is incomplete"
-            )
+            recorder = Recorder(_sampled(meter), args.record)
+            closing.callback(_close, recorder.close, f"the trace {args.record} is incomplete")
         yield meter
+
+
+def _sampled(meter: Meter) -> DeviceMeter:
+    """Return the meter whose samples a trace can hold."""
+    parts = meter.meters if isinstance(meter, MeterGroup) else (meter,)
+    sampled = [part for part in parts if isinstance(part, DeviceMeter)]
+    if not sampled:
+        raise UserError("--record needs a meter that samples, and there is none", "see 'greenbench doctor'")
+    if len(sampled) > 1:
+        names = " and ".join(part.name for part in sampled)
+        raise UserError(
+            f"--record takes the samples of one meter, and there are {names}", "add --meter nvml, or rapl"
+        )
+    return sampled[0]
 
 
 def _close(close: Callable[[], None], failure: str) -> None:

@@ -8,6 +8,7 @@ is a measurement.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from greenbench.energy.busy import BUSY_POLICIES
@@ -17,6 +18,7 @@ from greenbench.energy.reading import Reading, Status, Uncertainty
 from greenbench.energy.sources import Request, Source, known_sources
 from greenbench.energy.sources.none import NoMeter
 from greenbench.energy.sums import total
+from greenbench.energy.together import MeterGroup
 from greenbench.energy.window import Meter, Window
 from greenbench.errors import UserError
 
@@ -35,20 +37,27 @@ __all__ = [
     "total",
 ]
 
+CHOSEN = ("auto", "all")
+"""Names of meters for which the machine decides what is measured."""
+
 
 def meter_forms() -> tuple[str, ...]:
-    """Return how meters are named: ``auto``, and every source in its forms."""
-    return ("auto", *(form for source in known_sources().values() for form in source.forms or (source.name,)))
+    """Return how meters are named: ``auto``, ``all``, and every source in its forms; ``A+B`` joins two."""
+    return (
+        *CHOSEN,
+        *(form for source in known_sources().values() for form in source.forms or (source.name,)),
+    )
 
 
 def check_source(name: str) -> str:
     """Return `name` if it names a meter; `UserError` otherwise."""
-    if name != "auto":
-        source, argument = _find(name)
-        try:
-            source.check(argument)
-        except UserError as error:
-            raise UserError(f"meter {name!r}: {error.problem}", error.next_step) from error
+    if name not in CHOSEN:
+        for part in _parts(name):
+            source, argument = _find(part)
+            try:
+                source.check(argument)
+            except UserError as error:
+                raise UserError(f"meter {part!r}: {error.problem}", error.next_step) from error
     return name
 
 
@@ -62,12 +71,13 @@ def open_meter(
     """Open the meter that `source` names.
 
     ``auto`` takes the NVIDIA GPU; on a machine without one the CPU (RAPL); else a meter that says why it
-    measures nothing. A GPU that is there but cannot be measured is never replaced by the CPU.
+    measures nothing. A GPU that is there but cannot be measured is never replaced by the CPU. ``all`` measures GPU,
+    CPU packages and memory, each on its own, and says of what is missing why.
 
     Parameters
     ----------
     source
-        One of `meter_forms`.
+        One of `meter_forms`, or several joined by ``+``.
     synchronize
         Waits until the measured device has finished all queued work.
     devices
@@ -85,15 +95,48 @@ def open_meter(
     check_source(source)
     if source == "auto":
         return _automatic(Request("", synchronize, devices, busy))
-    chosen, argument = _find(source)
+    if source == "all":
+        return MeterGroup(_all(Request("", lambda: None, devices, busy)), synchronize)
+    parts = _parts(source)
+    if len(parts) == 1:
+        return _open(source, synchronize, devices, busy)
+    return MeterGroup([_open(part, lambda: None, devices, busy) for part in parts], synchronize)
+
+
+def _open(name: str, synchronize: Callable[[], None], devices: str | Sequence[str], busy: str) -> Meter:
+    chosen, argument = _find(name)
     try:
         return chosen.open(Request(argument, synchronize, devices, busy))
     except SourceUnavailable as unavailable:
         go_on = "use auto to go on without energy, or see 'greenbench doctor' for what would work"
         raise UserError(
-            f"meter {source!r} cannot measure on this machine: {unavailable.reason}",
+            f"meter {name!r} cannot measure on this machine: {unavailable.reason}",
             "; ".join(filter(None, [unavailable.next_step, go_on])),
         ) from unavailable
+
+
+def _all(request: Request) -> list[Meter]:
+    """Open every source, or what says why it cannot be. Hardware that is not there comes last: it does no work."""
+    present: list[Meter] = []
+    absent: list[Meter] = []
+    for source in _ranked():
+        try:
+            present.append(source.open(request))
+        except SourceUnavailable as why:
+            (absent if why.absent else present).append(NoMeter(why.reason, why.next_step, source.part))
+    return [*present, *absent]
+
+
+def _parts(name: str) -> list[str]:
+    """Split a name at each plus that another source's name follows: a file's name may have one, too."""
+    known = "|".join(re.escape(source) for source in known_sources())
+    return re.split(rf"\+(?=(?:{known})(?:[:+]|$))", name)
+
+
+def _ranked() -> list[Source]:
+    """Return the sources that need not be asked for by name, in their order."""
+    ranked = [(source.rank, source) for source in known_sources().values() if source.rank is not None]
+    return [source for _, source in sorted(ranked, key=lambda pair: pair[0])]
 
 
 def _find(name: str) -> tuple[Source, str]:
@@ -107,10 +150,9 @@ def _find(name: str) -> tuple[Source, str]:
 
 def _automatic(request: Request) -> Meter:
     """Open the first source whose device is there. One that is there but cannot be read is never replaced."""
-    ranked = [(source.rank, source) for source in known_sources().values() if source.rank is not None]
     reasons: list[str] = []
     steps: list[str] = []
-    for _, source in sorted(ranked, key=lambda pair: pair[0]):
+    for source in _ranked():
         try:
             return source.open(request)
         except SourceUnavailable as unavailable:

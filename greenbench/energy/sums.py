@@ -8,31 +8,72 @@ from typing import TypeVar
 
 from greenbench.energy.reading import Reading, Status
 
+CONTAINS: dict[str, tuple[str | None, ...]] = {
+    "machine": ("GPU", "module", "CPU package", "CPU memory", None),
+    "module": ("GPU",),
+}
+"""Parts of which another one's energy is a part."""
+
 _Number = TypeVar("_Number", int, float)
 
 
+_NOTHING = Reading(None, Status.NOT_MEASURED, "none", 0.0, "there is no such part")
+
+
 def total(readings: Sequence[Reading]) -> Reading:
-    """Add up readings of consecutive windows; one without a number leaves the sum without one."""
+    """Add up readings of consecutive windows. One without a number, or of other parts, leaves the sum without one."""
     if not readings:
         return Reading(None, Status.NOT_MEASURED, "none", 0.0, "no window was measured")
-    return _add(readings, sum(reading.seconds for reading in readings))
+    seconds = sum(reading.seconds for reading in readings)
+    boundaries = list(dict.fromkeys(reading.boundary or "unknown" for reading in readings))
+    if len(boundaries) > 1 and all(reading.energy_j is not None for reading in readings):
+        reason = f"the windows are of different parts of the machine: {', '.join(boundaries)}"
+        return Reading(None, Status.INVALID, readings[0].method, seconds, reason)
+    return _add(readings, seconds)
 
 
 def together(readings: Sequence[Reading]) -> Reading:
-    """Add up readings of several devices over one and the same window."""
+    """Add up the readings of several devices over one and the same window.
+
+    Of one part of the machine, such as its GPUs, all must have been measured, or none counts. The first part does the
+    work: without its energy there is no sum. A later part without energy is left out, and a note says why. An external
+    meter of the whole machine contains all others.
+
+    The sum's boundary names the parts that are in it.
+    """
     if len(readings) == 1:
         return readings[0]
-    whole = _add(readings, readings[0].seconds)
+    parts: dict[str | None, list[Reading]] = {}
+    for reading in readings:
+        parts.setdefault(reading.boundary, []).append(reading)
+    for container, inside in CONTAINS.items():
+        if all(reading.energy_j is not None for reading in parts.get(container, [_NOTHING])):
+            parts = {part: found for part, found in parts.items() if part not in inside}
+    first, *later = parts
+    if any(reading.energy_j is None for reading in parts[first]):
+        later = []
+    counted, notes = [first], []
+    for part in later:
+        without = next((reading for reading in parts[part] if reading.energy_j is None), None)
+        if without is None:
+            counted.append(part)
+        else:
+            notes.append(f"without {part or without.device or without.method}: {without.reason}")
+    summed = [reading for part in counted for reading in parts[part]]
+    whole = _add(summed, readings[0].seconds)
+    if len(summed) == 1:
+        return replace(whole, notes=(*whole.notes, *notes))
     return replace(
         whole,
-        device=_joined(reading.device for reading in readings),
-        uuid=_joined(reading.uuid for reading in readings),
-        method=_joined(dict.fromkeys(reading.method for reading in readings)) or whole.method,
-        ticks=_all_or_none([reading.ticks for reading in readings], min),
+        device=_joined(reading.device for reading in summed),
+        uuid=_joined(reading.uuid for reading in summed),
+        method=_joined(dict.fromkeys(reading.method for reading in summed)) or whole.method,
+        ticks=_all_or_none([reading.ticks for reading in summed], min),
         max_power_w=None,  # the devices' peaks need not coincide
         start=None,
         end=None,
-        trace=None,
+        notes=(*whole.notes, *notes),
+        boundary=_joined(counted, " + "),
     )
 
 
@@ -78,5 +119,5 @@ def _mean_share(readings: Sequence[Reading], name: str) -> float | None:
     return None if throttled_s is None or not seconds else throttled_s / seconds
 
 
-def _joined(values: Iterable[str | None]) -> str | None:
-    return "+".join(value for value in values if value) or None
+def _joined(values: Iterable[str | None], by: str = "+") -> str | None:
+    return by.join(value for value in values if value) or None

@@ -151,7 +151,7 @@ def test_without_any_meter_gpu_and_cpu_are_explained(run, stub):
     assert "no GPU" in gpu["problem"]
     assert "RAPL" in cpu["problem"]
     assert gpu["next_step"] == WITHOUT_METER
-    assert cpu["next_step"] == "measure on a machine of your own"
+    assert cpu["next_step"].startswith("measure on a machine of your own")
 
 
 def test_a_short_examination_is_told_how_to_be_longer(run, stub):

@@ -42,7 +42,7 @@ def plug(request):
 
 
 def test_the_shipped_sources():
-    forms = ("auto", "estimate:WATTS", "none", "nvml", "nvml:module", "paper", "rapl", "replay:FILE")
+    forms = ("auto", "all", "estimate:WATTS", "none", "nvml", "nvml:module", "paper", "rapl", "replay:FILE")
     assert meter_forms() == forms
 
 

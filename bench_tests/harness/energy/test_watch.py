@@ -138,7 +138,7 @@ def _seconds(call) -> float:
 
 def test_a_gpus_energy_is_measured(with_gpu):
     environment = with_gpu("gpus 2", "wave 0 0 0 150", "wave 1 0 0 60", "set 0 name Big", "set 1 name Small")
-    done = watch(environment, "--json", "--", "sleep", "5.2")
+    done = watch(environment, "--json", "--meter", "auto", "--", "sleep", "5.2")
     readings = readings_of(done)
     assert [reading["device"] for reading in readings] == ["Big", "Small"]
     for reading, watts in zip(readings, (150.0, 60.0), strict=True):
@@ -152,14 +152,14 @@ def test_a_gpus_energy_is_measured(with_gpu):
 
 
 def test_a_short_command_is_marked(with_gpu):
-    (reading,) = readings_of(watch(with_gpu(), "--json", "--", "sleep", "0.6"))
+    (reading,) = readings_of(watch(with_gpu(), "--json", "--meter", "auto", "--", "sleep", "0.6"))
     assert reading["status"] == "measured-short"
     assert reading["energy_j"] == pytest.approx(100.0 * reading["seconds"], rel=0.1)
 
 
 def test_a_fault_in_the_window_leaves_null_and_the_commands_exit_code(with_gpu):
     environment = with_gpu("fault nvmlDeviceGetFieldValues -1 0.8 1e9 15")
-    done = watch(environment, "--json", "--", "sh", "-c", "sleep 1; exit 5")
+    done = watch(environment, "--json", "--meter", "auto", "--", "sh", "-c", "sleep 1; exit 5")
     (reading,) = readings_of(done)
     assert done.returncode == 5
     assert (reading["status"], reading["energy_j"]) == ("invalid", None)
@@ -169,7 +169,7 @@ def test_a_fault_in_the_window_leaves_null_and_the_commands_exit_code(with_gpu):
 
 def test_a_foreign_process_makes_the_reading_an_estimate_or_refuses(with_gpu):
     environment = with_gpu(f"process 0 {os.getpid()} 0 1e9")
-    (reading,) = readings_of(watch(environment, "--json", "--", "sleep", "0.6"))
+    (reading,) = readings_of(watch(environment, "--json", "--meter", "auto", "--", "sleep", "0.6"))
     assert (reading["status"], reading["energy_j"]) == ("estimated", None)
     assert f"process {os.getpid()}" in reading["reason"]
     refused = watch(environment, "--on-busy", "fail", "--", "echo", "ran")

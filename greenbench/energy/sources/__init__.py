@@ -52,6 +52,8 @@ class Source:
         Takes what follows the colon; `UserError` where that cannot be.
     rank
         Place in the order in which ``auto`` tries sources; None for one that it does not try.
+    part
+        What of the machine it measures, for the name of one that cannot.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Source:
     forms: tuple[str, ...] = ()
     check: Callable[[str], None] = no_argument
     rank: int | None = None
+    part: str | None = None
 
 
 @cache

@@ -13,10 +13,11 @@ class NoMeter(Meter):
 
     name = "none"
 
-    def __init__(self, reason: str, next_step: str | None = None) -> None:
+    def __init__(self, reason: str, next_step: str | None = None, part: str | None = None) -> None:
         super().__init__()
         self.reason = reason
         self.next_step = next_step
+        self._part = part
 
     def idle(self, seconds: float = 0.0) -> Idle:
         """Return at once: there is nothing to wait for."""
@@ -26,7 +27,18 @@ class NoMeter(Meter):
         return None
 
     def _close(self, label: str, opened: object, seconds: float) -> tuple[Reading, ...]:
-        return (Reading(None, Status.NOT_MEASURED, "none", seconds, self.reason, self.next_step),)
+        return (
+            Reading(
+                None,
+                Status.NOT_MEASURED,
+                "none",
+                seconds,
+                self.reason,
+                self.next_step,
+                device=self._part,
+                boundary=self._part,
+            ),
+        )
 
 
 SOURCES = (Source("none", lambda _request: NoMeter("no meter was asked for (meter none)")),)

@@ -134,7 +134,7 @@ def _watts(file: Path) -> float | None:
         return None
 
 
-def rapl_zones(clock: Clock, root: Path = POWERCAP) -> list[RaplZone]:
+def rapl_zones(clock: Clock, root: Path) -> list[RaplZone]:
     """Open all packages and their memory. Of zones that show one and the same counter, the first.
 
     Raises
@@ -215,14 +215,14 @@ def _is_one_counter(first: RaplZone, second: RaplZone, clock: Clock) -> bool:
 
 
 def open_rapl(
-    synchronize: Callable[[], None], clock: Clock | None = None, root: Path = POWERCAP
+    synchronize: Callable[[], None], clock: Clock | None = None, root: Path | None = None
 ) -> DeviceMeter:
     """Open a meter on the CPU packages and their memory; errors as `rapl_zones`.
 
     Others always compute on a CPU too. Another process that measures there is named in the readings' notes.
     """
     clock = clock or SystemClock()
-    zones = rapl_zones(clock, root)
+    zones = rapl_zones(clock, root or POWERCAP)
     reservation = Reservation(zones, "mark", clock)
     return DeviceMeter(
         "rapl",
@@ -235,4 +235,4 @@ def open_rapl(
     )
 
 
-SOURCES = (Source("rapl", lambda request: open_rapl(request.synchronize), rank=2),)
+SOURCES = (Source("rapl", lambda request: open_rapl(request.synchronize), rank=2, part=PACKAGE),)

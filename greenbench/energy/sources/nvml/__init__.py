@@ -79,6 +79,6 @@ def _open(request: Request, method: str = "counter") -> Meter:
 
 
 SOURCES = (
-    Source("nvml", _open, forms=("nvml", "nvml:module"), check=_check, rank=1),
+    Source("nvml", _open, forms=("nvml", "nvml:module"), check=_check, rank=1, part="GPU"),
     Source("paper", lambda request: _open(request, "paper")),
 )
