@@ -33,9 +33,9 @@ Records and report.md are then in ``reports/local``::
     for verdict in greenbench.verdicts(records):
         print(verdict.technique, verdict.workload, verdict.quantity, verdict.word)
 
-Energy alone, of any work::
+Energy alone, of any work (`@greenbench.measured` does the same for every call of a function)::
 
-    with greenbench.open_meter() as meter, meter.window("work") as window:
+    with greenbench.measuring("work") as window:
         ...
     print(window.reading.energy_j, window.reading.status, window.reading.reason)
 
@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from greenbench.energy import Reading as Reading
     from greenbench.energy import Status as Status
     from greenbench.energy import open_meter as open_meter
+    from greenbench.energy.measuring import measured as measured
+    from greenbench.energy.measuring import measuring as measuring
     from greenbench.errors import NotApplicable as NotApplicable
     from greenbench.errors import UserError as UserError
     from greenbench.records.folder import load_records as load_records
@@ -100,6 +102,8 @@ _HOME = {
     "Reading": "energy",
     "Status": "energy",
     "open_meter": "energy",
+    "measuring": "energy.measuring",
+    "measured": "energy.measuring",
     "UserError": "errors",
     "NotApplicable": "errors",
 }

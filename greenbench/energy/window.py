@@ -58,7 +58,7 @@ class Meter(ABC):
 
     def __init__(self, synchronize: Callable[[], None] = lambda: None, clock: Clock | None = None) -> None:
         """Take the function that waits until the device has finished all queued work."""
-        self._synchronize = synchronize
+        self.synchronize = synchronize
         self.clock = clock or SystemClock()
         self.closed = False
 
@@ -71,14 +71,14 @@ class Meter(ABC):
         if self.closed:
             raise RuntimeError(f"window {label!r}: the meter is closed")
         window = Window(label)
-        self._synchronize()
+        self.synchronize()
         opened = self._open(label, trace)
         start = self.clock.now()
         try:
             yield window
         finally:
             try:
-                self._synchronize()
+                self.synchronize()
             finally:
                 window._readings = self._close(label, opened, self.clock.now() - start)
 

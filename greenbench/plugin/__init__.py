@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from greenbench.errors import UserError
+from greenbench.plugin import energy
 from greenbench.plugin.options import SESSION_ID, add_options, session_of, usage_errors
 from greenbench.plugin.summary import BAD_INPUT, CASE, RESUMED, Summary, pairs_named
 from greenbench.spec.case import KINDS
@@ -37,10 +38,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "green_case(kind, technique, workload): a case of greenbench; set by the plugin"
     )
+    config.addinivalue_line(
+        "markers", 'green_budget(energy="2 J", time="50 ms", co2="1 mg"): the most that the test may take'
+    )
+    config.pluginmanager.register(energy, "greenbench-energy")
     workerinput: dict[str, str] | None = getattr(config, "workerinput", None)
     config.stash[SESSION_ID] = workerinput["green_session"] if workerinput else uuid.uuid4().hex
     if workerinput is None:
         config.pluginmanager.register(Summary(config), "greenbench-summary")
+        config.pluginmanager.register(energy.EnergySummary(), "greenbench-energy-summary")
     given = [value for name, value in vars(config.option).items() if name.startswith("green_")]
     if any(value or value == "" for value in given):
         # Of the processes of pytest-xdist, which all read the user's files, one shows what they print.
@@ -71,7 +77,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Drop what pytest makes of a matrix without cases, such as inference where no technique changes the network."""
+    """Read the tests' budgets. Drop what pytest makes of a matrix without cases, such as inference without a change."""
+    with usage_errors():
+        energy.read_budgets(items)
     fixtures = {f"green_{kind}" for kind in KINDS}
     empty = [
         item

@@ -62,6 +62,11 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="NAME",
         help=f"weights of the networks at inference, {' or '.join(WEIGHTS)} (default: {WEIGHTS[0]})",
     )
+    add(
+        "--green-strict",
+        action="store_true",
+        help="fail, not skip, a test whose green_budget cannot be judged",
+    )
     add("--green-resume", action="store_true", help="keep the records of finished cases, run the others")
     add(
         "--green-technique",

@@ -1,0 +1,121 @@
+"""Budgets of joules, seconds and CO2 for a piece of work, and what a reading says to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from greenbench.energy.carbon import CarbonIntensity, co2_kg
+from greenbench.energy.reading import Reading, Status
+from greenbench.errors import UserError
+from greenbench.units import si
+
+UNITS: Mapping[str, Mapping[str, float]] = {
+    "energy": {
+        "uJ": 1e-6,
+        "µJ": 1e-6,
+        "mJ": 1e-3,
+        "J": 1.0,
+        "kJ": 1e3,
+        "MJ": 1e6,
+        "Wh": 3600.0,
+        "kWh": 3.6e6,
+    },
+    "time": {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0},
+    "co2": {"ug": 1e-6, "µg": 1e-6, "mg": 1e-3, "g": 1.0, "kg": 1e3},
+}
+"""Units of each budget in joules, seconds and grams."""
+
+EXAMPLES = {"energy": "2 J", "time": "50 ms", "co2": "1 mg"}
+_AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)\s*(\S+)\s*")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The most that a piece of work may take; None where that is not limited.
+
+    Attributes
+    ----------
+    energy_j, time_s, co2_g
+        Joules, seconds, grams of CO2-equivalent.
+    """
+
+    energy_j: float | None = None
+    time_s: float | None = None
+    co2_g: float | None = None
+
+    @property
+    def needs_energy(self) -> bool:
+        """Whether joules must be measured."""
+        return self.energy_j is not None or self.co2_g is not None
+
+    def overruns(self, reading: Reading, intensity: CarbonIntensity) -> list[str]:
+        """Say in words what of the reading is above the budget; `unknown` says what could not be judged."""
+        found = []
+        if self.time_s is not None and reading.seconds > self.time_s:
+            found.append(f"time {si(reading.seconds, 's')} is over the budget of {si(self.time_s, 's')}")
+        if reading.energy_j is None:
+            return found
+        part = f" ({', '.join(filter(None, (reading.boundary, _doubt(reading))))})"
+        for title, value, interval, most, unit in (
+            ("energy", reading.energy_j, reading.uncertainty_j, self.energy_j, "J"),
+            (
+                "CO2",
+                _grams(reading.energy_j, intensity),
+                _grams(reading.uncertainty_j, intensity),
+                self.co2_g,
+                "g",
+            ),
+        ):
+            if most is not None and value is not None and value > most:
+                shown = "" if interval is None else f" ± {si(interval, unit, 2)}"
+                sure = interval is None or value - interval > most
+                found.append(
+                    f"{title} {si(value, unit)}{shown} is over the budget of {si(most, unit)}"
+                    f"{'' if sure else ', though not certainly'}{part if part != ' ()' else ''}"
+                )
+        return found
+
+    def unknown(self, reading: Reading) -> str | None:
+        """Say why the budget cannot be judged by this reading; None where it can be."""
+        if not self.needs_energy or reading.energy_j is not None:
+            return None
+        return "; ".join(filter(None, (f"energy {reading.status}: {reading.reason}", reading.next_step)))
+
+
+def _doubt(reading: Reading) -> str:
+    return str(reading.status) if reading.status is not Status.MEASURED else ""
+
+
+def _grams(energy_j: float | None, intensity: CarbonIntensity) -> float | None:
+    kilograms = co2_kg(energy_j, intensity)
+    return None if kilograms is None else 1e3 * kilograms
+
+
+def read_budget(amounts: Mapping[str, object]) -> Budget:
+    """Read amounts with their units, as in ``energy="2 J", time="50 ms", co2="1 mg"``.
+
+    Raises
+    ------
+    UserError
+        For an unknown name, an amount without its unit, or no amount at all.
+    """
+    unknown = sorted(set(amounts) - set(UNITS))
+    if unknown or not amounts:
+        what = f"{unknown[0]!r} is no budget" if unknown else "a budget without an amount"
+        raise UserError(what, 'write for example energy="2 J", time="50 ms" or co2="1 mg"')
+    values = {name: _amount(name, given) for name, given in amounts.items()}
+    return Budget(values.get("energy"), values.get("time"), values.get("co2"))
+
+
+def _amount(name: str, given: object) -> float:
+    match = _AMOUNT.fullmatch(given) if isinstance(given, str) else None
+    factor = UNITS[name].get(match[2]) if match else None
+    value = float(match[1]) * factor if match and factor else 0.0
+    if not 0 < value < float("inf"):
+        raise UserError(
+            f"{name}={given!r} is no amount above 0 with one of the units {', '.join(UNITS[name])}",
+            f"write for example {name}={EXAMPLES[name]!r}",
+        )
+    return value
