@@ -4,7 +4,7 @@ import math
 
 JOULES_PER_KWH = 3.6e6
 
-_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"))
+_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 
 MISSING = "–"
 """What stands in a table for a value that was not measured."""

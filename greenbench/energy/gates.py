@@ -28,7 +28,7 @@ CROSS_CHECK_TOLERANCE = 0.25
 """Counter and integrated power may differ by this much: on some GPUs the power reading covers only a
 quarter of the time (Yang, Adamek, Armour, SC24)."""
 
-MAX_GAP_S = 1.1
+MAX_GAP_S = 2.2
 """With polls further apart on average, the integrated power is too rough to check the counter."""
 
 MAX_THERMAL_SHARE = 0.10

@@ -29,6 +29,9 @@ REFITS = 20
 """Rounds of fitting the line and moving its points back between their polls. They converge to a line that
 fits between all polls, if there is one."""
 
+FOLLOWED = 0.5
+"""Polls follow the ticks where they are less than this share of a period apart."""
+
 
 class Tick(NamedTuple):
     """An update of the counter: it happened after `earliest_s`, was seen at `latest_s`, shows `energy_j`.
@@ -49,10 +52,23 @@ class TickFit(NamedTuple):
     uncertainty_s: float
 
 
-def fit_ticks(ticks: Sequence[Tick]) -> TickFit:
-    """Find when each tick happened (see the module). Needs at least one tick."""
+def fit_ticks(ticks: Sequence[Tick], tick_s: float) -> TickFit:
+    """Find when each tick happened (see the module).
+
+    Parameters
+    ----------
+    ticks
+        At least one, in order of time.
+    tick_s
+        The counter's update period. Polls as far apart do not follow the ticks: each shows the latest of perhaps
+        several, of whose time no more is known than that it is within the last period.
+    """
     middles = [(tick.earliest_s + tick.latest_s) / 2 for tick in ticks]
     width_s = math.sqrt(sum((tick.latest_s - tick.earliest_s) ** 2 for tick in ticks) / len(ticks))
+    if width_s > FOLLOWED * tick_s:
+        widths = [min(tick.latest_s - tick.earliest_s, tick_s) for tick in ticks]
+        late = [tick.latest_s - width / 2 for tick, width in zip(ticks, widths, strict=True)]
+        return TickFit(late, max(widths[0], widths[-1]) / math.sqrt(12))
     uniform_s = width_s / math.sqrt(12)
     if len(ticks) < 4:
         return TickFit(middles, uniform_s)
@@ -95,6 +111,7 @@ def energy_between(
     head: Sequence[Tick],
     tail: Sequence[Tick],
     power_spread_w: float,
+    tick_s: float,
 ) -> tuple[float, float]:
     """Return the energy from `start_s` to `end_s` and its standard uncertainty, both in joules.
 
@@ -108,8 +125,10 @@ def energy_between(
     power_spread_w
         Standard deviation of the power around its mean: how wrong the power of the neighboring ticks
         can be for the stretch at an edge.
+    tick_s
+        The counter's update period.
     """
-    first, last = fit_ticks(head), fit_ticks(tail)
+    first, last = fit_ticks(head, tick_s), fit_ticks(tail, tick_s)
     inner_j = tail[-1].energy_j - head[0].energy_j
     head_w = _edge_power(head[0:2], first.times_s[0:2], head[0].power_w, first.times_s)
     tail_w = _edge_power(tail[-2:], last.times_s[-2:], tail[-1].power_w, last.times_s)

@@ -70,7 +70,9 @@ def from_counter(seen: Accumulator, seconds: float) -> Found:
             LONGER,
         )
     start_s, end_s = seen.first.end_s, seen.last.begin_s
-    energy_j, tick_j = energy_between(start_s, end_s, seen.head, list(seen.tail), seen.power_spread_w)
+    energy_j, tick_j = energy_between(
+        start_s, end_s, seen.head, list(seen.tail), seen.power_spread_w, info.tick_s
+    )
     return Found(energy_j, seen.tick_count, Uncertainty(info.gain * energy_j, tick_j))
 
 

@@ -13,13 +13,15 @@ from greenbench.energy.patience import Answer
 LOOK_S = 1.0
 """Time between two looks at who else uses the device."""
 
-SPARSE_S = 1.0
+SPARSE_S = 2.0
 """Longest time between two polls of a counter in the middle of a long window."""
 
-EDGE_SHARE = 1 / 1000
-"""Share of a window's age that may pass between two polls of a counter. A poll tells when the last tick was;
-the error of that is then far below a thousandth of the window, and a counter is costly to read: an H100's
-takes 2.4 ms."""
+EDGE_SHARE = 1 / 600
+"""Share of a window's age that may pass between two polls of a counter. The last poll tells when the last tick was;
+the error of that is then far below a thousandth of the window."""
+
+READ_SHARE = 1 / 20
+"""Share of the time that reading a counter may take: one read takes 2.4 ms of an H100's driver, and as much of a core."""
 
 Listener = Callable[[float, Sample | DeviceFault], None]
 """Takes the time, and what the poll gave."""
@@ -53,6 +55,7 @@ class Sampler:
         self._attendant = clock.attendant()
         self._open: list[Accumulator] = []
         self._look_due_s = 0.0
+        self._read_s = 0.0
 
     def start(self, *, keep: bool) -> tuple[Accumulator, Answer[Condition]]:
         """Begin a window. Return what takes in its samples, and the device's condition at its start."""
@@ -100,6 +103,8 @@ class Sampler:
             seen = fault
         except Exception as error:  # a source's own mistake must not end the polls
             seen = DeviceFault(f"reading the device failed: {type(error).__name__}: {error}")
+        if isinstance(seen, Sample):
+            self._read_s += (seen.end_s - seen.begin_s - self._read_s) / 8  # a mean of the last reads
         for window in tuple(self._open):
             window.add(seen)
         if self.listener is not None:
@@ -117,10 +122,12 @@ class Sampler:
         return self._pause_s()
 
     def _pause_s(self) -> float:
-        if self.device.info.kind != "counter":
+        info = self.device.info
+        if info.kind != "counter":
             return self.period_s
-        ages = [window.age_s for window in tuple(self._open)]
-        return max(self.period_s, min([SPARSE_S, *(EDGE_SHARE * age_s for age_s in ages)]))
+        young_s = min([SPARSE_S, *(EDGE_SHARE * window.age_s for window in tuple(self._open))])
+        affordable_s = min(self._read_s / READ_SHARE, info.tick_s / 2)
+        return max(self.period_s, young_s, affordable_s)
 
 
 def _condition(device: Device) -> Condition:

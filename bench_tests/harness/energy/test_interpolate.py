@@ -115,7 +115,7 @@ def test_a_training_like_load_is_five_times_closer_than_the_plain_difference(stu
 
 def test_a_steady_power_is_exact():
     ticks = [Tick(0.1 * k + 0.07, 0.1 * k + 0.09, 10.0 * k) for k in range(1, 30)]
-    energy_j, uncertainty_j = energy_between(0.0, 3.0, ticks, ticks, 0.0)
+    energy_j, uncertainty_j = energy_between(0.0, 3.0, ticks, ticks, 0.0, 0.1)
     assert energy_j == pytest.approx(300.0, rel=1e-9)
     assert uncertainty_j < 1.0
 
@@ -126,7 +126,7 @@ def test_what_runs_before_the_window_does_not_leak_in():
         Tick(0.05, 0.05, 500.0),
         *(Tick(0.05 + 0.1 * k, 0.05 + 0.1 * k, 500.0 + 20.0 * k) for k in (1, 2)),
     ]
-    energy_j, _ = energy_between(0.0, 0.3, ticks, ticks, 0.0)
+    energy_j, _ = energy_between(0.0, 0.3, ticks, ticks, 0.0, 0.1)
     assert energy_j == pytest.approx(200.0 * 0.3)
 
 
@@ -138,7 +138,7 @@ def test_many_ticks_give_their_times_closer_than_the_polls_are_apart():
         poll = 0.024 * (at // 0.024 + 1)
         ticks.append(Tick(poll - 0.024, poll + generator.uniform(0, 1e-4), float(k)))
         true_s.append(at)
-    fitted = fit_ticks(ticks)
+    fitted = fit_ticks(ticks, 0.1)
     worst_s = max(abs(a - b) for a, b in zip(fitted.times_s, true_s, strict=True))
     assert worst_s < 0.008
     assert fitted.uncertainty_s < 0.004
@@ -146,7 +146,7 @@ def test_many_ticks_give_their_times_closer_than_the_polls_are_apart():
 
 def test_a_missed_tick_does_not_bend_the_line():
     ticks = [Tick(0.1 * k - 0.02, 0.1 * k, 1.0 * k) for k in range(1, 40) if k not in (7, 8, 20)]
-    times = fit_ticks(ticks).times_s
+    times = fit_ticks(ticks, 0.1).times_s
     assert times == pytest.approx([t.latest_s - 0.01 for t in ticks], abs=1e-6)
 
 
@@ -156,5 +156,31 @@ def test_fitted_times_stay_between_their_polls():
     for k in range(50):
         at += generator.choice([0.05, 0.1, 0.15])
         ticks.append(Tick(at - 0.02, at, float(k)))
-    for time_s, tick in zip(fit_ticks(ticks).times_s, ticks, strict=True):
+    for time_s, tick in zip(fit_ticks(ticks, 0.1).times_s, ticks, strict=True):
         assert tick.earliest_s <= time_s <= tick.latest_s
+
+
+def test_polls_far_apart_say_no_more_than_that_a_tick_is_of_the_last_period():
+    ticks = [Tick(k - 0.125, float(k), 100.0 * k) for k in range(1, 40)]
+    fitted = fit_ticks(ticks, 0.1)
+    assert fitted.times_s == pytest.approx([k - 0.05 for k in range(1, 40)])
+    assert fitted.uncertainty_s == pytest.approx(0.1 / 12**0.5)
+
+
+@pytest.mark.parametrize("seconds", [30.0, 120.0, 600.0, 3600.0])
+def test_long_windows_with_few_polls_are_within_their_interval_and_a_thousandth(stub, seconds):
+    generator = random.Random(seconds)
+    inside = 0
+    for _ in range(10):
+        stub.reset()
+        stub.wave([(0.0, 60.0), (3.0, 260.0), (3.2, 180.0)], repeat=0.0)
+        stub.command(f"set 0 phase {generator.uniform(0.0, 0.1)}")
+        with open_nvml(lambda: None, clock=stub.clock()) as meter:
+            meter.clock.sleep(4.0 - stub.now)
+            length_s = seconds * generator.uniform(0.95, 1.05)
+            with meter.window("work") as window:
+                meter.clock.sleep(length_s)
+        error_j = abs(window.reading.energy_j - 180.0 * length_s)
+        assert error_j < 1e-3 * 180.0 * length_s
+        inside += error_j <= window.reading.comparison_uncertainty_j
+    assert inside >= 8

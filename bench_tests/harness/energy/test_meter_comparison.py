@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pynvml
 import pytest
 
+from bench_tests.nvml_stub.peers import Moment
 from bench_tests.speed.__main__ import tables
-from bench_tests.speed.meters import CASES, Case, _Bench, is_right
+from bench_tests.speed.meter_faults import CASES, Case
+from bench_tests.speed.meters import LENGTHS_S, LOADS, METERS, _Bench, _report, is_right
 
 
 @pytest.mark.parametrize(
@@ -35,6 +38,20 @@ def test_an_exception_is_no_number():
     assert not is_right(Case("no fault", right="number"), answer)
 
 
+def test_to_end_the_program_is_no_number_either():
+    assert is_right(Case("a fault", right="none"), {"exit_code": 70})
+    assert not is_right(Case("no fault", right="number"), {"exit_code": 70})
+
+
+@pytest.mark.parametrize("right", ["number", "none", "either"])
+def test_a_program_that_hangs_is_never_right(right):
+    assert not is_right(Case("a fault", right=right), {"hung_s": 60.0})
+
+
+def test_a_line_names_moments_of_the_window():
+    assert "{now} {soon:1.5} {soon:-3}".format(now=Moment(1), soon=Moment(2)) == "1.0 3.5 -1.0"
+
+
 def test_no_rule_favors_a_meter_that_never_answers():
     assert sum(case.right == "number" for case in CASES) >= 4
 
@@ -46,8 +63,40 @@ def test_a_child_measures_on_the_stub_and_knows_the_truth(tmp_path):
     assert answer["said"].startswith("measured-short")
 
 
+@pytest.mark.usefixtures("stub_library")
+def test_a_child_that_outlives_its_limit_is_stopped(tmp_path):
+    assert _Bench(tmp_path, limit_s=0.1).fault("greenbench", Case("short")) == {"hung_s": 0.1}
+
+
+def test_the_counter_alone_leaps(stub):
+    stub.command("leap 0 10 9000")
+    clock = stub.clock()
+    shown_j = []
+    for _ in range(2):
+        clock.sleep(9.95)
+        shown_j.append(pynvml.nvmlDeviceGetTotalEnergyConsumption(_gpu()) / 1e3 - 1000.0)
+    assert shown_j == [pytest.approx(995.0, abs=10.0), pytest.approx(1990.0 + 9000.0, abs=10.0)]
+    assert stub.true_energy_j(0.0, 19.9) == pytest.approx(1990.0)
+
+
+def _gpu():
+    pynvml.nvmlInit()
+    return pynvml.nvmlDeviceGetHandleByIndex(0)
+
+
+def test_the_report_shows_every_meter_in_every_row():
+    answers = {(meter, case): {"hung_s": 60.0} for meter in METERS for case in CASES}
+    errors = {
+        (meter, load, length): [None, 0.01] for meter in METERS for load in LOADS for length in LENGTHS_S
+    }
+    costs = {meter: {"young": 0.01, "old": 0.001, "edges_s": 2e-3} for meter in ("floor", *METERS)}
+    report = _report(answers, errors, costs)
+    assert report.count("the program hangs") == len(METERS) * len(CASES)
+    assert "| cost: share of a core, window open for 45 s |" + " 0.100% |" * 5 in report
+
+
 def test_the_printed_tables_are_at_most_100_columns_wide():
-    meters = ("greenbench", "zeus", "codecarbon")
+    meters = METERS
     rows = [
         {"case": "fault: " + "long words " * 9, **dict.fromkeys(meters, "wrong: raises " + "A" * 40)},
         {"case": "cost", "floor": "1 ms", **dict.fromkeys(meters, "0.1%")},

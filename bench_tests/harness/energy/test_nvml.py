@@ -229,7 +229,7 @@ def test_an_hour_keeps_no_more_samples_than_a_minute(stub):
     assert window.reading.energy_j == pytest.approx(60_000.0, rel=1e-4)
 
 
-@pytest.mark.parametrize("period_s", [0.3, 2.0])
+@pytest.mark.parametrize("period_s", [0.3, 4.0])
 def test_a_program_that_starves_the_sampler_is_measured_all_the_same(stub, period_s):
     """Long calls that hold the interpreter's lock let no poll happen; the counter counts on."""
     stub.wave([(0.0, 40.0), (2.0, 240.0), (12.0, 40.0)])
@@ -242,7 +242,7 @@ def test_a_program_that_starves_the_sampler_is_measured_all_the_same(stub, perio
     reading = window.reading
     assert reading.energy_j == pytest.approx(2400.0, rel=0.01)
     assert abs(reading.energy_j - 2400.0) <= reading.comparison_uncertainty_j
-    assert any("let only" in note for note in reading.notes) == (period_s > 1.0)
+    assert any("let only" in note for note in reading.notes) == (period_s > 3.0)
 
 
 def test_the_trace_is_kept_when_asked_for(stub):

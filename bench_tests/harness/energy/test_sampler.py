@@ -10,6 +10,8 @@ import pytest
 
 from greenbench.energy import Status
 from greenbench.energy.clock import SystemClock, VirtualClock
+from greenbench.energy.device import Device, DeviceInfo, Sample
+from greenbench.energy.meter import DeviceMeter
 from greenbench.energy.sources.nvml.opening import open_nvml
 
 
@@ -96,3 +98,20 @@ def test_polls_become_fewer_in_a_long_window_and_the_energy_stays_right(stub):
     assert window.reading.comparison_uncertainty_j < 2e-3 * true_j
     assert sum(at < 20.0 for at in polls) > 700
     assert sum(300.0 < at < 600.0 for at in polls) < 800
+
+
+def test_a_counter_that_is_slow_to_read_is_polled_less():
+    class Slow(Device):
+        info = DeviceInfo("slow", "slow", "test", "counter", 0.1, 0.01)
+        polls = 0
+
+        def sample(self) -> Sample:
+            self.polls += 1
+            begin_s = time.monotonic()
+            time.sleep(0.01)
+            return Sample(begin_s, time.monotonic(), 10.0 * begin_s)
+
+    device = Slow()
+    with DeviceMeter("slow", [device], period_s=0.01) as meter, meter.window("work"):
+        time.sleep(1.0)
+    assert 8 < device.polls < 40
