@@ -114,7 +114,14 @@ __all__ = ["__version__", *_HOME]
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'greenbench' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"greenbench.{_HOME[name]}"), name)
+    try:
+        return getattr(importlib.import_module(f"greenbench.{_HOME[name]}"), name)
+    except ModuleNotFoundError as error:
+        from greenbench.extras import STUDY, missing_study
+
+        if error.name not in STUDY:
+            raise
+        raise missing_study(error.name) from error
 
 
 def __dir__() -> list[str]:

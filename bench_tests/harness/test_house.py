@@ -12,6 +12,7 @@ from greenbench.study.catalog import discover
 HOME = Path(greenbench.__file__).parent
 ROWS = (
     ("errors", "units", "version"),
+    ("extras",),
     ("nn",),
     ("spec",),
     ("energy",),

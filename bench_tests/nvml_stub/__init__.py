@@ -103,7 +103,8 @@ def wave_line(points: Iterable[Sequence[float]], repeat: float = 0.0, gpu: int =
 def environment(library: Path, scenario: Sequence[str], folder: Path) -> dict[str, str]:
     """Return the variables that give a child process the stub and its scenario."""
     path = folder / "scenario.txt"
-    path.write_text("\n".join(["clock real", *scenario]) + "\n")
+    # A driver's text need not be UTF-8: "\udcf8" becomes the byte F8.
+    path.write_text("\n".join(["clock real", *scenario]) + "\n", encoding="utf-8", errors="surrogateescape")
     return {
         **os.environ,
         "LD_LIBRARY_PATH": os.pathsep.join([str(library.parent), os.environ.get("LD_LIBRARY_PATH", "")]),

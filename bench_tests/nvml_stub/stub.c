@@ -13,6 +13,7 @@
  *   process GPU PID FROM UNTIL          a compute process is on the GPU
  *   graphics GPU PID FROM UNTIL         a graphics process is on it
  *   reload GPU AT                       the counter starts again from zero
+ *   leap GPU AT JOULES                  the counter shows so many joules too many from AT on
  */
 #include <math.h>
 #include <stddef.h>
@@ -28,7 +29,7 @@ enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, 
 
 typedef struct {
     double tick, jitter, phase, power_tick, average, limit, architecture, mig, temperature, clock_mhz;
-    double energy_start, thermal_share, power_share, scope_module_w, gain, reload_at;
+    double energy_start, thermal_share, power_share, scope_module_w, gain, reload_at, leap_at, leap_j;
     char name[96], uuid[96];
     double *times, *watts, *joules, repeat;
     int points;
@@ -120,6 +121,7 @@ static double shown_energy(int gpu, double t) {
     double at = last_tick(g, t), start = g->energy_start;
     double joules = stub_energy(gpu, at);
     if (g->reload_at >= 0 && t >= g->reload_at) { joules = fmax(0, joules - stub_energy(gpu, g->reload_at)); start = 0; }
+    if (g->leap_j && t >= g->leap_at) joules += g->leap_j;
     return (start + joules) * g->gain;
 }
 
@@ -206,6 +208,7 @@ int stub_command(const char *line) {
         return g->points == 0;
     }
     if (!strcmp(word, "reload")) { g->reload_at = atof(rest); return 0; }
+    if (!strcmp(word, "leap")) return sscanf(rest, "%lf %lf", &g->leap_at, &g->leap_j) != 2;
     if (!strcmp(word, "process") || !strcmp(word, "graphics")) {
         Process *p = &processes[process_count];
         if (process_count == MAX_PROCESSES) return 1;

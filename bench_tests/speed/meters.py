@@ -1,4 +1,4 @@
-"""The energy meter against Zeus and CodeCarbon on the NVML stub: faults, errors on three loads, and cost.
+"""The energy meter against its peers on the NVML stub: faults, errors on three loads, and cost.
 
 Every measurement is a process of its own in real time, with the stub library in place of the driver's: each
 meter is used as its users use it, and meets the same faults at the same time. With ``--out FILE`` the report
@@ -14,81 +14,26 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from bench_tests import nvml_stub
+from bench_tests.speed.meter_faults import CASES, Case
 
 NAME = "meters"
 ROOT = Path(__file__).parents[2]
-METERS = ("greenbench", "zeus", "codecarbon")
-SECONDS = 5.2
+METERS = ("greenbench", "zeus", "codecarbon", "carbontracker")
 AT_ONCE = 10
+LIMIT_S = 60.0
+"""How long a process may take beside its windows, its start on a busy machine included."""
+EDGES = 20
+"""Windows whose edges are timed."""
+OLD_S = 45.0
+"""From this age on, a window counts as old."""
 CLOSE = 0.05
 """A number within this of the truth counts as right where there is one."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """A row of the fault table.
-
-    `scenario` holds from the start, `then` from the middle of the window on ({soon}) or from its begin
-    ({now}); {held} is what the counter shows at the begin, in millijoules. `right` says what
-    answers are right: the true ``number``, ``none``, or ``either``.
-    """
-
-    fault: str
-    scenario: tuple[str, ...] = ()
-    then: tuple[str, ...] = ()
-    right: str = "either"
-    seconds: float = SECONDS
-    variables: tuple[tuple[str, str], ...] = ()
-    gpu: int = 0
-    library: bool = True
-
-
-def everywhere(code: int, *calls: str) -> tuple[str, ...]:
-    """Let calls fail from the start."""
-    return tuple(f"fault {call} -1 0 1e9 {code}" for call in calls)
-
-
-COUNTER = ("field:83", "nvmlDeviceGetTotalEnergyConsumption")
-POWER = ("field:185", "field:186", "nvmlDeviceGetPowerUsage")
-SEVERAL = ("gpus 4", *(f"wave {gpu} 0 0 {80 + 30 * gpu}" for gpu in range(4)))
-
-
-def mid_window(code: int, *calls: str, value: float = 0.0) -> tuple[str, ...]:
-    """Let calls fail from the middle of the window on."""
-    return tuple(f"fault {call} -1 {{soon}} 1e9 {code} {value}" for call in calls)
-
-
-LOST = (*COUNTER, *POWER, "nvmlDeviceGetFieldValues")
-CASES = (
-    Case("no fault", right="number"),
-    Case("no driver library", library=False, right="none"),
-    Case("driver not loaded (9)", everywhere(9, "nvmlInitWithFlags"), right="none"),
-    Case("version mismatch (18)", everywhere(18, "nvmlInitWithFlags"), right="none"),
-    Case("no energy counter (3)", everywhere(3, *COUNTER), right="number"),
-    Case("neither counter nor power (3)", everywhere(3, *COUNTER, *POWER), right="none"),
-    Case("GPU lost in the window (15)", then=mid_window(15, *LOST)),
-    Case("permission lost in the window (4)", then=mid_window(4, *COUNTER)),
-    Case("counter not ready in the window (27)", then=mid_window(27, *COUNTER)),
-    Case("counter goes back (driver reloaded)", then=("reload 0 {soon}",)),
-    Case("counter stands still", then=tuple(f"fault {call} -1 {{now}} 1e9 0 {{held}}" for call in COUNTER)),
-    Case("counter leaps (garbage)", then=mid_window(0, *COUNTER, value=9e12)),
-    Case("no counter, power garbage (4 MW)", everywhere(3, *COUNTER), mid_window(0, *POWER, value=4e9)),
-    Case("window of 30 ms, tick of 100 ms", seconds=0.03),
-    Case("MIG enabled", ("set 0 mig 1",), right="none"),
-    Case("4 GPUs, one visible (index)", SEVERAL, (), "number", variables=(("CUDA_VISIBLE_DEVICES", "2"),), gpu=2),
-    Case(
-        "4 GPUs, one visible (UUID)", SEVERAL, (), "number", gpu=2,
-        variables=(("CUDA_VISIBLE_DEVICES", "GPU-5afe0002-0000-4000-8000-000000000002"),),
-    ),
-    Case("another process comes", then=(f"process 0 {os.getpid()} {{soon}} 1e9",), right="none"),
-    Case("throttled by heat for 40 %", ("set 0 thermal_share 0.4",), right="none"),
-)  # fmt: skip
+IDLE = Case("none, idle at 40 W", ("wave 0 0 0 40",))
 
 LOADS = {
     "constant 200 W": "constant",
@@ -108,12 +53,15 @@ def run(out: Path | None = None) -> list[dict[str, object]]:
         return [{"case": NAME, "note": f"not run: {needed} missing; pip install 'greenbench[bench]'"}]
     with tempfile.TemporaryDirectory() as folder:
         bench = _Bench(Path(folder))
-        costs = {meter: bench.ask(meter, {"kind": "cost", "seconds": 4.5}) for meter in ("floor", *METERS)}
+        timed = ("floor", *METERS)
+        costs = {meter: bench.ask(meter, {"kind": "edges", "windows": EDGES}) for meter in timed}
         with ThreadPoolExecutor(AT_ONCE) as pool:
             jobs = [(meter, case) for case in CASES for meter in METERS]
             faults = dict(zip(jobs, pool.map(lambda job: bench.fault(*job), jobs), strict=True))
             runs = [(meter, load, s) for load in LOADS for s in LENGTHS_S for meter in METERS]
             errors = dict(zip(runs, pool.map(lambda job: bench.errors(*job), runs), strict=True))
+            loads = pool.map(lambda meter: bench.ask(meter, {"kind": "load", "old_s": OLD_S}, OLD_S), timed)
+            costs = {meter: costs[meter] | load for meter, load in zip(timed, loads, strict=True)}
     if out is not None:
         out.write_text(_report(faults, errors, costs), encoding="utf-8")
     return [*_fault_rows(faults), *_error_rows(errors), *_cost_rows(costs)]
@@ -122,8 +70,9 @@ def run(out: Path | None = None) -> list[dict[str, object]]:
 class _Bench:
     """Starts the processes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limit_s: float = LIMIT_S) -> None:
         self._folder = folder
+        self._limit_s = limit_s
         self._library = nvml_stub.build(folder)
         # CodeCarbon looks for a GPU by asking whether this program can be run.
         (folder / "nvidia-smi").write_text("#!/bin/sh\n")
@@ -131,44 +80,44 @@ class _Bench:
         self._count = 0
 
     def fault(self, meter: str, case: Case) -> dict[str, Any]:
-        job = {"kind": "fault", "seconds": case.seconds, "then": case.then, "gpu": case.gpu}
-        return self.ask(meter, {**job, "library": case.library}, case.scenario, case.variables, case.library)
+        names = ("seconds", "then", "gpus", "devices", "stopped_s", "library")
+        return self.ask(
+            meter, {"kind": "fault", **{name: getattr(case, name) for name in names}}, case.seconds, case
+        )
 
-    def errors(self, meter: str, load: str, seconds: float) -> list[float]:
-        job = {"kind": "accuracy", "load": LOADS[load], "seconds": seconds, "windows": LENGTHS_S[seconds]}
-        answer = self.ask(meter, {**job, "seed": 1}, ("wave 0 0 0 40",))
-        return answer["errors"]
+    def errors(self, meter: str, load: str, seconds: float) -> list[float | None]:
+        windows = LENGTHS_S[seconds]
+        job = {"kind": "accuracy", "load": LOADS[load], "seconds": seconds, "windows": windows, "seed": 1}
+        return list(self.ask(meter, job, seconds * windows, IDLE).get("errors", ()))
 
-    def ask(
-        self,
-        meter: str,
-        job: dict[str, Any],
-        scenario: Sequence[str] = (),
-        variables: Sequence[tuple[str, str]] = (),
-        library: bool = True,
-    ) -> dict[str, Any]:
+    def ask(self, meter: str, job: dict[str, Any], seconds: float = 0.0, case: Case = IDLE) -> dict[str, Any]:
+        """Return the process's answer: what it printed, or how it ended without."""
         self._count += 1
         place = self._folder / f"{self._count}-{meter}-{id(job)}"
         place.mkdir()
-        environment = {name: text for name, text in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
-        if library:
-            environment = nvml_stub.environment(self._library, scenario, place)
+        environment = dict(os.environ)
+        if case.library:
+            environment = nvml_stub.environment(self._library, case.scenario, place)
             environment["PATH"] = f"{self._folder}{os.pathsep}{environment['PATH']}"
-            environment.pop("CUDA_VISIBLE_DEVICES", None)
-        environment |= {"PYTHONPATH": str(ROOT), "TMPDIR": str(place), **dict(variables)}
-        done = subprocess.run(
-            [sys.executable, "-m", "bench_tests.nvml_stub.peers", meter, json.dumps(job)],
-            env=environment, capture_output=True, text=True, timeout=180, cwd=ROOT,
-        )  # fmt: skip
+        environment.pop("CUDA_VISIBLE_DEVICES", None)
+        environment |= {"PYTHONPATH": str(ROOT), "TMPDIR": str(place), **dict(case.variables)}
         try:
-            return dict(json.loads(done.stdout.splitlines()[-1]))
-        except (IndexError, ValueError):
-            return {"raised": done.stderr.strip().splitlines()[-1:], "warnings": []}
+            done = subprocess.run(
+                [sys.executable, "-m", "bench_tests.nvml_stub.peers", meter, json.dumps(job)],
+                env=environment, capture_output=True, text=True, timeout=seconds + self._limit_s, cwd=ROOT,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return {"hung_s": self._limit_s}
+        if done.returncode:
+            return {"exit_code": done.returncode}
+        return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def is_right(case: Case, answer: dict[str, Any]) -> bool:
     """Whether a meter's answer is one of the right ones."""
     energy_j, true_j = answer.get("energy_j"), answer.get("true_j")
+    if "hung_s" in answer:
+        return False
     if energy_j is None:
         return case.right != "number"
     return case.right != "none" and true_j is not None and abs(energy_j / true_j - 1) <= CLOSE
@@ -176,8 +125,12 @@ def is_right(case: Case, answer: dict[str, Any]) -> bool:
 
 def _shown(case: Case, answer: dict[str, Any]) -> str:
     mark = "right" if is_right(case, answer) else "**wrong**"
+    if "hung_s" in answer:
+        return f"{mark}: the program hangs"
+    if "exit_code" in answer:
+        return f"{mark}: ends the program (exit code {answer['exit_code']})"
     if "raised" in answer:
-        return f"{mark}: raises {str(answer['raised']).partition(':')[0]}"
+        return f"{mark}: raises {answer['raised'].partition(':')[0]}"
     if answer["energy_j"] is None:
         return f"{mark}: no number" + (f" ({answer['said'].partition(';')[0]})" if answer["said"] else "")
     true = "" if case.right == "none" else f" of {answer['true_j']:.4g} J"
@@ -211,12 +164,14 @@ def _spread(errors: Sequence[float | None]) -> str:
 
 
 def _cost_rows(costs: dict[str, dict[str, Any]]) -> list[dict[str, object]]:
+    measured = {
+        "share of a core, window just opened": ("young", lambda share: f"{share:.3%}"),
+        f"share of a core, window open for {OLD_S:g} s": ("old", lambda share: f"{share:.3%}"),
+        "both edges of a window": ("edges_s", lambda seconds: f"{1e3 * seconds:.2f} ms"),
+    }
     return [
-        {"case": "cost: share of a core, window open", **{m: f"{c['core']:.3%}" for m, c in costs.items()}},
-        {
-            "case": "cost: both edges of a window",
-            **{m: f"{1e3 * c['edges_s']:.2f} ms" for m, c in costs.items()},
-        },
+        {"case": f"cost: {what}", **{m: show(c[key]) if key in c else "no number" for m, c in costs.items()}}
+        for what, (key, show) in measured.items()
     ]
 
 
@@ -242,15 +197,20 @@ the truth is known and every fault comes at the same moment. What it cannot show
 deviates from an external meter.
 
 Each meter is used by its public interface with its defaults, but: Zeus without the synchronization by torch;
-CodeCarbon offline, with tasks, polling every second, and its GPU energy alone. Both peers have aims beyond
-this table (Zeus optimizes energy and reads many more devices; CodeCarbon reports emissions of whole machines,
-for which a number within some percent suffices).
+CodeCarbon offline, with tasks, polling every second; carbontracker with an epoch as the window and a folder for
+its log, which its own parser reads. Of what CodeCarbon and carbontracker measure, the energy of the GPUs alone
+counts. carbontracker is the third peer because it is kept (a release in 2026), has the MIT license, and reads NVML
+in the process that it measures. All peers have aims beyond this table (Zeus optimizes energy and reads many more
+devices; CodeCarbon and carbontracker report emissions of hours of work, for which a number within some percent
+suffices, and short windows are not what they are made for).
 
 ## Faults
 
 Right is the true number within {CLOSE:.0%}; where the fault takes it away, also no number, or an exception.
 Where other work, another slice of the GPU or its cooling is in the joules, no number is right: they are not
-those of the work. Where a number was there to be had, an exception is wrong.
+those of the work. Where a number was there to be had, an exception is wrong. A meter that ends the program counts
+as one that raises; a program that has not ended {LIMIT_S:g} s after its window should have is wrong. Where several
+GPUs are measured, the number is their sum; ours is told to measure all, the others do so by default.
 
 {_table(_fault_rows(faults), METERS)}
 
@@ -267,9 +227,10 @@ updates every 100 ms.
 
 ## Cost
 
-CPU time with a window open while the program sleeps (least of three runs of 1.5 s); the floor is the same
-program without a meter. A call into the stub takes less time than one into a driver. Of the edges, ours read
-the GPU's condition and its process list at either end.
+CPU time with a window open while the program sleeps: the least of three runs of 1.5 s from the window's begin on,
+and of three runs of 5 s from its second {OLD_S:g} on. The floor is the same program without a meter. A call into the
+stub takes less time than one into a driver. Of the edges (median of {EDGES} windows of 10 ms), ours read the GPU's
+condition and its process list at either end; carbontracker's number is read from its log afterward.
 
 {_table(_cost_rows(costs), ("floor", *METERS))}
 """

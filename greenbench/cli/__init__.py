@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from greenbench.cli._streams import prepare, say, silence, takes_more
 from greenbench.errors import UserError
+from greenbench.extras import STUDY, missing_study
 from greenbench.version import VERSION
 
 OK, FAILED, USAGE_ERROR, INTERRUPTED = 0, 1, 2, 130
@@ -30,6 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except UserError as error:
         say(f"greenbench: error: {error}")
+        return USAGE_ERROR
+    except ModuleNotFoundError as error:
+        if error.name not in STUDY:
+            raise
+        say(f"greenbench: error: {missing_study(error.name)}")
         return USAGE_ERROR
     except KeyboardInterrupt:
         say("greenbench: interrupted")

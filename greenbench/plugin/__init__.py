@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from greenbench.errors import UserError
+from greenbench.extras import need_study
 from greenbench.plugin import energy
 from greenbench.plugin.options import SESSION_ID, add_options, session_of, usage_errors
 from greenbench.plugin.summary import BAD_INPUT, CASE, RESUMED, Summary, pairs_named
@@ -99,6 +100,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if cases and not config.option.collectonly and not hasattr(config, "workerinput"):
         names = {(case["kind"], f"{case['technique']}-{case['workload']}") for case in cases}
         with usage_errors():
+            need_study()
             session_of(config).check(pairs_named(session_of(config), names))
 
 

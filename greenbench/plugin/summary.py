@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from greenbench.errors import UserError
+from greenbench.extras import need_study
 from greenbench.plugin.options import SESSION, session_of, usage_errors
 from greenbench.spec.case import KINDS
 
@@ -49,6 +50,7 @@ class Summary:
         if pairs:
             self._checked = True
             with usage_errors():
+                need_study()
                 session.check(pairs)
             reporter = self._config.pluginmanager.getplugin("terminalreporter")
             if reporter is not None:
