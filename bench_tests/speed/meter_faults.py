@@ -63,6 +63,8 @@ COUNTER = ("field:83", "nvmlDeviceGetTotalEnergyConsumption")
 POWER = ("field:185", "field:186", "nvmlDeviceGetPowerUsage")
 ALL = (*COUNTER, *POWER, "nvmlDeviceGetFieldValues")
 NO_COUNTER = everywhere(3, *COUNTER)
+STOPPED = ("wave 0 0 0 100 {soon:-3} 250 {soon:3} 100",)
+"""More is drawn while the process is stopped: what is guessed from before and after is wrong."""
 SEVERAL = ("gpus 4", *(f"wave {gpu} 0 0 {80 + 30 * gpu}" for gpu in range(4)))
 EIGHT = (
     "gpus 8",
@@ -93,9 +95,14 @@ CASES = (
     Case("counter leaps by 9,000 J and goes on, 60 s", then=("leap 0 {soon} 9000",), seconds=60.0),
     Case("no counter, power garbage (4 MW)", NO_COUNTER, mid_window(0, *POWER, value="4e9")),
     Case(
-        "no counter, process stopped for 10 of 15 s", NO_COUNTER,
-        ("wave 0 0 0 100 {soon:-3} 250 {soon:3} 100",), seconds=SECONDS + 10.0, stopped_s=10.0,
+        "no counter, process stopped for 10 of 15 s", NO_COUNTER, STOPPED, seconds=SECONDS + 10.0, stopped_s=10.0,
     ),
+    Case(
+        "process stopped for 10 of 15 s, counter good", then=STOPPED, right="number",
+        seconds=SECONDS + 10.0, stopped_s=10.0,
+    ),
+    Case("power lost in the window (3), counter good", then=mid_window(3, *POWER), right="number"),
+    Case("power garbage (4 MW), counter good", then=mid_window(0, *POWER, value="4e9"), right="number"),
     Case("window of 30 ms, tick of 100 ms", seconds=0.03),
     Case(
         "8 GPUs of 650 W, window of 40 ms", EIGHT, seconds=0.04, gpus=tuple(range(8)), devices="all",
@@ -111,6 +118,7 @@ CASES = (
     Case("2 GPUs, all measured, one lost", ("gpus 2",), mid_window(15, *ALL, gpu=1), gpus=(0, 1), devices="all"),
     Case("another process comes", then=other("process", "{soon}", "1e9"), right="none"),
     Case("another process comes and goes", then=other("process", "{soon:-0.7}", "{soon:0.8}"), right="none"),
+    Case("another process for 0.2 s", then=other("process", "{soon}", "{soon:0.2}"), right="none"),
     Case("a graphics process comes", then=other("graphics", "{soon}", "1e9"), right="none"),
     Case("throttled by heat for 40 %", ("set 0 thermal_share 0.4",), right="none"),
     Case("GPU's name is not UTF-8", ("set 0 name Stub \udcf8 GPU",), right="number"),

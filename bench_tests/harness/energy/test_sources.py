@@ -42,7 +42,18 @@ def plug(request):
 
 
 def test_the_shipped_sources():
-    forms = ("auto", "all", "estimate:WATTS", "none", "nvml", "nvml:module", "paper", "rapl", "replay:FILE")
+    forms = (
+        "auto",
+        "all",
+        "command:COMMAND",
+        "estimate:WATTS",
+        "none",
+        "nvml",
+        "nvml:module",
+        "paper",
+        "rapl",
+        "replay:FILE",
+    )
     assert meter_forms() == forms
 
 
