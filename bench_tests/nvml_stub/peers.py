@@ -48,10 +48,10 @@ REMARKS = Remarks()
 
 
 class Peer:
-    """How a meter is used; this one measures nothing. `devices` is for a meter that must be told."""
+    """How a meter is used; this one measures nothing."""
 
     def __init__(self, devices: str) -> None:
-        self.devices = devices
+        """Start the meter; `devices` (``first`` or ``all``) is for one that must be told what to measure."""
 
     def begin(self) -> None:
         """Open a window."""

@@ -27,7 +27,7 @@ METERS = ("greenbench", "zeus", "codecarbon", "carbontracker")
 AT_ONCE = 10
 LIMIT_S = 60.0
 """How long a process may take beside its windows, its start on a busy machine included."""
-EDGES = 20
+EDGES = 100
 """Windows whose edges are timed."""
 OLD_S = 45.0
 """From this age on, a window counts as old."""
@@ -191,10 +191,10 @@ def _report(
     peers = ", ".join(f"{meter} {_version(meter)}" for meter in METERS[1:])
     return f"""# Energy meters on a stub of NVML
 
-Written by `python -m bench_tests.speed --only {NAME} --out FILE`. Peers: {peers}; all through nvidia-ml-py
-{_version("nvidia-ml-py")}. No GPU took part: a library in C stands in for the driver's, in real time, so that
-the truth is known and every fault comes at the same moment. What it cannot show is how a real GPU's counter
-deviates from an external meter.
+Written by `python -m bench_tests.speed --only {NAME} --out FILE`.
+Peers: {peers}; all through nvidia-ml-py {_version("nvidia-ml-py")}.
+No GPU took part: a library in C stands in for the driver's, in real time, so that the truth is known and every
+fault comes at the same moment. What it cannot show is how a real GPU's counter deviates from an external meter.
 
 Each meter is used by its public interface with its defaults, but: Zeus without the synchronization by torch;
 CodeCarbon offline, with tasks, polling every second; carbontracker with an epoch as the window and a folder for

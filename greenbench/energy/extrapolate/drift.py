@@ -26,6 +26,8 @@ PRIOR = 0.02
 """Standard deviation of the transient, as a fraction of what lasts."""
 MIN_BLOCKS = 5
 """With fewer there is a mean, but nothing can be said about drift."""
+LEAST_FREEDOM = 3.0
+"""Degrees of freedom that are left however alike neighbors are: with fewer the interval says nothing."""
 
 Array = NDArray[np.float64]
 
@@ -79,7 +81,7 @@ def per_step(blocks: Sequence[Block], planned_steps: int) -> PerStep:
         )
         for tau_s in TAUS_S
     ]
-    variance = _noise(designs[len(designs) // 2], values, weights, mean_j)
+    variance, inflation = _noise(designs[len(designs) // 2], values, weights, mean_j)
     fits = [_regress(design, values, weights, variance, mean_j) for design in designs]
     evidence = np.array([fit.log_evidence for fit in fits])
     shares = np.exp(evidence - evidence.max())
@@ -89,7 +91,9 @@ def per_step(blocks: Sequence[Block], planned_steps: int) -> PerStep:
     mean_j = float(shares @ means)
     variances = np.array([t @ fit.covariance @ t for t, fit in zip(targets, fits, strict=True)])
     error_j = math.sqrt(float(shares @ (variances + (means - mean_j) ** 2)))
-    widening = float(stdtrit(count - 2, 0.975)) / 2
+    # Neighbors that are alike are fewer independent values, from which the noise is known less well.
+    freedom = max(LEAST_FREEDOM, (count - 2) / inflation)
+    widening = float(stdtrit(freedom, 0.975)) / 2
     noise_j = math.sqrt(variance / count)
     drift_j = math.sqrt(max(error_j**2 - noise_j**2, 0.0))
     return PerStep(mean_j, widening * noise_j, widening * drift_j)
@@ -111,15 +115,16 @@ def _regress(design: Array, values: Array, weights: Array, variance: float, scal
     return _Fit(mean, covariance, -0.5 * misfit - 0.5 * float(np.linalg.slogdet(hessian)[1]))
 
 
-def _noise(design: Array, values: Array, weights: Array, scale_j: float) -> float:
-    """Return the variance of a block, as if blocks were independent: widened where neighbors are alike."""
+def _noise(design: Array, values: Array, weights: Array, scale_j: float) -> tuple[float, float]:
+    """Return the variance of a block, as if blocks were independent, and by how much likeness of neighbors widened it."""
     variance = max(float(np.mean(np.diff(values) ** 2)) / 2, (1e-4 * scale_j) ** 2)
+    inflation = 1.0
     for _ in range(3):
         residuals = values - design @ _regress(design, values, weights, variance, scale_j).mean
         squares = float(residuals @ residuals)
-        variance = squares / (len(values) - 2) * _inflation(residuals)
-        variance = max(variance, (1e-4 * scale_j) ** 2)
-    return variance
+        inflation = _inflation(residuals)
+        variance = max(squares / (len(values) - 2) * inflation, (1e-4 * scale_j) ** 2)
+    return variance, inflation
 
 
 def _inflation(residuals: Array) -> float:
