@@ -31,6 +31,9 @@ quarter of the time (Yang, Adamek, Armour, SC24)."""
 MAX_GAP_S = 2.2
 """With polls further apart on average, the integrated power is too rough to check the counter."""
 
+MAX_GAP_SHARE = 0.1
+"""So it is where one gap between polls is so much of the window, as of a program that was stopped."""
+
 MAX_THERMAL_SHARE = 0.10
 """With more of the window throttled by heat, the energy depends on the cooling more than on the work."""
 
@@ -127,6 +130,8 @@ def _check_against_power(seen: Accumulator, energy_j: float, seconds: float) -> 
         return ("the counter could not be checked: no power readings",)
     if seconds < MIN_SECONDS:
         return ()  # a reading may be the average of the last second, and so lag behind the counter
+    if seen.longest_gap_s > MAX_GAP_SHARE * seconds and seen.longest_gap_s > MAX_GAP_S:
+        return (f"the counter could not be checked: no poll happened for {seen.longest_gap_s:.1f} s",)
     if seen.power_count * MAX_GAP_S < seconds:
         polls = f"{seen.power_count} polls in {seconds:.0f} s"
         return (f"the counter could not be checked: the program let only {polls} happen",)

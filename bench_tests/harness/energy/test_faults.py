@@ -96,7 +96,7 @@ IN_THE_WINDOW = [
     Fault("counter refused", fault("field:83", 4, MIDDLE), VOID, "Insufficient Permissions (4)"),
     Fault("counter not ready", fault("field:83", 27, MIDDLE), VOID, "(27)"),
     Fault("counter gone from the start", fault("field:83", 3, OPENED), UNMEASURED, "Not Supported (3)"),
-    Fault("power refused", fault("field:186", 4, MIDDLE), VOID, "Insufficient Permissions (4)"),
+    Fault("power lost with the GPU", fault("field:186", 15, MIDDLE), VOID, "GPU is lost (15)"),
     Fault("driver reloaded", command(f"reload 0 {MIDDLE}"), VOID, "went back by"),
     Fault("driver unloaded", fault(FIELDS, 1, MIDDLE), VOID, "Uninitialized (1)"),
     Fault("driver changed", fault("nvmlSystemGetDriverVersion", 0, MIDDLE), VOID, "driver changed"),
@@ -267,3 +267,24 @@ def test_contention_that_cannot_be_known_is_said(stub, arrange, doubt):
 
 def test_there_are_enough_faults():
     assert len(UNAVAILABLE) + len(IN_THE_WINDOW) >= 25
+
+
+def test_a_power_reading_that_is_lost_leaves_the_counter_its_energy(stub):
+    stub.fault("field:186", pynvml.NVML_ERROR_NO_PERMISSION, OPENED)
+    reading = measure(stub)
+    assert reading.energy_j == pytest.approx(1000.0, rel=1e-3)
+    assert any("could not be checked: no power readings" in note for note in reading.notes)
+
+
+def test_a_program_that_was_stopped_is_not_checked_by_what_it_did_not_see(stub):
+    stub.wave([(0.0, 60.0), (4.0, 250.0)])
+    with open_nvml(lambda: None, clock=stub.clock()) as meter:
+        meter.clock.sleep(2.0 - stub.now)
+        with meter.window("work") as window:
+            meter.clock.sleep(1.9)
+            for sampler in meter.samplers:
+                sampler._attendant.rest()
+            meter.clock.sleep(10.0)
+    reading = window.reading
+    assert reading.energy_j == pytest.approx(stub.true_energy_j(2.0, 13.9), rel=0.02)
+    assert any("no poll happened for" in note for note in reading.notes)

@@ -128,6 +128,7 @@ def test_a_sampler_that_dies_is_replaced():
             )
             thread.join(5.0)
             assert not thread.is_alive()
+            time.sleep(0.1)
         assert window.reading.energy_j == pytest.approx(10.0 * window.reading.seconds, rel=0.5)
 
 

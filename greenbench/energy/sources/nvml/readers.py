@@ -14,7 +14,7 @@ import pynvml
 from greenbench.energy.clock import Clock
 from greenbench.energy.device import DeviceFault, SourceUnavailable
 from greenbench.energy.methods import PAPER_PERIOD_S
-from greenbench.energy.sources.nvml.errors import fault, optional, required
+from greenbench.energy.sources.nvml.errors import GONE, fault, optional, required
 
 ENERGY = pynvml.NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION
 POWER_INSTANT = pynvml.NVML_FI_DEV_POWER_INSTANT
@@ -154,6 +154,8 @@ def _fields(handle: object, scope: str, fields: Sequence[int]) -> Read:
         energy_j = power_w = None
         for field, value in zip(fields, pynvml.nvmlDeviceGetFieldValues(handle, query), strict=True):
             if value.nvmlReturn != pynvml.NVML_SUCCESS:
+                if field != ENERGY and ENERGY in fields and value.nvmlReturn not in GONE:
+                    continue  # the power only checks the counter
                 raise pynvml.NVMLError(value.nvmlReturn)
             if field == ENERGY:
                 energy_j = value.value.ullVal / 1e3
