@@ -132,3 +132,16 @@ def test_without_a_data_root_the_image_folder_example_is_skipped_and_says_why(ru
     result = run_study(*given(["shapes"]), "--green-technique=mixup", "-m", "training", "-rs")
     result.assert_outcomes(skipped=1, deselected=1)
     result.stdout.fnmatch_lines(["*shapes: no data root was given (--green-data or GREENBENCH_DATA)*"])
+
+
+def test_the_energy_of_tests_is_shown(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--green-meter=estimate:65",
+         f"--rootdir={tmp_path}", EXAMPLES / "energy_of_tests.py"],
+        capture_output=True, text=True, timeout=120, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "3 passed" in done.stdout
+    shown = done.stdout.partition("= greenbench energy =")[2]
+    assert re.search(r"hash: .* J in .*, estimated", shown)
+    assert "1200 calls" in shown

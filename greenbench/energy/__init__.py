@@ -157,9 +157,10 @@ def _automatic(request: Request) -> Meter:
             return source.open(request)
         except SourceUnavailable as unavailable:
             if not unavailable.absent and not reasons:
-                return NoMeter(unavailable.reason, unavailable.next_step)
+                return NoMeter(unavailable.reason, unavailable.next_step, synchronize=request.synchronize)
             reasons.append(unavailable.reason)
             steps += [unavailable.next_step] if unavailable.next_step else []
             if not unavailable.absent:
                 break
-    return NoMeter(f"no meter on this machine ({'; '.join(reasons)})", "; ".join(steps) or None)
+    reason = f"no meter on this machine ({'; '.join(reasons)})"
+    return NoMeter(reason, "; ".join(steps) or None, synchronize=request.synchronize)

@@ -50,12 +50,15 @@ class Budget:
         """Whether joules must be measured."""
         return self.energy_j is not None or self.co2_g is not None
 
-    def overruns(self, reading: Reading, intensity: CarbonIntensity) -> list[str]:
-        """Say in words what of the reading is above the budget; `unknown` says what could not be judged."""
+    def overruns(self, reading: Reading, intensity: CarbonIntensity, *, estimates: bool = False) -> list[str]:
+        """Say in words what of the reading is above the budget; `unknown` says what could not be judged.
+
+        With `estimates` an estimated energy is judged like a measured one, and called estimated.
+        """
         found = []
         if self.time_s is not None and reading.seconds > self.time_s:
             found.append(f"time {si(reading.seconds, 's')} is over the budget of {si(self.time_s, 's')}")
-        if reading.energy_j is None:
+        if reading.energy_j is None or not _counts(reading, estimates):
             return found
         part = f" ({', '.join(filter(None, (reading.boundary, _doubt(reading))))})"
         for title, value, interval, most, unit in (
@@ -77,11 +80,15 @@ class Budget:
                 )
         return found
 
-    def unknown(self, reading: Reading) -> str | None:
+    def unknown(self, reading: Reading, *, estimates: bool = False) -> str | None:
         """Say why the budget cannot be judged by this reading; None where it can be."""
-        if not self.needs_energy or reading.energy_j is not None:
+        if not self.needs_energy or _counts(reading, estimates):
             return None
         return "; ".join(filter(None, (f"energy {reading.status}: {reading.reason}", reading.next_step)))
+
+
+def _counts(reading: Reading, estimates: bool) -> bool:
+    return reading.energy_j is not None and (estimates or reading.status is not Status.ESTIMATED)
 
 
 def _doubt(reading: Reading) -> str:

@@ -9,7 +9,12 @@
     @greenbench.measured
     def encode(images): ...
 
-Both share one meter, which is opened when it is first needed and closed when the program ends. What fails in
+    readings = []
+
+    @greenbench.measured(report=readings.append)
+    def decode(data): ...
+
+All share one meter, which is opened when it is first needed and closed when the program ends. What fails in
 it leaves a reading without energy and its reason; the program goes on.
 """
 
@@ -20,30 +25,33 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, overload
 
 from greenbench.energy import NoMeter, open_meter
 from greenbench.energy.reading import Reading
 from greenbench.energy.synchronize import synchronize_loaded
+from greenbench.energy.together import MeterGroup
 from greenbench.energy.window import Meter, Window
 from greenbench.errors import UserError
 from greenbench.units import si
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Report = Callable[[Reading], object]
 
 
 @cache
 def shared_meter(source: str = "auto") -> Meter:
-    """Return the program's meter of this name, opened once."""
+    """Return the program's meter of this name, opened once. Nothing that fails in it reaches the program."""
+    meter: Meter
     try:
         meter = open_meter(source, synchronize_loaded, busy="mark")
     except UserError as error:
-        return NoMeter(error.problem, error.next_step)
+        meter = NoMeter(error.problem, error.next_step, synchronize=synchronize_loaded)
     atexit.register(meter.close)
-    return meter
+    return MeterGroup([meter])  # in a group, what fails in a meter is its reading alone
 
 
 @contextmanager
@@ -61,20 +69,48 @@ def measuring(label: str = "work", *, meter: str = "auto") -> Iterator[Window]:
         yield window
 
 
-def measured(function: Callable[P, T]) -> Callable[P, T]:
-    """Measure every call of a function and say on standard error what it took.
+@overload
+def measured(function: Callable[P, T], /) -> Callable[P, T]: ...
+
+
+@overload
+def measured(
+    *, report: Report | None = None, meter: str = "auto"
+) -> Callable[[Callable[P, T]], Callable[P, T]]: ...
+
+
+def measured(
+    function: Callable[P, T] | None = None, /, *, report: Report | None = None, meter: str = "auto"
+) -> Callable[P, T] | Callable[[Callable[P, T]], Callable[P, T]]:
+    """Measure every call of a function. Its result and its exceptions stay as they are.
+
+    Parameters
+    ----------
+    function
+        What is measured, where the decorator stands without parentheses.
+    report
+        Takes the `Reading` of each call; without it a line on standard error says what the call took.
+    meter
+        See `greenbench.energy.open_meter`.
 
     Raises
     ------
     UserError
         For a coroutine function or a generator function, whose work is not done when they return.
     """
+    if function is None:
+        return functools.partial(_measured, report=report, meter=meter)
+    return _measured(function, report=report, meter=meter)
+
+
+def _measured(function: Callable[P, T], *, report: Report | None, meter: str) -> Callable[P, T]:
+    name = getattr(function, "__qualname__", type(function).__qualname__)
     if any(
         kind(function)
         for kind in (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
     ):
         raise UserError(
-            f"{function.__qualname__} returns before its work is done: its calls cannot be measured",
+            f"{name} returns before its work is done: its calls cannot be measured",
             "measure what runs it, with greenbench.measuring",
         )
 
@@ -82,11 +118,15 @@ def measured(function: Callable[P, T]) -> Callable[P, T]:
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         window = None
         try:
-            with measuring(function.__qualname__) as window:
+            with measuring(name, meter=meter) as window:
                 return function(*args, **kwargs)
         finally:
-            if window is not None:
-                print(line_of(function.__qualname__, window.reading), file=sys.stderr)
+            if window is not None and report is not None:
+                report(window.reading)
+            elif window is not None:
+                # Standard error that is closed, or cannot write the line, is no error of the function.
+                with suppress(OSError, ValueError):
+                    print(line_of(name, window.reading), file=sys.stderr)
 
     return wrapper
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import operator
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from greenbench.energy.gates import MIN_SECONDS
-from greenbench.energy.reading import Reading
+from greenbench.energy.reading import COVERAGE, Reading
 from greenbench.energy.window import Meter
 from greenbench.errors import UserError
 from greenbench.units import si
@@ -17,6 +20,15 @@ BLOCKS = 6
 
 MOST_CALLS = 10_000_000
 
+PAUSE_S = 0.1
+"""Longest pause between two blocks, which is random: calls that take just as long as a sensor's period would else
+meet it at the same point each time. It is the usual tick."""
+
+LONG_BLOCK_S = 0.5
+"""A shorter block has no energy of its own on the usual tick: there the pauses would stay in the result."""
+
+_random = random.Random()  # leaves the program's own random numbers as they are
+
 
 @dataclass(frozen=True)
 class PerCall:
@@ -25,7 +37,8 @@ class PerCall:
     Attributes
     ----------
     energy_j
-        Mean joules of a call; None with the reading's `reason` where they were not measured.
+        Mean joules of a call, without the pauses between blocks; None with the reading's `reason` where they were
+        not measured.
     uncertainty_j
         Half-width of its 95 % interval, calibration included.
     comparison_uncertainty_j
@@ -35,7 +48,7 @@ class PerCall:
     calls
         How many were measured.
     reading
-        Of all calls together, with status, reason and boundary.
+        Of all calls together, pauses included, with status, reason and boundary.
     """
 
     energy_j: float | None
@@ -73,7 +86,8 @@ def measure(
     call
         What is measured. It must do the same work each time.
     repeats
-        How many calls to measure; None takes as many as a reading needs (about 6 s of work).
+        How many calls to measure; None takes as many as a reading needs (about 6 s of work, at least
+        `BLOCKS` calls).
     warmup
         Calls before that, which do not count.
     label
@@ -96,7 +110,9 @@ def measure(
                 for _ in range(size):
                     call()
             blocks.append((size, block.reading))
-    return _per_call(window.reading, planned, blocks)
+            if len(blocks) < len(sizes) and block.reading.seconds >= LONG_BLOCK_S:
+                meter.clock.sleep(_random.uniform(0.0, PAUSE_S))
+    return _per_call(window.reading, blocks)
 
 
 def _check(repeats: int | None, warmup: int) -> None:
@@ -123,20 +139,40 @@ def _enough(meter: Meter, call: Callable[[], object]) -> int:
         calls *= 4
 
 
-def _per_call(whole: Reading, calls: int, blocks: Sequence[tuple[int, Reading]]) -> PerCall:
+def _per_call(whole: Reading, blocks: Sequence[tuple[int, Reading]]) -> PerCall:
+    calls = sum(size for size, _ in blocks)
+    seconds = sum(reading.seconds for _, reading in blocks)
     seconds_uncertainty = _half_width([reading.seconds / size for size, reading in blocks])
     energy_j = uncertainty_j = comparison_j = None
     if whole.energy_j is not None:
-        energy_j = whole.energy_j / calls
-        energies = [reading.energy_j / size for size, reading in blocks if reading.energy_j is not None]
-        spread_j = _half_width(energies) if len(energies) == len(blocks) else None
-        if whole.comparison_uncertainty_j is not None and whole.uncertainty_j is not None:
-            # The spread of the blocks holds what a reading cannot know: that calls differ.
-            comparison_j = math.hypot(whole.comparison_uncertainty_j / calls, spread_j or 0.0)
-            uncertainty_j = math.hypot(whole.uncertainty_j / calls, spread_j or 0.0)
-    return PerCall(
-        energy_j, uncertainty_j, comparison_j, whole.seconds / calls, seconds_uncertainty, calls, whole
-    )
+        readings, pauses_j = _without_pauses(whole, whole.energy_j, [reading for _, reading in blocks])
+        energies = [reading.energy_j for reading in readings if reading.energy_j is not None]
+        energy_j = (sum(energies) - pauses_j / 2) / calls
+        parts = [reading.uncertainty for reading in readings if reading.uncertainty is not None]
+        if len(parts) == len(readings):
+            own = reduce(operator.add, parts)
+            spread_j = 0.0
+            if len(energies) == len(blocks):  # it holds what a reading cannot know: that calls differ
+                pairs = zip(energies, blocks, strict=True)
+                spread_j = _half_width([block_j / size for block_j, (size, _) in pairs]) or 0.0
+            bound_j = pauses_j / 2 / calls
+            comparison_j = math.hypot(COVERAGE * own.random_j / calls, spread_j) + bound_j
+            uncertainty_j = math.hypot(COVERAGE * own.total_j / calls, spread_j) + bound_j
+    return PerCall(energy_j, uncertainty_j, comparison_j, seconds / calls, seconds_uncertainty, calls, whole)
+
+
+def _without_pauses(
+    whole: Reading, whole_j: float, blocks: Sequence[Reading]
+) -> tuple[Sequence[Reading], float]:
+    """Return the readings that hold the calls' energy, and the most joules in them of the time between blocks.
+
+    These are the blocks' own where each has energy. Blocks that are too short for that leave the whole window,
+    in which the time between them took anything from nothing to as much as the calls.
+    """
+    if all(reading.energy_j is not None for reading in blocks):
+        return blocks, 0.0
+    working = sum(reading.seconds for reading in blocks) / whole.seconds
+    return [whole], whole_j * max(0.0, 1.0 - working)
 
 
 def _half_width(values: Sequence[float]) -> float | None:

@@ -40,7 +40,7 @@ def add_options(parser: pytest.Parser) -> None:
     add(
         "--green-on-busy",
         choices=BUSY_POLICIES,
-        help="when other programs are on the measured GPU (default: fail)",
+        help="when other programs are on the measured GPU (default: fail; mark for green_energy and green_budget)",
     )
     add(
         "--green-training-energy",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from greenbench.energy import NoMeter, Reading, Status
@@ -42,6 +44,30 @@ def test_one_short_call_has_no_number_and_says_what_to_do(stub):
     assert "not-measured" in str(found)
 
 
+def test_what_happens_between_blocks_is_not_in_the_result(stub):
+    with open_nvml(lambda: None, clock=stub.clock()) as meter:
+        # A driver that is slow after the last sample of a window.
+        meter.edge_listener = lambda which, *_: meter.clock.sleep(0.1) if which == "close" else None
+        chosen = measure(meter, lambda: meter.clock.sleep(0.1))
+        short = measure(meter, lambda: meter.clock.sleep(0.01), repeats=60)
+    assert chosen.seconds == pytest.approx(0.1)
+    assert chosen.reading.seconds > chosen.calls * chosen.seconds + 0.4
+    assert abs(chosen.energy_j - 10.0) <= chosen.comparison_uncertainty_j < 0.5
+    assert short.seconds == pytest.approx(0.01)
+    assert abs(short.energy_j - 1.0) <= short.comparison_uncertainty_j
+    assert short.comparison_uncertainty_j > 0.4  # what the pauses took is not known
+
+
+def test_blocks_begin_at_other_points_of_a_period(stub):
+    with open_nvml(lambda: None, clock=stub.clock()) as meter:
+        starts = []
+        meter.edge_listener = lambda which, label, now, _: (
+            starts.append(now % 0.1) if which == "open" and "block" in label else None
+        )
+        measure(meter, lambda: meter.clock.sleep(0.1), repeats=60)
+    assert len({round(start, 4) for start in starts}) == len(starts) == 6
+
+
 def test_warmup_does_not_count(stub):
     calls = []
     with open_nvml(lambda: None, clock=stub.clock()) as meter:
@@ -69,6 +95,16 @@ def reading(energy_j: float | None, seconds: float = 6.0) -> Reading:
         uncertainty=Uncertainty(gain_j=0.05 * energy_j),
         boundary="GPU",
     )
+
+
+def test_estimates_judge_only_where_they_were_asked_for():
+    shared = replace(reading(2100.0), status=Status.ESTIMATED, reason="shared with python (7)")
+    budget = read_budget({"energy": "2 kJ"})
+    assert budget.overruns(shared, WORLD) == []
+    assert budget.unknown(shared) == "energy estimated: shared with python (7)"
+    (words,) = budget.overruns(shared, WORLD, estimates=True)
+    assert words.endswith("(GPU, estimated)")
+    assert budget.unknown(shared, estimates=True) is None
 
 
 def test_budgets_are_judged_by_the_value_and_say_what_is_certain():

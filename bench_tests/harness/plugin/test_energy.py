@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 
+from bench_tests import nvml_stub
 from greenbench.errors import UserError
 from greenbench.plugin.energy import read_budgets
 
@@ -47,11 +50,13 @@ def test_wrong_all_the_same():
 """
 
 
-def run(folder: Path, *options: str, tests: str = TESTS) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, *options: str, tests: str = TESTS, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     (folder / "test_theirs.py").write_text(tests)
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *options, "test_theirs.py"],
-        cwd=folder, capture_output=True, text=True, timeout=120,
+        cwd=folder, capture_output=True, text=True, timeout=120, env=environment,
     )  # fmt: skip
 
 
@@ -72,7 +77,7 @@ def test_a_budget_fails_in_words(measured):
 
 def test_the_terminal_shows_what_was_measured(measured):
     done, _ = measured
-    section = done.stdout.partition("= energy =")[2]
+    section = done.stdout.partition("= greenbench energy =")[2]
     assert "test_theirs.py::test_window" in section
     assert "encode: 3." in section
     assert "J a call (estimated)" in section
@@ -88,13 +93,16 @@ def test_junit_holds_strings(measured):
         65 * float(found["green_seconds[encode]"]), rel=0.01
     )
     assert found["green_status[encode]"] == "estimated"
+    assert float(found["green_energy_j[call]"]) == pytest.approx(65 * float(found["green_seconds[call]"]))
+    assert found["green_calls[call]"] == "12"
+    assert found["green_reason[call]"].startswith("estimated: 65 W")
 
 
 @pytest.mark.slow
 def test_it_is_the_same_in_two_processes(tmp_path):
     done = run(tmp_path, "--green-meter", "estimate:65", "-n", "2")
     assert "3 failed, 3 passed" in done.stdout
-    assert "encode: 3." in done.stdout.partition("= energy =")[2]
+    assert "encode: 3." in done.stdout.partition("= greenbench energy =")[2]
 
 
 ONE = """
@@ -113,6 +121,18 @@ def test_what_cannot_be_measured_is_skipped_with_the_reason(tmp_path):
     assert "the budget could not be judged: energy not-measured: no meter was asked for" in " ".join(
         done.stdout.split()
     )
+
+
+def test_joules_of_other_programs_fail_no_test(tmp_path):
+    if nvml_stub.compiler() is None:
+        pytest.skip("no C compiler (gcc or cc) to build the NVML stub with")
+    library = nvml_stub.build(tmp_path)
+    environment = nvml_stub.environment(library, [f"process 0 {os.getpid()} 0 1e9"], tmp_path)
+    environment.pop("CUDA_VISIBLE_DEVICES", None)
+    tests = ONE.replace("1 J", "1 mJ").replace("pass", "__import__('time').sleep(0.5)")
+    done = run(tmp_path, "-rs", tests=tests, environment={**environment, "TMPDIR": str(tmp_path)})
+    assert "1 skipped" in done.stdout
+    assert "could not be judged: energy estimated: shared with" in " ".join(done.stdout.split())
 
 
 @pytest.mark.slow
@@ -153,7 +173,13 @@ def work():
 
 with greenbench.measuring("block", meter="estimate:50") as window:
     time.sleep(0.02)
-print(json.dumps([work(), window.reading.energy_j, window.reading.seconds]))
+readings = []
+
+@greenbench.measured(report=readings.append, meter="estimate:30")
+def given():
+    return 43
+
+print(json.dumps([work(), window.reading.energy_j, window.reading.seconds, given(), readings[0].status]))
 
 try:
     @greenbench.measured
@@ -170,8 +196,8 @@ fails()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     first, second = done.stdout.splitlines()
-    result, energy_j, seconds = json.loads(first)
-    assert result == 42
+    result, energy_j, seconds, other, status = json.loads(first)
+    assert (result, other, status) == (42, 43, "estimated")
     assert energy_j == pytest.approx(50 * seconds)
     assert "returns before its work is done" in second
     assert done.stderr.startswith("work: ")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from greenbench.energy.idle import Idle
 from greenbench.energy.reading import Reading, Status
-from greenbench.energy.sources import Source
+from greenbench.energy.sources import Request, Source
 from greenbench.energy.window import Meter
 
 
@@ -13,8 +15,14 @@ class NoMeter(Meter):
 
     name = "none"
 
-    def __init__(self, reason: str, next_step: str | None = None, part: str | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        reason: str,
+        next_step: str | None = None,
+        part: str | None = None,
+        synchronize: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(synchronize)
         self.reason = reason
         self.next_step = next_step
         self._part = part
@@ -41,4 +49,8 @@ class NoMeter(Meter):
         )
 
 
-SOURCES = (Source("none", lambda _request: NoMeter("no meter was asked for (meter none)")),)
+def _open(request: Request) -> Meter:
+    return NoMeter("no meter was asked for (meter none)", synchronize=request.synchronize)
+
+
+SOURCES = (Source("none", _open),)
