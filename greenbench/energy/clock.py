@@ -135,6 +135,7 @@ class _AtOnce(Attendant):
         return Direct(call)
 
     def repeat(self, after_s: float, call: Callable[[], float]) -> None:
+        self._stop()
         self._stop = self._clock.repeat(after_s, call)
 
     def rest(self) -> None:

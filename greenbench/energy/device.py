@@ -121,6 +121,10 @@ class Device(ABC):
     def begin(self) -> None:  # noqa: B027  # a device that keeps nothing between windows has nothing to do
         """Be told that polls begin again, after a time without any."""
 
+    def next_s(self, now: float) -> float | None:
+        """Return when the device will show something new, where that is known."""
+        return None
+
     def foreign(self) -> Contention:
         """Say who else uses the device right now; called about once a second in a window."""
         return Contention("none")

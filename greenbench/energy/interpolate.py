@@ -21,35 +21,45 @@ exactly than the polls do.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-REFITS = 20
-"""Rounds of fitting the line and moving its points back between their polls. They converge to a line that
-fits between all polls, if there is one."""
+from greenbench.energy.pace import FOLLOWED, Interval, Line, fit_line
+from greenbench.energy.reading import COVERAGE
 
-FOLLOWED = 0.5
-"""Polls follow the ticks where they are less than this share of a period apart."""
+LEAST_FOLLOWED = 4
+"""Ticks from which a line is drawn."""
+
+ONE_TICK = 1.6
+"""Ticks less than so many periods apart are neighbors."""
+
+FEW_MISSES = 8
+"""With fewer intervals to try the power at the edges on, the spread of the power says how wrong it can be."""
+
+
+RARE = 0.975
+"""Share of the ticks at which the power is better known, so that both edges are within the interval in 95 %."""
 
 
 class Tick(NamedTuple):
     """An update of the counter: it happened after `earliest_s`, was seen at `latest_s`, shows `energy_j`.
 
-    `power_w` is the instantaneous power then, None without such a reading.
+    `power_w` is the instantaneous power then, None without such a reading. `number` counts all ticks; None
+    where it is not known which one this is. See `greenbench.energy.pace`.
     """
 
     earliest_s: float
     latest_s: float
     energy_j: float
     power_w: float | None = None
+    number: int | None = None
 
 
 class TickFit(NamedTuple):
-    """Times of a run of ticks, and the standard uncertainty of one of them at the run's end."""
+    """Times of a run of ticks, and the standard uncertainty of each."""
 
     times_s: list[float]
-    uncertainty_s: float
+    uncertainties_s: list[float]
 
 
 def fit_ticks(ticks: Sequence[Tick], tick_s: float) -> TickFit:
@@ -58,51 +68,45 @@ def fit_ticks(ticks: Sequence[Tick], tick_s: float) -> TickFit:
     Parameters
     ----------
     ticks
-        At least one, in order of time.
+        At least one, in order of time. One without a number is the last one before its poll.
     tick_s
-        The counter's update period. Polls as far apart do not follow the ticks: each shows the latest of perhaps
-        several, of whose time no more is known than that it is within the last period.
+        The counter's update period.
     """
-    middles = [(tick.earliest_s + tick.latest_s) / 2 for tick in ticks]
-    width_s = math.sqrt(sum((tick.latest_s - tick.earliest_s) ** 2 for tick in ticks) / len(ticks))
-    if width_s > FOLLOWED * tick_s:
-        widths = [min(tick.latest_s - tick.earliest_s, tick_s) for tick in ticks]
-        late = [tick.latest_s - width / 2 for tick, width in zip(ticks, widths, strict=True)]
-        return TickFit(late, max(widths[0], widths[-1]) / math.sqrt(12))
-    uniform_s = width_s / math.sqrt(12)
-    if len(ticks) < 4:
-        return TickFit(middles, uniform_s)
-
-    gaps = [b - a for a, b in pairwise(middles)]
-    usual = sorted(gaps)[len(gaps) // 2]
-    # The polls round each gap up or down, so that only their mean is the pace.
-    single = [gap for gap in gaps if gap < 1.6 * usual]
-    pace = sum(single) / len(single)
-    numbers = [0]
-    for gap in gaps:
-        # A late poll sees two ticks as one: count the one that was missed.
-        numbers.append(numbers[-1] + max(1, round(gap / pace)))
-    times = middles
-    for _ in range(REFITS):
-        line = _line(numbers, times)
-        times = [min(max(t, tick.earliest_s), tick.latest_s) for t, tick in zip(line, ticks, strict=True)]
-    count = len(ticks)
-    residual_s = math.sqrt(sum((a - b) ** 2 for a, b in zip(line, middles, strict=True)) / (count - 2))
-    # The line's own error is largest at its ends: twice the standard error of the mean. What the
-    # ticks scatter beyond the width of the polls is jitter of their own, which no line removes.
-    jitter_s = math.sqrt(max(0.0, residual_s**2 - uniform_s**2))
-    line_s = max(uniform_s, residual_s) * 2 / math.sqrt(count)
-    return TickFit(times, min(uniform_s, math.hypot(line_s, jitter_s)))
+    widths = [min(tick.latest_s - tick.earliest_s, tick_s) for tick in ticks]
+    followed = [
+        Interval(tick.number, tick.earliest_s, tick.latest_s)
+        for tick, width in zip(ticks, widths, strict=True)
+        if tick.number is not None and width <= FOLLOWED * tick_s
+    ]
+    if len(followed) < LEAST_FOLLOWED:
+        times = [tick.latest_s - width / 2 for tick, width in zip(ticks, widths, strict=True)]
+        return TickFit(times, [width / math.sqrt(12) for width in widths])
+    line = fit_line(followed)
+    found = [_time(tick, line) for tick in ticks]
+    return TickFit([time_s for time_s, _ in found], [doubt_s for _, doubt_s in found])
 
 
-def _line(numbers: Sequence[int], times: Sequence[float]) -> list[float]:
-    """Return the least-squares line through the times, at the same numbers."""
-    mean_number = sum(numbers) / len(numbers)
-    mean_time = sum(times) / len(times)
-    spread = sum((number - mean_number) ** 2 for number in numbers)
-    covariance = sum((n - mean_number) * (t - mean_time) for n, t in zip(numbers, times, strict=True))
-    pace = covariance / spread
-    return [mean_time + pace * (number - mean_number) for number in numbers]
+def _time(tick: Tick, line: Line) -> tuple[float, float]:
+    """Return when a tick happened, and the standard uncertainty of that."""
+    if tick.number is not None:
+        time_s = min(max(line.at(tick.number), tick.earliest_s), tick.latest_s)
+        own_s = (tick.latest_s - tick.earliest_s) / math.sqrt(12)
+        return time_s, min(max(own_s, line.uniform_s), line.doubt_s(tick.number))
+    # It is the latest tick that the poll could see.
+    latest = math.floor(line.number(tick.latest_s))
+    doubt_s = line.doubt_s(latest)
+    possible = [
+        number
+        for number in (latest - 1, latest, latest + 1)
+        if tick.earliest_s - 2 * doubt_s < line.at(number) < tick.latest_s + 2 * doubt_s
+    ]
+    certain = [number for number in possible if line.at(number) < tick.latest_s - 2 * doubt_s]
+    if certain and certain[-1] == possible[-1]:
+        return max(line.at(certain[-1]), tick.earliest_s), doubt_s
+    if len(possible) == 1:
+        return min(max(line.at(possible[0]), tick.earliest_s), tick.latest_s), doubt_s
+    # A tick came so close to the poll that it may have been seen or not.
+    return tick.latest_s - line.pace_s / 2, line.pace_s / 2
 
 
 def energy_between(
@@ -130,28 +134,46 @@ def energy_between(
     """
     first, last = fit_ticks(head, tick_s), fit_ticks(tail, tick_s)
     inner_j = tail[-1].energy_j - head[0].energy_j
-    head_w = _edge_power(head[0:2], first.times_s[0:2], head[0].power_w, first.times_s)
-    tail_w = _edge_power(tail[-2:], last.times_s[-2:], tail[-1].power_w, last.times_s)
     before_s = max(0.0, first.times_s[0] - start_s)
     after_s = max(0.0, end_s - last.times_s[-1])
-    energy_j = inner_j + head_w * before_s + tail_w * after_s
+    # The start is the end of the same run backwards, in which the counter counts down.
+    head = [tick._replace(energy_j=-tick.energy_j) for tick in reversed(head)]
+    head_s = [-time_s for time_s in reversed(first.times_s)]
+    head_w = _power_beyond(head, head_s, tick_s)
+    tail_w = _power_beyond(tail, last.times_s, tick_s)
+    misses_w = [*_misses_w(head, head_s, tick_s), *_misses_w(tail, last.times_s, tick_s)]
+    miss_w = power_spread_w
+    if len(misses_w) >= FEW_MISSES:
+        # Loads that jump are far off at few ticks.
+        usual_w = math.sqrt(sum(miss**2 for miss in misses_w) / len(misses_w))
+        rare_w = sorted(abs(miss) for miss in misses_w)[int(RARE * len(misses_w))]
+        miss_w = max(usual_w, rare_w / COVERAGE)
     uncertainty_j = math.hypot(
-        power_spread_w * before_s,
-        power_spread_w * after_s,
-        head_w * first.uncertainty_s,
-        tail_w * last.uncertainty_s,
+        miss_w * before_s,
+        miss_w * after_s,
+        head_w * first.uncertainties_s[0],
+        tail_w * last.uncertainties_s[-1],
     )
-    return energy_j, uncertainty_j
+    return inner_j + head_w * before_s + tail_w * after_s, uncertainty_j
 
 
-def _edge_power(
-    pair: Sequence[Tick], times_s: Sequence[float], instant_w: float | None, run_s: Sequence[float]
-) -> float:
-    """Return the power beyond the outermost tick: the mean of the last interval's and the one read there.
+def _power_beyond(ticks: Sequence[Tick], times_s: Sequence[float], tick_s: float) -> float:
+    """Return the power after the last tick: the mean of the last interval's.
 
-    The mean is right for loads that change faster than the ticks, the reading for slower ones.
+    Of an interval that is much longer than a tick, the mean says nothing of its end: there the reading counts, which
+    may be a tick old itself.
     """
-    usual_s = (run_s[-1] - run_s[0]) / (len(run_s) - 1)
+    seconds = times_s[-1] - times_s[-2]
+    if ticks[-1].power_w is not None and seconds > ONE_TICK * tick_s:
+        return ticks[-1].power_w
     # Jitter may put two ticks that a poll saw late next to each other.
-    mean_w = (pair[1].energy_j - pair[0].energy_j) / max(times_s[1] - times_s[0], usual_s / 2)
-    return mean_w if instant_w is None else (mean_w + instant_w) / 2
+    return (ticks[-1].energy_j - ticks[-2].energy_j) / max(seconds, tick_s / 2)
+
+
+def _misses_w(ticks: Sequence[Tick], times_s: Sequence[float], tick_s: float) -> Iterator[float]:
+    """Return by how much the same rule misses the power of each single tick that is known."""
+    for k in range(2, len(ticks)):
+        seconds = times_s[k] - times_s[k - 1]
+        if tick_s / 2 < seconds < ONE_TICK * tick_s:
+            mean_w = (ticks[k].energy_j - ticks[k - 1].energy_j) / seconds
+            yield mean_w - _power_beyond(ticks[k - 2 : k], times_s[k - 2 : k], tick_s)

@@ -12,13 +12,8 @@ from greenbench.energy.device import Device, DeviceFault, EdgeState
 from greenbench.energy.gates import judge
 from greenbench.energy.patience import DEADLINE_S, Answer
 from greenbench.energy.reading import Reading
-from greenbench.energy.sampler import Condition, Sampler
+from greenbench.energy.sampler import USUAL_PERIOD_S, Condition, Sampler
 from greenbench.energy.window import Meter
-
-PERIOD_S = 0.024
-"""Default time between polls: about a quarter of the usual 100 ms tick. It is not a divisor of the tick, so
-that polls drift across it."""
-
 
 MAX_SLEEP_S = 0.5
 """A machine that was suspended for longer has not done the work of the window."""
@@ -57,7 +52,7 @@ class DeviceMeter(Meter):
         *,
         synchronize: Callable[[], None] = lambda: None,
         clock: Clock | None = None,
-        period_s: float = PERIOD_S,
+        period_s: float = USUAL_PERIOD_S,
         busy: str = "fail",
         notes: tuple[str, ...] = (),
         before_window: Callable[[], None] = lambda: None,
@@ -85,7 +80,7 @@ class DeviceMeter(Meter):
         self._before_window()
         started = [sampler.start(keep=trace) for sampler in self.samplers]
         states = _answers([condition for _, condition in started])
-        self._tell("open", label, states)
+        self._tell("open", label, self.clock.now(), states)
         return _Opened([window for window, _ in started], states, self.clock.suspended_s)
 
     def _close(self, label: str, opened: object, seconds: float) -> tuple[Reading, ...]:
@@ -95,7 +90,8 @@ class DeviceMeter(Meter):
         states = _answers([sampler.finish(window) for sampler, window in pairs])
         for sampler, window in pairs:
             sampler.leave(window)
-        self._tell("close", label, states)
+        end_s = max((window.last.end_s for window in opened.windows if window.last), default=self.clock.now())
+        self._tell("close", label, end_s, states)
         readings = []
         for device, seen, start, end in zip(self.devices, opened.windows, opened.states, states, strict=True):
             if slept_s > MAX_SLEEP_S:
@@ -109,9 +105,9 @@ class DeviceMeter(Meter):
             readings.append(replace(reading, notes=reading.notes + self._notes))
         return tuple(readings)
 
-    def _tell(self, which: str, label: str, states: list[Condition]) -> None:
+    def _tell(self, which: str, label: str, time_s: float, states: list[Condition]) -> None:
         if self.edge_listener is not None:
-            self.edge_listener(which, label, self.clock.now(), states)
+            self.edge_listener(which, label, time_s, states)
 
 
 class _Opened(NamedTuple):

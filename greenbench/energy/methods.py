@@ -26,6 +26,10 @@ PAPER_PERIOD_S = 0.010
 """Poll period of the paper (section 3.3): each power counts for this long."""
 
 
+LAG_SPREAD = 1 / math.sqrt(12)
+"""Standard uncertainty of the time over which a power is averaged, as a share of it: half as long to half as long
+again."""
+
 LONGER = "measure more work at once"
 UPDATE = "update the driver; a virtual device may have no counter"
 
@@ -77,22 +81,42 @@ def from_counter(seen: Accumulator, seconds: float) -> Found:
 
 
 def from_power(seen: Accumulator, seconds: float) -> Found:
-    """Power readings, each holding until the next."""
+    """Power readings, each holding until the next, put forward by what they are late."""
     _need_power(seen)
-    energy_j = seen.power_integral_j
     info = seen.info
-    spread_w = seen.power_spread_w
-    # An edge is blurred by a poll and by the average that a reading is; between the edges the
-    # readings are samples of a power that varies.
-    edge_s = math.hypot(info.tick_s, info.power_lag_s)
-    swing_w = max(spread_w, abs((seen.max_power_w or 0.0) - seen.mean_power_w))
-    independent = max(1.0, min(seen.power_count, seconds / max(info.tick_s, info.power_lag_s)))
+    first_w, last_w = (
+        seen.mean_power_w if edge is None or edge.power_w is None else edge.power_w
+        for edge in (seen.first, seen.last)
+    )
+    # A reading holds for a period and is an average of some time before. So the window's readings begin with the power
+    # before the window, and the last power is seen in part only.
+    tick_s, lag_s, step_w = info.tick_s, info.power_lag_s, last_w - first_w
+    energy_j = seen.power_integral_j + (tick_s + lag_s) / 2 * step_w
+    edges_w = math.hypot(first_w - seen.mean_power_w, last_w - seen.mean_power_w)
     parts = Uncertainty(
         gain_j=info.gain * energy_j,
-        tick_j=swing_w * edge_s / math.sqrt(6),
-        noise_j=spread_w * seconds / math.sqrt(independent),
+        tick_j=math.hypot(
+            edges_w * tick_s / math.sqrt(12),
+            step_w * LAG_SPREAD * lag_s / 2,
+            seen.power_spread_w * lag_s / math.sqrt(6),
+        ),
+        noise_j=_sampling_j(seen, seconds),
     )
     return Found(energy_j, int(seconds / info.tick_s), parts)
+
+
+def _sampling_j(seen: Accumulator, seconds: float) -> float:
+    """Return the standard uncertainty of the integral by what the power did between its updates.
+
+    How alike neighbors are tells how fast the power changes. For an exponential autocorrelation, exp(-x) from one
+    update to the next, the variance of each update's share is coth(x/2) - 2/x of the power's.
+    """
+    if not seen.power_changes_j2:
+        return 0.0
+    updates_j2 = seconds * seen.info.tick_s * seen.power_deviation_w**2
+    unlike = min(seen.power_changes_j2 / (2 * updates_j2), 0.999)
+    x = -math.log1p(-unlike)
+    return math.sqrt(seen.power_changes_j2 / 2 * max(1 / math.tanh(x / 2) - 2 / x, x / 8) / unlike)
 
 
 def from_paper(seen: Accumulator, seconds: float) -> Found:

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from greenbench.energy.device import DeviceFault
 
@@ -50,7 +50,10 @@ class Attendant(ABC):
 
     @abstractmethod
     def repeat(self, after_s: float, call: Callable[[], float]) -> None:
-        """Make this call so many seconds from now, and again after as many as it returns each time."""
+        """Make this call so many seconds from now, and again after as many as it returns each time.
+
+        The latest call that is asked for so replaces the one before.
+        """
 
     @abstractmethod
     def rest(self) -> None:
@@ -70,11 +73,9 @@ class ThreadAttendant(Attendant):
     """An attendant in a daemon thread, which starts with the first call and ends with `rest`."""
 
     def __init__(self) -> None:
-        self._requests: SimpleQueue[_Request[object] | None] = SimpleQueue()
+        self._requests: SimpleQueue[_Request[object] | _Repeated | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
-        self._repeated: Callable[[], float] | None = None
-        self._due_s = 0.0
         self._hung = threading.Event()
 
     def post(self, call: Callable[[], T]) -> Answer[T]:
@@ -83,21 +84,16 @@ class ThreadAttendant(Attendant):
         if os.getpid() != self._pid:
             request.refuse("this process was forked from the one that measures: only that one can read on")
             return request
-        self._requests.put(request)  # type: ignore[arg-type]  # SimpleQueue takes no subtypes
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._work, name="greenbench-sampler", daemon=True)
-            self._thread.start()
+        self._send(request)  # type: ignore[arg-type]  # SimpleQueue takes no subtypes
         return request
 
     def repeat(self, after_s: float, call: Callable[[], float]) -> None:
         """Make the call between the others."""
-        self._repeated = call
-        self._due_s = time.monotonic() + after_s
-        self.post(lambda: None)  # wakes the thread, which may wait without an end
+        if os.getpid() == self._pid:
+            self._send(_Repeated(call, time.monotonic() + after_s))
 
     def rest(self) -> None:
         """Let the thread end after the calls that wait. One that hangs is left behind."""
-        self._repeated = None
         thread, self._thread = self._thread, None
         if thread is not None and os.getpid() == self._pid:
             self._requests.put(None)
@@ -114,23 +110,37 @@ class ThreadAttendant(Attendant):
             frame = frame.f_back
         return frame.f_code.co_name if frame is not None else "the device"
 
+    def _send(self, wanted: _Request[object] | _Repeated) -> None:
+        self._requests.put(wanted)
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._work, name="greenbench-sampler", daemon=True)
+            self._thread.start()
+
     def _work(self) -> None:
         requests = self._requests
+        repeated: _Repeated | None = None
         while True:
-            call = self._repeated
-            wait_s = None if call is None else max(0.0, self._due_s - time.monotonic())
+            wait_s = None if repeated is None else max(0.0, repeated.due_s - time.monotonic())
             try:
-                request = requests.get(timeout=wait_s)
+                wanted = requests.get(timeout=wait_s)
             except Empty:
-                assert call is not None  # without it, the wait has no end
-                begun_s = time.monotonic()
-                pause_s = call()
-                # In step with the calls before, but for one that came late or took long.
-                self._due_s = max(self._due_s + pause_s, begun_s + pause_s / 2)
+                assert repeated is not None  # without it, the wait has no end
+                pause_s = repeated.call()
+                repeated = repeated._replace(due_s=time.monotonic() + pause_s)
                 continue
-            if request is None:
+            if wanted is None:
                 return
-            request.make()
+            if isinstance(wanted, _Repeated):
+                repeated = wanted
+            else:
+                wanted.make()
+
+
+class _Repeated(NamedTuple):
+    """A call that is made again and again, and when the next time is."""
+
+    call: Callable[[], float]
+    due_s: float
 
 
 class _Request(Answer[T]):

@@ -46,7 +46,7 @@ def test_a_tick_lies_between_the_polls_around_it():
     seen = accumulator()
     for begin, end, joules in ((0.0, 0.001, 5.0), (0.02, 0.021, 5.0), (0.04, 0.049, 6.0)):
         seen.add(Sample(begin, end, joules, 70.0))
-    assert seen.head == [(0.02, 0.049, 6.0, 70.0)]
+    assert seen.head == [(0.02, 0.049, 6.0, 70.0, 0)]
 
 
 def test_an_averaged_power_says_nothing_about_an_edge():

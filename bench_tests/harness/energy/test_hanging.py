@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-import tracemalloc
 
 import pytest
 
 from bench_tests import nvml_stub
 from greenbench.energy import Status, open_meter, patience
 from greenbench.energy import meter as meter_module
+from greenbench.energy import sampler as sampler_module
 from greenbench.energy.device import Device, DeviceFault, DeviceInfo, Sample
 from greenbench.energy.meter import DeviceMeter
 from greenbench.energy.sources.nvml.opening import open_nvml
@@ -217,7 +219,8 @@ def test_a_counter_that_stops_is_found_at_any_tick(stub, tick_s):
         with meter.window("work") as window:
             meter.clock.sleep(8.0)
     assert window.reading.status is Status.INVALID
-    assert "stood still for 4" in window.reading.reason
+    still_s = float(re.fullmatch(r"the energy counter stood still for (.*) s", window.reading.reason)[1])
+    assert 3.3 < still_s < 4.3
 
 
 def test_a_program_that_came_and_went_between_the_edges_is_named(stub):
@@ -230,21 +233,22 @@ def test_a_program_that_came_and_went_between_the_edges_is_named(stub):
     assert "shared with process 1 (" in window.reading.reason
 
 
-def test_a_window_of_days_keeps_as_much_as_one_of_minutes(stub):
+def test_a_window_of_days_keeps_as_much_as_one_of_minutes(stub, monkeypatch):
+    monkeypatch.setattr(sampler_module, "LOOK_S", 100.0)
+    monkeypatch.setattr(sampler_module, "SPARSE_S", 100.0)
+
     def kept(seconds: float) -> int:
+        gc.collect()
         with open_nvml(lambda: None, clock=stub.clock()) as meter:
-            for sampler in meter.samplers:
-                sampler.period_s = 100.0
             with meter.window("work") as window:
                 meter.clock.sleep(3600.0)
-                tracemalloc.start()
+                before = sys.getallocatedblocks()
                 meter.clock.sleep(seconds)
-                size, _ = tracemalloc.get_traced_memory()
-                tracemalloc.stop()
+                blocks = sys.getallocatedblocks() - before
             assert window.reading.energy_j == pytest.approx(100.0 * (3600.0 + seconds), rel=1e-3)
-        return size
+        return blocks
 
-    assert kept(864_000.0) < kept(3600.0) + 20_000
+    assert kept(864_000.0) < kept(3600.0) + 200
 
 
 @pytest.mark.slow

@@ -65,7 +65,7 @@ def test_blocks_begin_at_other_points_of_a_period(stub):
             starts.append(now % 0.1) if which == "open" and "block" in label else None
         )
         measure(meter, lambda: meter.clock.sleep(0.1), repeats=60)
-    assert len({round(start, 4) for start in starts}) == len(starts) == 6
+    assert len({round(start, 6) for start in starts}) == len(starts) == 6
 
 
 def test_warmup_does_not_count(stub):

@@ -175,6 +175,11 @@ class ReplayDevice(Device):
             raise seen
         return seen
 
+    def next_s(self, now: float) -> float | None:
+        """Return the time of the next recorded poll."""
+        position = bisect_right(self._times, now)
+        return self._times[position] if position < len(self._times) else None
+
     def edge(self) -> EdgeState:
         """Return the last recorded condition."""
         if not self._states:

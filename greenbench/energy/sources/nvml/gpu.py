@@ -16,7 +16,7 @@ from greenbench.energy.device import (
     Sample,
     SourceUnavailable,
 )
-from greenbench.energy.meter import PERIOD_S
+from greenbench.energy.sampler import USUAL_PERIOD_S, poll_period
 from greenbench.energy.sources.nvml.errors import fault, optional, text, unavailable
 from greenbench.energy.sources.nvml.processes import contention_of
 from greenbench.energy.sources.nvml.readers import choose_reader, paper_reader
@@ -27,8 +27,6 @@ models (Yang, Adamek, Armour, SC24), so 13 % at two sigma."""
 
 MAX_POWER_W = {"gpu": 2000.0, "module": 5000.0}
 """No accelerator draws more: the bound where the power limit is not known."""
-
-SHORTEST_PERIOD_S = 0.010
 
 THROTTLES = (pynvml.NVML_FI_DEV_PERF_POLICY_THERMAL, pynvml.NVML_FI_DEV_PERF_POLICY_POWER)
 """Nanoseconds in which heat, or the power limit, held the clock down."""
@@ -66,8 +64,7 @@ class NvmlDevice(Device):
         except (DeviceFault, pynvml.NVMLError) as error:
             raise unavailable(error) from error
         self._read = reader.read
-        paced = max(SHORTEST_PERIOD_S, min(PERIOD_S, reader.tick_s / 2))
-        self.period_s = reader.tick_s if reader.kind == "paper" else paced
+        self.period_s = reader.tick_s if reader.kind == "paper" else poll_period(reader.tick_s)
         bound_w = MAX_POWER_W[scope]
         believable = scope == "gpu" and limit_w is not None and 1.0 < limit_w < bound_w
         of_module = scope == "module"
@@ -144,7 +141,7 @@ class LostDevice(Device):
 
     def __init__(self, uuid: str, why: SourceUnavailable) -> None:
         self.info = DeviceInfo(f"GPU {uuid}", uuid, "none", "counter", 0.1, GAIN)
-        self.period_s = PERIOD_S
+        self.period_s = USUAL_PERIOD_S
         self._why = why
 
     def sample(self) -> Sample:
