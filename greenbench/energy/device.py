@@ -90,8 +90,8 @@ class DeviceInfo:
     notes
         Notes of each of its readings.
     part
-        What of the machine it is, for the boundary of a sum: ``GPU``, ``module``, ``CPU package``,
-        ``CPU memory``, ``machine``.
+        What of the machine it is, for the boundary of a sum: ``GPU``, ``module``, ``SoC``,
+        ``CPU package``, ``CPU memory``, ``neural engine``, ``machine``.
     """
 
     name: str

@@ -9,8 +9,9 @@ from typing import TypeVar
 from greenbench.energy.reading import Reading, Status
 
 CONTAINS: dict[str, tuple[str | None, ...]] = {
-    "machine": ("GPU", "module", "CPU package", "CPU memory", None),
+    "machine": ("GPU", "module", "SoC", "CPU package", "CPU memory", "neural engine", None),
     "module": ("GPU",),
+    "SoC": ("GPU", "CPU package", "CPU memory", "neural engine"),
 }
 """Parts of which another one's energy is a part."""
 

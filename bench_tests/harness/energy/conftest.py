@@ -1,4 +1,4 @@
-"""The stub of NVML, built once per session, under the real pynvml; and a place of its own for locks."""
+"""Stand-ins of NVML (built once per session, under the real pynvml) and zeus; and a place of its own for locks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from bench_tests import nvml_stub
+from bench_tests.harness.energy import zeus_stand_in
 from bench_tests.nvml_stub import Stub
 from greenbench.energy import lock
+from greenbench.energy.sources import zeus
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +41,12 @@ def lock_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "locks"
     monkeypatch.setattr(lock, "lock_folder", lambda: folder)
     return folder
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> zeus_stand_in.World:
+    """A machine that the library zeus knows, empty so far."""
+    world = zeus_stand_in.World()
+    world.install(monkeypatch)
+    monkeypatch.setattr(zeus, "SystemClock", lambda: world.clock)
+    return world

@@ -53,6 +53,10 @@ def test_the_shipped_sources():
         "paper",
         "rapl",
         "replay:FILE",
+        "zeus",
+        "zeus:amd",
+        "zeus:apple",
+        "zeus:jetson",
     )
     assert meter_forms() == forms
 
