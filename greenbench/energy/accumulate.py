@@ -55,6 +55,8 @@ class Accumulator:
         The longest time in which the counter was seen not to move.
     longest_gap_s
         The longest time between two samples.
+    impossible_w
+        The last power reading that cannot be. Beside a counter it counts for nothing; without one the window is void.
     strangers, doubts
         Other programs that were met on the device, and why it is unknown whether there were any.
     """
@@ -74,6 +76,7 @@ class Accumulator:
         self.max_power_w: float | None = None
         self.longest_still_s = 0.0
         self.longest_gap_s = 0.0
+        self.impossible_w: float | None = None
         self.strangers: list[str] = []
         self.doubts: list[str] = []
         self._unmoved_since_s: float | None = None
@@ -87,6 +90,13 @@ class Accumulator:
             return
         if self.kept is not None:
             self.kept.append(seen)
+        if seen.power_w is not None and self._impossible(seen.power_w):
+            self.impossible_w = seen.power_w
+            if self.info.kind != "counter":
+                self.fault = self.fault or DeviceFault(
+                    f"a power of {seen.power_w:.4g} W is above what the device can draw ({self.info.max_power_w:.0f} W)"
+                )
+            seen = seen._replace(power_w=None)
         previous = self.last
         if previous is None:
             self.first = seen
@@ -164,6 +174,14 @@ class Accumulator:
         """Standard deviation of the power, as the samples and as the ticks show it."""
         return max(self._power.deviation, self._tick_power.deviation)
 
+    def _impossible(self, watts: float) -> bool:
+        bound_w = self.info.max_power_w
+        return (
+            watts < 0
+            or not math.isfinite(watts)
+            or (bound_w is not None and watts > STEP_TOLERANCE * bound_w)
+        )
+
     def _add_power(self, sample: Sample) -> None:
         if sample.power_w is None:
             return
@@ -219,11 +237,8 @@ class Accumulator:
             self.fault = self.fault or DeviceFault(reason)
 
     def _instant_w(self, sample: Sample) -> float | None:
-        """Return the power at the moment of the sample; None where that is averaged or impossible."""
-        watts, bound_w = sample.power_w, self.info.max_power_w
-        if watts is None or self.info.power_lag_s > 0 or (bound_w is not None and watts > bound_w):
-            return None
-        return watts
+        """Return the power at the moment of the sample; None where that is averaged."""
+        return None if self.info.power_lag_s > 0 else sample.power_w
 
 
 class _Moments:

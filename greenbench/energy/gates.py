@@ -126,6 +126,8 @@ def _check_against_power(seen: Accumulator, energy_j: float, seconds: float) -> 
     """Compare the counter with the integrated power; a device without power readings gets a note."""
     if seen.info.kind != "counter" or seen.info.tick_s <= FINE_TICK_S:
         return ()
+    if seen.impossible_w is not None:
+        return (f"the counter could not be checked: a power reading says {seen.impossible_w:.4g} W",)
     if seen.power_count == 0:
         return ("the counter could not be checked: no power readings",)
     if seconds < MIN_SECONDS:
