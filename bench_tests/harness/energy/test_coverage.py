@@ -11,6 +11,8 @@ import sys
 
 import pytest
 
+from bench_tests.harness.energy.training_simulation import SETTINGS as SETTINGS_OF_THE_STUDY
+from bench_tests.harness.energy.training_simulation import simulate_blocks
 from bench_tests.harness.energy.window_simulation import LOADS, measure_random_window
 
 Lengths = tuple[float, float]
@@ -56,7 +58,20 @@ def test_intervals_that_are_a_third_too_narrow_would_be_found():
     assert sum(abs(error) <= 2 / 3 for error in found) / len(found) < 0.90
 
 
+def share_of_trainings(count: int) -> float:
+    """Return the share of trainings, measured in steady blocks, whose interval holds the truth."""
+    runs = [simulate_blocks(setting, seed) for setting in SETTINGS_OF_THE_STUDY for seed in range(count)]
+    return sum(run.inside for run in runs) / len(runs)
+
+
+def test_intervals_of_trainings_from_steady_blocks_hold_the_truth_as_often_as_they_say():
+    chance = (0.95 * 0.05 / (FEW * len(SETTINGS_OF_THE_STUDY))) ** 0.5
+    assert 0.93 - chance <= share_of_trainings(FEW) <= 0.97 + chance
+
+
 if __name__ == "__main__":
     windows = int(sys.argv[1]) if len(sys.argv) > 1 else MANY
     for name in SETTINGS:
         print(f"{name}: {share_inside(name, windows):.1%} of {windows * len(LOADS)} windows", flush=True)
+    trainings = share_of_trainings(windows)
+    print(f"steady blocks of a training: {trainings:.1%} of {windows * len(SETTINGS_OF_THE_STUDY)}")

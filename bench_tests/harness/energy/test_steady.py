@@ -19,8 +19,8 @@ from greenbench.energy.sources.nvml.opening import open_nvml
 def check(outcomes) -> None:
     close = sum(abs(outcome.error) <= 0.02 for outcome in outcomes)
     assert close >= 0.95 * len(outcomes), f"{close} of {len(outcomes)} within 2 %"
-    inside = [abs(o.reading.energy_j - o.true_j) <= o.reading.comparison_uncertainty_j for o in outcomes]
-    assert sum(inside) >= 0.85 * len(outcomes), f"{sum(inside)} of {len(outcomes)} within their interval"
+    inside = sum(outcome.inside for outcome in outcomes)
+    assert inside >= 0.9 * len(outcomes), f"{inside} of {len(outcomes)} within their interval"
     assert all(outcome.spent_s <= outcome.budget_s for outcome in outcomes)
     assert {outcome.reading.status for outcome in outcomes} == {Status.MEASURED}
 

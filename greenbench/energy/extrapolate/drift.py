@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -26,8 +27,11 @@ PRIOR = 0.02
 """Standard deviation of the transient, as a fraction of what lasts."""
 MIN_BLOCKS = 5
 """With fewer there is a mean, but nothing can be said about drift."""
-LEAST_FREEDOM = 3.0
+LEAST_FREEDOM = 2.0
 """Degrees of freedom that are left however alike neighbors are: with fewer the interval says nothing."""
+
+CORRECTIONS = 8
+"""Rounds of correcting the likeness of neighbors by what the fit took from it; they converge."""
 
 Array = NDArray[np.float64]
 
@@ -91,8 +95,9 @@ def per_step(blocks: Sequence[Block], planned_steps: int) -> PerStep:
     mean_j = float(shares @ means)
     variances = np.array([t @ fit.covariance @ t for t, fit in zip(targets, fits, strict=True)])
     error_j = math.sqrt(float(shares @ (variances + (means - mean_j) ** 2)))
-    # Neighbors that are alike are fewer independent values, from which the noise is known less well.
-    freedom = max(LEAST_FREEDOM, (count - 2) / inflation)
+    # Neighbors that are alike are fewer independent values, from which the noise is known less well. Two of them are
+    # used up by the fit.
+    freedom = max(LEAST_FREEDOM, (count - 2) / inflation - 2)
     widening = float(stdtrit(freedom, 0.975)) / 2
     noise_j = math.sqrt(variance / count)
     drift_j = math.sqrt(max(error_j**2 - noise_j**2, 0.0))
@@ -130,17 +135,19 @@ def _noise(design: Array, values: Array, weights: Array, scale_j: float) -> tupl
 def _inflation(residuals: Array) -> float:
     """Return how much more a mean of the residuals scatters than one of independent values.
 
-    One plus twice the autocorrelations, up to the first that is not positive (Geyer 1992).
+    One plus twice the autocorrelations, up to the first that is not positive (Geyer 1992). Residuals scatter around
+    a mean of their own, so that each of `n` autocorrelations is too small by about the inflation over `n`
+    (Marriott and Pope 1954).
     """
+    count = len(residuals)
     squares = float(residuals @ residuals)
     if squares == 0:
         return 1.0
+    alike = [float(residuals[:-lag] @ residuals[lag:]) / squares for lag in range(1, count // 3 + 1)]
     inflation = 1.0
-    for lag in range(1, len(residuals) // 3 + 1):
-        alike = float(residuals[:-lag] @ residuals[lag:]) / squares
-        if alike <= 0:
-            break
-        inflation += 2 * alike
+    for _ in range(CORRECTIONS):
+        corrected = [value + inflation / count for value in alike]
+        inflation = min(1.0 + 2 * sum(takewhile(lambda value: value > 0, corrected)), count / 2)
     return inflation
 
 

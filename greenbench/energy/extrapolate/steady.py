@@ -24,11 +24,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from greenbench.energy.extrapolate.drift import MIN_BLOCKS, Block, PerStep, per_step
+from greenbench.energy.extrapolate.drift import Block, PerStep, per_step
 from greenbench.energy.gates import MIN_SECONDS, MIN_TICKS
 from greenbench.energy.reading import COVERAGE, Reading, Status, Uncertainty
 from greenbench.energy.sums import total
 from greenbench.energy.window import Meter, Window
+
+FIRST_LOOK = 10
+"""The interval is looked at after so many blocks, and each time their number has doubled. A look after every block would
+end the measuring where the blocks happened to be alike, and the interval is too narrow."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,8 @@ class SteadyStage:
             return True
         kept = self._kept()
         readings = [reading for _, reading in kept]
-        if len(kept) < MIN_BLOCKS or not _long_enough(readings):
+        looks, rest = divmod(len(kept), FIRST_LOOK)
+        if rest or not looks or looks & (looks - 1) or not _long_enough(readings):
             return False
         return _half_width(per_step([block for block, _ in kept], planned_steps)) <= self._settings.target
 
