@@ -31,7 +31,11 @@ def measurements(out: Path | None = None) -> Iterator[tuple[str, Callable[[], Ro
     for module in pkgutil.iter_modules(bench_tests.speed.__path__):
         if module.name == "__main__":
             continue
-        loaded = importlib.import_module(f"bench_tests.speed.{module.name}")
+        try:
+            loaded = importlib.import_module(f"bench_tests.speed.{module.name}")
+        except ModuleNotFoundError as error:
+            print(f"{module.name}: left out, {error}; install the extras 'study' and 'bench'", file=sys.stderr)
+            continue
         for name, prepare in getattr(loaded, "CONTESTS", {}).items():
             yield name, lambda name=name, prepare=prepare: [compare(name, prepare())]
         if hasattr(loaded, "NAME"):

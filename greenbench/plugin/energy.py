@@ -160,7 +160,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if unknown := budget.unknown(window.reading, estimates=estimates):
         if item.config.option.green_strict:
             pytest.fail(f"the budget could not be judged: {unknown}", pytrace=False)
-        pytest.skip(f"the budget could not be judged: {unknown}")
+        # The summary names the test's line, and not this one.
+        raise pytest.skip.Exception(f"the budget could not be judged: {unknown}", _use_item_location=True)
     return result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -118,6 +119,7 @@ def test_what_cannot_be_measured_is_skipped_with_the_reason(tmp_path):
     done = run(tmp_path, "--green-meter", "none", "-rs", tests=ONE)
     assert done.returncode == 0
     assert "1 skipped" in done.stdout
+    assert re.search(r"SKIPPED \[1\] test_\w+\.py:\d+: the budget", done.stdout), done.stdout
     assert "the budget could not be judged: energy not-measured: no meter was asked for" in " ".join(
         done.stdout.split()
     )
