@@ -23,7 +23,7 @@ SETTINGS: dict[str, tuple[str, float, Lengths]] = {
     "power, 5 to 25 s": ("power", 0.0, (5.0, 25.0)),
     "average power of 1 s, 5 to 25 s": ("power", 1.0, (5.0, 25.0)),
 }
-FEW, MANY = 50, 1000
+FEW, MANY = 40, 1000
 """Windows of each load."""
 
 

@@ -234,8 +234,8 @@ def test_a_program_that_came_and_went_between_the_edges_is_named(stub):
 
 
 def test_a_window_of_days_keeps_as_much_as_one_of_minutes(stub, monkeypatch):
-    monkeypatch.setattr(sampler_module, "LOOK_S", 100.0)
-    monkeypatch.setattr(sampler_module, "SPARSE_S", 100.0)
+    monkeypatch.setattr(sampler_module, "LOOK_S", 1000.0)
+    monkeypatch.setattr(sampler_module, "SPARSE_S", 1000.0)
 
     def kept(seconds: float) -> int:
         gc.collect()

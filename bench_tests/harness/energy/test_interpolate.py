@@ -171,7 +171,7 @@ def test_polls_far_apart_say_no_more_than_that_a_tick_is_of_the_last_period():
 def test_long_windows_with_few_polls_are_within_their_interval_and_a_thousandth(stub, seconds):
     generator = random.Random(seconds)
     inside = 0
-    for _ in range(10):
+    for _ in range(6):
         stub.reset()
         stub.wave([(0.0, 60.0), (3.0, 260.0), (3.2, 180.0)], repeat=0.0)
         stub.command(f"set 0 phase {generator.uniform(0.0, 0.1)}")
@@ -183,4 +183,4 @@ def test_long_windows_with_few_polls_are_within_their_interval_and_a_thousandth(
         error_j = abs(window.reading.energy_j - 180.0 * length_s)
         assert error_j < 1e-3 * 180.0 * length_s
         inside += error_j <= window.reading.comparison_uncertainty_j
-    assert inside >= 8
+    assert inside >= 5
