@@ -34,7 +34,9 @@ def measurements(out: Path | None = None) -> Iterator[tuple[str, Callable[[], Ro
         try:
             loaded = importlib.import_module(f"bench_tests.speed.{module.name}")
         except ModuleNotFoundError as error:
-            print(f"{module.name}: left out, {error}; install the extras 'study' and 'bench'", file=sys.stderr)
+            print(
+                f"{module.name}: left out, {error}; install the extras 'study' and 'bench'", file=sys.stderr
+            )
             continue
         for name, prepare in getattr(loaded, "CONTESTS", {}).items():
             yield name, lambda name=name, prepare=prepare: [compare(name, prepare())]
