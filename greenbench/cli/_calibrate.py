@@ -8,9 +8,14 @@ from pathlib import Path
 
 from greenbench.cli import OK
 from greenbench.energy.calibration.session import UNCALIBRATED, WINDOW_S, Outcome, calibrate_device, fraction
-from greenbench.energy.calibration.store import Stored, forget
+from greenbench.energy.calibration.store import COUNTER, Stored, forget
 from greenbench.energy.reading import COVERAGE
 from greenbench.units import percent, si
+
+DECEIVED = (
+    "the readings see a part of the time only, or nobody knows how much, and a load in rhythm with them deceives them; "
+    "readings are corrected all the same"
+)
 
 
 def run_calibration(trace: str, uuid: str | None, reference_gain: str, as_json: bool) -> int:
@@ -18,7 +23,15 @@ def run_calibration(trace: str, uuid: str | None, reference_gain: str, as_json: 
     outcome = calibrate_device(Path(trace), uuid, fraction(reference_gain))
     if as_json:
         shown = {"uuid": outcome.uuid, "found": asdict(outcome.found), "stored": asdict(outcome.entry)}
-        print(json.dumps({**shown, "file": str(outcome.file), "narrower": outcome.narrower}))
+        print(
+            json.dumps(
+                {
+                    **shown,
+                    "file": str(outcome.file),
+                    "narrower": [UNCALIBRATED / share for share in outcome.uncertainties],
+                }
+            )
+        )
     else:
         print("\n".join(_lines(outcome)))
     return OK
@@ -71,10 +84,20 @@ def _lines(outcome: Outcome) -> list[str]:
             f"as late as a mean over {found.lag_s:.3f} ± {COVERAGE * found.lag_spread_s:.3f} s (95 %)"
         )
     energy_j = WINDOW_S * found.highest_w
-    before_j, after_j = (COVERAGE * share * energy_j for share in (UNCALIBRATED, entry.uncertainty))
-    return [
-        *lines,
-        f"  interval     {si(energy_j, 'J')} of {WINDOW_S:.0f} s: ± {si(after_j, 'J')} (95 %, with the external meter's "
-        f"own) in the place of ± {si(before_j, 'J')}, {outcome.narrower:.1f} times narrower",
-        f"  kept in      {outcome.file}, for driver {entry.driver or 'unknown'}",
-    ]
+    kinds = (
+        ("the energy counter", "power readings")
+        if entry.of == COUNTER
+        else ("power readings of this kind", "the energy counter")
+    )
+    before = (
+        f"{si(energy_j, 'J')} of {WINDOW_S:.0f} s, ± {si(COVERAGE * UNCALIBRATED * energy_j, 'J')} before"
+    )
+    if min(outcome.uncertainties) >= UNCALIBRATED:
+        lines.append(f"  interval     {before}, stays as wide: {DECEIVED}")
+    else:
+        lines.append(f"  interval     {before}, is now (95 %, with the external meter's own)")
+        lines += [
+            f"               ± {si(COVERAGE * share * energy_j, 'J')} by {kind}, {UNCALIBRATED / share:.1f} times narrower"
+            for kind, share in zip(kinds, outcome.uncertainties, strict=True)
+        ]
+    return [*lines, f"  kept in      {outcome.file}, for driver {entry.driver or 'unknown'}"]

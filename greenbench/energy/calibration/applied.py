@@ -23,6 +23,10 @@ AVERAGED_S = 0.5
 COVERED = 0.1
 """A calibration holds this far, as a share, beyond the levels of power that it covers."""
 
+SEEN = 0.8
+"""Share of the time that readings must cover. What covers less, such as a quarter of it on an A100, is deceived by a load in
+rhythm with it, by more than its gain errs; what covers all of it is not."""
+
 Judge = Callable[[DeviceInfo], Reading]
 """Makes the reading of a device that is as this says."""
 
@@ -39,7 +43,7 @@ def calibrated(judge: Judge, info: DeviceInfo, start: EdgeState, entry: Entry | 
     entry
         Its calibration; None where there is none.
     """
-    if entry is None:
+    if entry is None or info.kind == "paper":  # the paper's tables were made without
         return judge(info)
     used, remarks = _informed(info, entry)
     reading = _corrected(judge(used), entry)
@@ -49,21 +53,45 @@ def calibrated(judge: Judge, info: DeviceInfo, start: EdgeState, entry: Entry | 
     return _noted(judge(info), f"the calibration of {entry.date} is not used: {problem}")
 
 
-def gain_uncertainty(info: DeviceInfo, entry: Entry) -> float:
-    """Return the standard uncertainty of this device's corrected readings, as a fraction."""
-    return math.hypot(entry.uncertainty, 0.0 if _same_reading(info, entry) else TRANSFER)
+def gain_uncertainty(entry: Entry, tick_s: float, usual: float, *, same: bool) -> float:
+    """Return the standard uncertainty of the gain of corrected readings, as a fraction.
+
+    Parameters
+    ----------
+    entry
+        The calibration.
+    tick_s
+        The device's update period.
+    usual
+        The uncertainty without a calibration.
+    same
+        Whether the readings are of the kind that was recorded.
+    """
+    if not _sees_all(entry, tick_s):
+        return max(usual, entry.uncertainty)
+    return math.hypot(entry.uncertainty, 0.0 if same else TRANSFER)
+
+
+def _sees_all(entry: Entry, tick_s: float) -> bool:
+    return entry.averaging_s is not None and entry.averaging_s >= SEEN * tick_s
 
 
 def _informed(info: DeviceInfo, entry: Entry) -> tuple[DeviceInfo, tuple[str, ...]]:
     """Return the device as its calibration knows it, and remarks."""
-    gain = gain_uncertainty(info, entry)
     same = _same_reading(info, entry)
+    gain = gain_uncertainty(entry, info.tick_s, info.gain, same=same)
     remarks: tuple[str, ...] = () if entry.driver else ("of an unknown driver",)
-    if not same:
+    if not _sees_all(entry, info.tick_s):
+        seen = "an unknown part" if entry.averaging_s is None else f"{entry.averaging_s:.2f} s"
+        remarks += (
+            f"the interval stays as wide, since the readings see {seen} of each {info.tick_s:.2f} s, and a load in rhythm "
+            "with them deceives them",
+        )
+    elif not same:
         kind = "the energy counter" if info.kind == "counter" else "another kind of power reading"
         remarks += (f"{kind} is taken to agree with the readings then within {2 * TRANSFER:.0%}",)
     if same and entry.lag_s is not None and info.kind != "counter":
-        return replace(info, gain=gain, power_lag_s=entry.lag_s), remarks
+        info = replace(info, power_lag_s=entry.lag_s, power_lag_spread_s=entry.lag_spread_s)
     return replace(info, gain=gain), remarks
 
 

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from greenbench.energy.calibration.limits import DELAYS_S, GAINS, RECORD, check_lag, check_line
 from greenbench.energy.calibration.series import STEADY_SHARE, Reference, series, updates
 from greenbench.errors import UserError
 
@@ -22,20 +23,11 @@ if TYPE_CHECKING:
 MIN_SECONDS, MIN_UPDATES = 5.0, 30
 """A trace has at least this length, and so many updates of the readings."""
 
-GAINS = (0.7, 1.4)
-"""No card that is read at all errs by more (-8 to +13 % over six models); what does is another device's trace."""
-
-MAX_OFFSET_SHARE = 0.15
-"""An offset above this share of the highest power is the power of something else, such as the rest of the machine."""
-
 MIN_FOLLOWING = 0.99
 """Share of the readings' variance that the external meter must explain (R squared)."""
 
 LEVEL_MARGIN = 0.1
 """The gain at one level of power is taken to hold this far around it."""
-
-DELAYS_S, ALIGNED_S = (-0.3, 1.0), (-0.15, 0.8)
-"""Delays that are tried, and those that a device can have. A reading before its power has another clock."""
 
 MAX_AVERAGING_S = 3.0
 SHORTEST_AVERAGING_S = 0.005
@@ -43,13 +35,8 @@ FEW = 1.4
 """Robust uncertainties of a hundred readings are too small by up to this factor, as simulated cards show."""
 
 GRID, DELAY_STEP_S, REFINEMENTS = 24, 0.02, 12
-MOST_UPDATES = 3000
+MOST_UPDATES = 1000
 """The search for the lag looks at so many updates at most."""
-
-RECORD = (
-    "record at least 30 s of a load that goes up and down every few seconds, with the times of one clock, and the "
-    "external meter on the card's own supply"
-)
 
 
 @dataclass(frozen=True)
@@ -72,8 +59,8 @@ class Calibration:
         The levels of power that were covered.
     residual_w
         Standard deviation of what is left.
-    updates
-        Readings that were used.
+    updates, tick_s
+        Readings that were used, and the usual time between them.
     """
 
     gain: float
@@ -87,6 +74,7 @@ class Calibration:
     highest_w: float
     residual_w: float
     updates: int
+    tick_s: float
 
 
 def calibrate(
@@ -123,39 +111,36 @@ def calibrate(
     inside = (times_s >= meter.start_s) & (times_s <= meter.end_s)
     if inside.sum() < MIN_UPDATES:
         raise UserError(f"the trace has {inside.sum()} readings, of at least {MIN_UPDATES}", RECORD)
+    moved = int(((update_s >= meter.start_s) & (update_s <= meter.end_s)).sum())
     if meter.mean_w(times_s[inside][-1:], overlap_s)[0] <= 0:
         raise UserError(
             "the reference has a mean power of 0 W, which no device draws", "mend or cut the trace"
         )
     if meter.is_steady:
         return _one_level(times_s[inside], watts[inside], meter)
+    if moved < MIN_UPDATES:
+        raise UserError(
+            f"the readings changed {moved} times while the external meter ran, of at least {MIN_UPDATES}",
+            RECORD,
+        )
     longest_s = min(MAX_AVERAGING_S, overlap_s / 6)
     blur_s = math.hypot(poll_s, meter.period_s) / math.sqrt(12)
     ranges = ((max(SHORTEST_AVERAGING_S, 2 * meter.period_s), longest_s), DELAYS_S)
-    # All lags are compared by the same readings: those that lie inside the reference by any of them. Once the lag is
-    # nearly known, these are more, and it is known which of them are blurred.
-    weights = None
+    sure = np.ones_like(update_s)
+    averaging_s = delay_s = 0.0
     for _ in range(3):
-        (_, slowest_s), (soonest_s, latest_s) = ranges
-        used = (update_s - latest_s - slowest_s >= meter.start_s) & (update_s - soonest_s <= meter.end_s)
-        if used.sum() < MIN_UPDATES:
-            raise UserError(
-                f"the readings changed {used.sum()} times while the external meter ran, of at least {MIN_UPDATES}",
-                RECORD,
-            )
-        some_s, some_w = update_s[used], update_w[used]
-        sure = np.ones_like(some_s) if weights is None else weights[used]
-        averaging_s, delay_s = _search(some_s, some_w, sure, meter, ranges)
+        averaging_s, delay_s = _search(update_s, update_w, sure, meter, ranges)
         x = meter.mean_w(update_s - delay_s, averaging_s)
         _, by_delay = _slopes(update_s, x, meter, averaging_s, delay_s, blur_s)
-        weights = _weighted(x, update_w, np.abs(by_delay) * blur_s)[2]
+        used = meter.covers(update_s - delay_s, averaging_s)
+        sure[used] = _weighted(x[used], update_w[used], np.abs(by_delay[used]) * blur_s)[2]
         near_s = max(0.05, averaging_s / 4)
         ranges = (
             (max(ranges[0][0], averaging_s / 2), min(longest_s, 1.5 * averaging_s + 0.02)),
             (delay_s - near_s, delay_s + near_s),
         )
-    _check_lag(averaging_s, delay_s, longest_s)
-    return _line(some_s, some_w, meter, averaging_s, delay_s, blur_s)
+    check_lag(averaging_s, delay_s, longest_s)
+    return _line(update_s[used], update_w[used], meter, averaging_s, delay_s, blur_s)
 
 
 def _search(
@@ -165,18 +150,26 @@ def _search(
     meter: Reference,
     ranges: tuple[tuple[float, float], tuple[float, float]],
 ) -> tuple[float, float]:
-    """Return the averaging time and the delay with the smallest squares."""
+    """Return the averaging time and the delay by which the meter explains most of the readings."""
     import numpy as np
 
     step = -(-len(update_s) // MOST_UPDATES)
-    seen_s, seen_w, weights = update_s[::step], update_w[::step], weights[::step]
-    seen_w = weights * (seen_w - np.average(seen_w, weights=weights))
+    update_s, update_w, weights = update_s[::step], update_w[::step], weights[::step]
     (shortest_s, longest_s), (soonest_s, latest_s) = ranges
 
     def explained(averaging_s: float, delay_s: float) -> float:
-        x = meter.mean_w(seen_s - delay_s, averaging_s)
-        x = x - np.average(x, weights=weights)
-        return float(x @ seen_w) ** 2 / max(float((weights * x) @ x), 1e-12)
+        used = meter.covers(update_s - delay_s, averaging_s)
+        if used.sum() < MIN_UPDATES / 2:
+            return -1.0
+        weight, y = weights[used], update_w[used]
+        x = meter.mean_w(update_s[used] - delay_s, averaging_s)
+        x = x - float(weight @ x) / float(weight.sum())
+        y = y - float(weight @ y) / float(weight.sum())
+        of_x, of_y = float((weight * x) @ x), float((weight * y) @ y)
+        of_both = float((weight * x) @ y)
+        # A load in rhythm with the readings fits other lags, too, but with a gain that no card has.
+        possible = GAINS[0] * of_x <= of_both <= GAINS[1] * of_x
+        return of_both**2 / max(of_x * of_y, 1e-12) - (0.0 if possible else 0.5)
 
     lengths = np.geomspace(shortest_s, longest_s, GRID)
     delays = np.arange(soonest_s, latest_s + DELAY_STEP_S / 2, DELAY_STEP_S)
@@ -191,20 +184,6 @@ def _search(
         ]
         best = max(best, *((explained(*point), *point) for point in near))
     return float(best[1]), float(best[2])
-
-
-def _check_lag(averaging_s: float, delay_s: float, longest_s: float) -> None:
-    if not ALIGNED_S[0] <= delay_s <= ALIGNED_S[1]:
-        raise UserError(
-            f"the readings fit the external meter best when shifted by {delay_s:.2f} s or more, which must be from "
-            f"{ALIGNED_S[0]:g} to {ALIGNED_S[1]:g} s: the clocks of the two are apart, or the traces are of two devices",
-            "write the times of both by one clock",
-        )
-    if averaging_s > 0.97 * longest_s:
-        raise UserError(
-            f"the readings look like means over {longest_s:.2g} s or longer, which is the most that was tried",
-            RECORD,
-        )
 
 
 def _line(
@@ -238,7 +217,7 @@ def _line(
         spread = max(spread, math.sqrt(max(at @ covariance @ at, 0.0)) / (gain * level_w))
     of_lag = np.array([0.0, 0.0, 1.0, 2.0])
     lag_spread_s = math.hypot(math.sqrt(max(of_lag @ covariance @ of_lag, 0.0)), 2 * blur_s)
-    _check_line(gain, offset_w, highest_w)
+    check_line(gain, offset_w, highest_w)
     return Calibration(
         gain,
         offset_w,
@@ -251,6 +230,7 @@ def _line(
         highest_w,
         float(math.sqrt(np.average(left_w**2, weights=weights))),
         len(update_s),
+        float(np.median(np.diff(update_s))),
     )
 
 
@@ -317,7 +297,7 @@ def _one_level(times_s: Numbers, watts: Numbers, meter: Reference) -> Calibratio
     )
     ratios = np.array([watts[part].mean() for part in parts]) / powers_w
     level_w, gain = float(powers_w.mean()), float(ratios.mean())
-    _check_line(gain, 0.0, level_w)
+    check_line(gain, 0.0, level_w)
     apart = float(np.std(ratios, ddof=1)) / gain
     if apart > 2 * STEADY_SHARE:
         raise UserError(
@@ -326,19 +306,7 @@ def _one_level(times_s: Numbers, watts: Numbers, meter: Reference) -> Calibratio
         )
     levels_w = ((1 - LEVEL_MARGIN) * level_w, (1 + LEVEL_MARGIN) * level_w)
     spread = FEW * apart / math.sqrt(10)
-    return Calibration(gain, 0.0, spread, None, None, None, None, *levels_w, float(np.std(watts)), len(watts))
-
-
-def _check_line(gain: float, offset_w: float, highest_w: float) -> None:
-    elsewhere = "the external meter measures something else than this device, or more"
-    if not GAINS[0] <= gain <= GAINS[1]:
-        raise UserError(
-            f"the gain would be {gain:.3g}, which must be from {GAINS[0]:g} to {GAINS[1]:g}: {elsewhere}",
-            RECORD,
-        )
-    if abs(offset_w) > MAX_OFFSET_SHARE * highest_w:
-        raise UserError(
-            f"the device would read {offset_w:+.3g} W at no power, which may be at most "
-            f"{MAX_OFFSET_SHARE:.0%} of {highest_w:.0f} W: {elsewhere}",
-            RECORD,
-        )
+    tick_s = float(np.median(np.diff(times_s)))
+    return Calibration(
+        gain, 0.0, spread, None, None, None, None, *levels_w, float(np.std(watts)), len(watts), tick_s
+    )

@@ -37,6 +37,11 @@ class Reference:
         levels_w = np.diff(np.interp(edges_s, times_s, self._energy_j)) / np.diff(edges_s)
         self.is_steady = bool(np.std(levels_w) < STEADY_SHARE * np.mean(levels_w))
 
+    def covers(self, end_s: Numbers, averaging_s: float) -> NDArray[np.bool_]:
+        """Return which of such means lie within the trace."""
+        inside: NDArray[np.bool_] = (end_s - averaging_s >= self.start_s) & (end_s <= self.end_s)
+        return inside
+
     def mean_w(self, end_s: Numbers, averaging_s: float) -> Numbers:
         """Return the mean power over that long before each of these times."""
         import numpy as np

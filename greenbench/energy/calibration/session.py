@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from greenbench.energy.calibration.applied import gain_uncertainty
 from greenbench.energy.calibration.fit import Calibration, calibrate
 from greenbench.energy.calibration.store import Entry, store
 from greenbench.energy.calibration.trace import read_pair
@@ -23,6 +24,9 @@ REFERENCE_GAIN = 0.01
 
 UNCALIBRATED = 0.065
 """Standard uncertainty of the gain of a GPU without a calibration: `greenbench.energy.sources.nvml.gpu.GAIN`."""
+
+USUAL_TICK_S = 0.1
+"""Update period of GPUs, where it is hidden by polls that are slower."""
 
 MAX_REFERENCE_GAIN = 0.2
 
@@ -46,9 +50,13 @@ class Outcome:
     file: Path
 
     @property
-    def narrower(self) -> float:
-        """How many times narrower the interval of a long window is."""
-        return UNCALIBRATED / self.entry.uncertainty
+    def uncertainties(self) -> tuple[float, float]:
+        """Standard uncertainty of readings of the kind that was recorded, and of another kind of the same card."""
+        tick_s = min(self.found.tick_s, USUAL_TICK_S)
+        same, another = (
+            gain_uncertainty(self.entry, tick_s, UNCALIBRATED, same=same) for same in (True, False)
+        )
+        return same, another
 
 
 def calibrate_device(trace: Path, uuid: str | None, reference_gain: float) -> Outcome:
@@ -91,6 +99,7 @@ def calibrate_device(trace: Path, uuid: str | None, reference_gain: float) -> Ou
         gain=found.gain,
         offset_w=found.offset_w,
         uncertainty=math.hypot(found.spread, reference_gain, REPEATABILITY),
+        averaging_s=found.averaging_s,
         lag_s=found.lag_s,
         lag_spread_s=found.lag_spread_s,
         lowest_w=found.lowest_w,

@@ -30,7 +30,7 @@ class Entry:
 
     Attributes
     ----------
-    gain, offset_w, lag_s, lag_spread_s, lowest_w, highest_w
+    gain, offset_w, averaging_s, lag_s, lag_spread_s, lowest_w, highest_w
         See `greenbench.energy.calibration.fit.Calibration`.
     uncertainty
         Standard uncertainty of a corrected power, as a fraction: the fit, the external meter, and what one card
@@ -48,6 +48,7 @@ class Entry:
     gain: float
     offset_w: float
     uncertainty: float
+    averaging_s: float | None
     lag_s: float | None
     lag_spread_s: float | None
     lowest_w: float
@@ -59,15 +60,14 @@ class Entry:
 
     def __post_init__(self) -> None:
         needed = (self.gain, self.offset_w, self.uncertainty, self.lowest_w, self.highest_w)
-        lags = (self.lag_s, self.lag_spread_s)
-        for value in (*needed, *(lag for lag in lags if lag is not None)):
+        lags = (self.averaging_s, self.lag_s, self.lag_spread_s)
+        known = [lag for lag in lags if lag is not None]
+        for value in (*needed, *known):
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise ValueError(f"{value!r} is no finite number")
         if not (0.1 < self.gain < 10 and 0 < self.uncertainty < 1 and 0 <= self.lowest_w < self.highest_w):
             raise ValueError("a gain, an uncertainty or a level of power that cannot be")
-        if (self.lag_s is None) != (self.lag_spread_s is None) or any(
-            lag is not None and lag < 0 for lag in lags
-        ):
+        if len(known) not in (0, len(lags)) or min(known, default=0.0) < 0:
             raise ValueError("a lag that cannot be")
         if self.of not in (POWER, COUNTER) or not isinstance(self.driver, str | None):
             raise ValueError("a kind of reading or a driver that cannot be")
