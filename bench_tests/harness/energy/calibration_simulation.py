@@ -68,3 +68,11 @@ def recorded(
     watts = shown[np.searchsorted(ticks, polls) - 1]
     reference = power[::2] + generator.normal(0, meter_noise_w, len(power[::2]))
     return Recorded(polls + clock_s, np.maximum(watts, 0.0), at[::2], np.maximum(reference, 0.0))
+
+
+def counted(trace: Recorded, tick_s: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
+    """Return polls of a counter that counts what the reference says, every tick anew."""
+    steps = trace.reference_w[1:] * np.diff(trace.reference_s)
+    energy = np.concatenate([[0.0], np.cumsum(steps)])
+    ticks = np.floor(trace.times_s / tick_s) * tick_s
+    return trace.times_s, np.interp(ticks, trace.reference_s, energy)

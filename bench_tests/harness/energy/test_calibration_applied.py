@@ -10,16 +10,18 @@ from functools import partial
 import numpy as np
 import pytest
 
-from bench_tests.harness.energy.calibration_simulation import Card, recorded
+from bench_tests.harness.energy.calibration_simulation import Card, counted, recorded
 from bench_tests.harness.energy.test_calibration_store import ENTRY
+from bench_tests.harness.energy.test_traces import PolledCard
 from greenbench.cli import doctor
 from greenbench.energy import open_meter
+from greenbench.energy.calibration.session import calibrate_device
 from greenbench.energy.calibration.store import forget, store, stored
+from greenbench.energy.clock import VirtualClock
 from greenbench.energy.device import Device, DeviceInfo, EdgeState, Sample
 from greenbench.energy.doctor import examine_machine
 from greenbench.energy.meter import DeviceMeter
 from greenbench.energy.sources import rapl
-from greenbench.energy.sources.nvml import loaded
 from greenbench.energy.sources.replay import Recorder, replay_windows
 from greenbench.errors import UserError
 
@@ -59,8 +61,6 @@ def reading_of(virtual_clock, device: Device, seconds: float = 20.0, **how):
 
 @pytest.fixture
 def clock():
-    from greenbench.energy.clock import VirtualClock
-
     return VirtualClock(start=100.0)
 
 
@@ -132,12 +132,27 @@ def test_a_known_lag_narrows_the_interval_of_a_load_that_steps(clock):
     assert sure.uncertainty.tick_j < unsure.uncertainty.tick_j
 
 
-def test_a_card_that_is_calibrated_by_its_own_trace_is_measured_right(clock):
-    from bench_tests.harness.energy.test_traces import PolledCard
-    from greenbench.energy.calibration.session import calibrate_device
+def test_a_counter_is_calibrated_by_its_own_updates(tmp_path):
+    for seed in range(5):
+        trace = recorded(Card(), seed)
+        times_s, energy_j = counted(trace)
+        np.savez(
+            tmp_path / "trace.npz",
+            device_time_s=times_s,
+            device_energy_j=1.06 * energy_j,
+            reference_time_s=trace.reference_s,
+            reference_w=trace.reference_w,
+        )
+        found = calibrate_device(tmp_path / "trace.npz", "GPU-1", 0.01)
+        assert found.entry.of == "counter"
+        assert found.entry.gain == pytest.approx(1.06, abs=3 * 1.06 * found.found.spread)
+        assert found.found.spread < 0.005
+        assert found.uncertainties[0] < 0.02
 
+
+def test_a_card_that_is_calibrated_by_its_own_trace_is_measured_right(clock, tmp_path):
     trace = recorded(Card(gain=1.1, offset_w=4.0), 8)
-    path = file_of(trace)
+    path = file_of(trace, tmp_path)
     card = PolledCard(trace.times_s - trace.times_s[0] + 100.0, trace.watts, 0.0, clock)
     calibrate_device(path, "card", 0.01)
     reading = reading_of(clock, card, 25.0)
@@ -148,14 +163,10 @@ def test_a_card_that_is_calibrated_by_its_own_trace_is_measured_right(clock):
         abs(reading.mean_power_w / trace.reference_w[inside].mean() - 1)
         < reading.uncertainty_j / reading.energy_j
     )
-    path.unlink()
 
 
-def file_of(trace, folder=None):
-    import tempfile
-    from pathlib import Path
-
-    path = Path(folder or tempfile.mkdtemp()) / "trace.npz"
+def file_of(trace, folder):
+    path = folder / "trace.npz"
     np.savez(
         path,
         device_time_s=trace.times_s,
@@ -257,7 +268,7 @@ def test_the_command_stores_for_the_only_gpu_and_the_next_reading_is_narrower(ru
     assert f"{UUID}: " in output
     assert "times narrower" in output
     entry = stored().entries[UUID]
-    assert entry.driver is not None
+    assert entry.driver
     code, output = run("--json")
     after = next(d for d in json.loads(output)["devices"] if d["boundary"] == "GPU")
     assert code == 0
@@ -332,8 +343,3 @@ def test_a_steady_trace_is_said_to_tell_no_lag(run, tmp_path):
     trace = file_of(recorded(Card(gain=0.95), 4, low_w=300.0, high_w=300.0), tmp_path)
     assert "lag          unknown" in run("--calibrate", str(trace))[1]
     assert "lag unknown" in run()[1]
-
-
-def test_the_driver_is_told(stub):
-    loaded().visible_gpus()
-    assert loaded().driver_version()

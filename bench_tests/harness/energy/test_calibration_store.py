@@ -138,14 +138,14 @@ def test_a_csv_file_may_have_empty_cells(tmp_path):
     assert len(pair.sha256) == 64
 
 
-def test_a_counter_becomes_the_power_between_its_updates(tmp_path):
+def test_a_counter_becomes_the_power_up_to_its_updates(tmp_path):
     path = tmp_path / "trace.csv"
-    rows = [f"{t / 10},{10.0 * (t // 2)},50" for t in range(7)]
+    rows = [f"{t / 100},{5.0 * (t // 10)},50" for t in range(101)]
     path.write_text("\n".join(["time_s,device_energy_j,reference_w", *rows]))
     pair = read_pair(path)
     assert pair.of == "counter"
-    assert pair.device_times_s.tolist() == pytest.approx([0.4, 0.6])
-    assert pair.device_w.tolist() == pytest.approx([50.0, 50.0])
+    assert pair.device_times_s.tolist() == pytest.approx([0.295 + 0.1 * n for n in range(8)])
+    assert pair.device_w.tolist() == pytest.approx([50.0] * 8)
 
 
 def test_a_numpy_file_has_the_names_of_the_columns_or_of_the_public_traces(tmp_path):

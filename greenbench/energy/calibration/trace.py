@@ -28,6 +28,9 @@ COLUMNS = (
 """Names of device time, device reading, reference time and reference power: the first that is there counts. The last
 ones are those of the public traces of Yang, Adamek and Armour (SC24) as NumPy files."""
 
+POLLS = 20
+"""A counter's power is a mean over the time of at least so many polls."""
+
 FORMS = (
     "a CSV file has the columns time_s, device_w (or device_energy_j, of the counter) and reference_w; cells may be empty, "
     "and device_time_s and reference_time_s tell two times apart"
@@ -107,13 +110,20 @@ def _present(times_s: Any, values: Any) -> tuple[Numbers, Numbers]:
 
 
 def _power(times_s: Numbers, energy_j: Numbers) -> tuple[Numbers, Numbers]:
-    """Return the mean power between one update of a counter and the next, and when it was known."""
+    """Return the mean power up to each update of a counter, and when it was known.
+
+    When an update came is known to a poll. So the means are over so many polls that this matters little.
+    """
     import numpy as np
 
     changed = np.flatnonzero(np.diff(energy_j)) + 1
-    steps_j = np.diff(energy_j[changed])
-    if (steps_j < 0).any():
+    if (np.diff(energy_j) < 0).any():
         raise ValueError("a counter that goes back")
     if len(changed) < 2:
         raise ValueError("a counter that stands still")
-    return times_s[changed][1:], steps_j / np.maximum(np.diff(times_s[changed]), 1e-9)
+    update_s, update_j = (times_s[changed] + times_s[changed - 1]) / 2, energy_j[changed]
+    polls = float(np.median(np.diff(update_s)) / np.median(np.diff(times_s)))
+    spans = max(1, math.ceil(POLLS / polls - 1e-6))
+    spans = min(spans, len(update_s) - 1)
+    seconds = np.maximum(update_s[spans:] - update_s[:-spans], 1e-9)
+    return update_s[spans:], (update_j[spans:] - update_j[:-spans]) / seconds
