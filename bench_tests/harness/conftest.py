@@ -38,6 +38,14 @@ QUICK = ("-p", "no:hypothesispytest")
 CASES = Path(__file__).parents[1] / "study"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_calibrations():
+    """Let tests find no calibration of the machine they run on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GREENBENCH_CALIBRATION", "/no-such-folder/calibration.json")
+        yield
+
+
 @pytest.fixture
 def clean_environment(monkeypatch, tmp_path):
     """Let processes of the tests see none of this run's settings."""

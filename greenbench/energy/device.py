@@ -85,6 +85,8 @@ class DeviceInfo:
         Standard uncertainty of its calibration, as a fraction.
     power_lag_s
         A power reading is the average over this time.
+    power_lag_spread_s
+        Standard uncertainty of that time, where a calibration found it; None where it is a guess.
     max_power_w
         A mean power above this is a fault; None where no bound is known.
     notes
@@ -104,6 +106,7 @@ class DeviceInfo:
     max_power_w: float | None = None
     notes: tuple[str, ...] = field(default=())
     part: str = "GPU"
+    power_lag_spread_s: float | None = None
 
 
 class Contention(NamedTuple):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from greenbench.energy.accumulate import Accumulator
+from greenbench.energy.calibration.applied import calibrated
+from greenbench.energy.calibration.store import Entry, Stored, stored
 from greenbench.energy.clock import Clock
-from greenbench.energy.device import Device, DeviceFault, EdgeState
+from greenbench.energy.device import Device, DeviceFault, DeviceInfo, EdgeState
 from greenbench.energy.gates import judge
 from greenbench.energy.patience import DEADLINE_S, Answer
 from greenbench.energy.reading import Reading
@@ -43,6 +45,8 @@ class DeviceMeter(Meter):
         Called before every window, e.g. to wait until the devices are free.
     on_close
         Called once at the end, e.g. to release locks.
+    calibrations
+        Of the devices, by their UUIDs; those that are stored on this machine if it is None.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class DeviceMeter(Meter):
         notes: tuple[str, ...] = (),
         before_window: Callable[[], None] = lambda: None,
         on_close: Callable[[], None] = lambda: None,
+        calibrations: Mapping[str, Entry] | None = None,
     ) -> None:
         super().__init__(synchronize, clock)
         self.name = name
@@ -65,8 +70,10 @@ class DeviceMeter(Meter):
         self.period_s = period_s
         self.edge_listener: EdgeListener | None = None
         """Told of every edge; for recording."""
+        found = stored() if calibrations is None else Stored(calibrations)
+        self.calibrations = found.entries
         self._busy = busy
-        self._notes = notes
+        self._notes = (*notes, found.problem) if found.problem else notes
         self._before_window = before_window
         self._on_close = on_close
 
@@ -101,7 +108,14 @@ class DeviceMeter(Meter):
                     seen.add(state)
             first = start if isinstance(start, EdgeState) else EdgeState(device.info.uuid)
             last = end if isinstance(end, EdgeState) else first
-            reading = judge(seen, first, last, seconds, self._busy)
+
+            def judged(
+                info: DeviceInfo, seen: Accumulator = seen, first: EdgeState = first, last: EdgeState = last
+            ) -> Reading:
+                seen.info = info
+                return judge(seen, first, last, seconds, self._busy)
+
+            reading = calibrated(judged, device.info, first, self.calibrations.get(device.info.uuid))
             readings.append(replace(reading, notes=reading.notes + self._notes))
         return tuple(readings)
 

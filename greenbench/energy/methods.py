@@ -91,13 +91,14 @@ def from_power(seen: Accumulator, seconds: float) -> Found:
     # A reading holds for a period and is an average of some time before. So the window's readings begin with the power
     # before the window, and the last power is seen in part only.
     tick_s, lag_s, step_w = info.tick_s, info.power_lag_s, last_w - first_w
+    late_s = LAG_SPREAD * lag_s if info.power_lag_spread_s is None else info.power_lag_spread_s
     energy_j = seen.power_integral_j + (tick_s + lag_s) / 2 * step_w
     edges_w = math.hypot(first_w - seen.mean_power_w, last_w - seen.mean_power_w)
     parts = Uncertainty(
         gain_j=info.gain * energy_j,
         tick_j=math.hypot(
             edges_w * tick_s / math.sqrt(12),
-            step_w * LAG_SPREAD * lag_s / 2,
+            step_w * late_s / 2,
             seen.power_spread_w * lag_s / math.sqrt(6),
         ),
         noise_j=_sampling_j(seen, seconds),

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from greenbench.energy.calibration.store import Entry, from_json
 from greenbench.energy.clock import Clock, SystemClock, VirtualClock
 from greenbench.energy.device import Device, DeviceFault, DeviceInfo, EdgeState, Sample
 from greenbench.energy.meter import DeviceMeter
@@ -55,6 +56,11 @@ class Recorder:
                 "source": meter.name,
                 "period_s": meter.period_s,
                 "devices": [asdict(device.info) for device in meter.devices],
+                "calibrations": {
+                    uuid: asdict(meter.calibrations[uuid])
+                    for device in meter.devices
+                    if (uuid := device.info.uuid) in meter.calibrations
+                },
             }
         )
         for position, sampler in enumerate(meter.samplers):
@@ -112,6 +118,7 @@ class Trace(NamedTuple):
     samples: list[list[tuple[float, Sample | DeviceFault]]]
     states: list[list[tuple[float, EdgeState | DeviceFault]]]
     edges: list[Edge]
+    calibrations: dict[str, Entry]
 
 
 def read_trace(path: Path) -> Trace:
@@ -122,7 +129,8 @@ def read_trace(path: Path) -> Trace:
         if header["format"] != FORMAT or header["version"] != VERSION:
             raise ValueError(f"it says {header['format']} version {header['version']}")
         infos = [DeviceInfo(**{**info, "notes": tuple(info["notes"])}) for info in header["devices"]]
-        trace = Trace(header["period_s"], infos, [[] for _ in infos], [[] for _ in infos], [])
+        calibrations = {uuid: from_json(entry) for uuid, entry in header.get("calibrations", {}).items()}
+        trace = Trace(header["period_s"], infos, [[] for _ in infos], [[] for _ in infos], [], calibrations)
         for line in lines[1:]:
             if "edge" in line:
                 trace.edges.append(Edge(line["edge"], line["label"], line["time_s"]))
@@ -133,7 +141,7 @@ def read_trace(path: Path) -> Trace:
                 trace.samples[line["device"]].append((line["time_s"], seen))
         if not all(trace.samples):
             raise ValueError("a device without samples")
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path} cannot be read as a {FORMAT} of version {VERSION} ({error!r})",
             "'greenbench watch --record FILE -- COMMAND' writes one",
@@ -224,7 +232,14 @@ def _name(path: Path) -> str:
 
 def _meter(name: str, trace: Trace, clock: Clock, synchronize: Callable[[], None]) -> DeviceMeter:
     devices = [ReplayDevice(trace, position, clock) for position in range(len(trace.infos))]
-    return DeviceMeter(name, devices, synchronize=synchronize, clock=clock, period_s=trace.period_s)
+    return DeviceMeter(
+        name,
+        devices,
+        synchronize=synchronize,
+        clock=clock,
+        period_s=trace.period_s,
+        calibrations=trace.calibrations,
+    )
 
 
 class _ShiftedClock(SystemClock):

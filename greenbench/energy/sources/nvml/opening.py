@@ -13,7 +13,7 @@ from greenbench.energy.clock import Clock, SystemClock
 from greenbench.energy.device import DeviceFault, SourceUnavailable
 from greenbench.energy.meter import DeviceMeter
 from greenbench.energy.patience import OPENING_S, close_patiently, patiently
-from greenbench.energy.sources.nvml.errors import text, unavailable
+from greenbench.energy.sources.nvml.errors import optional, text, unavailable
 from greenbench.energy.sources.nvml.gpu import LostDevice, NvmlDevice
 from greenbench.energy.sources.nvml.visible import visible_uuids
 
@@ -41,6 +41,11 @@ def visible_gpus(*, first: bool = False) -> dict[str, object]:
         raise SourceUnavailable("NVML: no GPU in this machine", absent=True)
     by_uuid = dict(zip(uuids, handles, strict=True))
     return {uuid: by_uuid[uuid] for uuid in visible_uuids(uuids, names, first=first)}
+
+
+def driver_version() -> str | None:
+    """Return the driver's version, where it tells; after `visible_gpus`."""
+    return optional(lambda: text(pynvml.nvmlSystemGetDriverVersion))
 
 
 def nvml_devices(
