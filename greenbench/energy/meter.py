@@ -72,6 +72,9 @@ class DeviceMeter(Meter):
         """Told of every edge; for recording."""
         found = stored() if calibrations is None else Stored(calibrations)
         self.calibrations = found.entries
+        dates = {entry.date for device in devices if (entry := found.entries.get(device.info.uuid))}
+        if dates:
+            self.name += f", calibrated {' and '.join(sorted(dates))}"
         self._busy = busy
         self._notes = (*notes, found.problem) if found.problem else notes
         self._before_window = before_window

@@ -63,6 +63,22 @@ def test_a_counter_beyond_32_bits_is_read_whole(stub):
 
 
 @pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        ("NVIDIA A100-SXM4-80GB", "nvml-power"),
+        ("NVIDIA A30", "nvml-power"),
+        ("NVIDIA A10", "nvml-power-average"),
+    ],
+)
+def test_of_ampere_the_chip_ga100_alone_shows_power_without_an_average(stub, name, method):
+    no_counter(stub)
+    for call in ("field:186", "field:185"):
+        stub.fault(call, pynvml.NVML_ERROR_NOT_SUPPORTED)
+    stub.command(f"set 0 name {name}")
+    assert measure(stub)[0].reading.method == method
+
+
+@pytest.mark.parametrize(
     ("missing", "architecture", "method", "tolerance"),
     [
         ([], 7, "nvml-power", 0.02),

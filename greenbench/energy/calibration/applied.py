@@ -1,7 +1,8 @@
 """A stored calibration, used on the readings of its device.
 
 Samples stay as the device gave them, in recorded files too; what is corrected is the reading of a window, with the trace
-that it carries. By then it is known whether the power was one that the calibration covers.
+that it carries. By then it is known whether the power was one that the calibration covers. A meter with calibrated
+devices has a name of its own, so that its readings are not compared with others.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ Judge = Callable[[DeviceInfo], Reading]
 def calibrated(judge: Judge, info: DeviceInfo, start: EdgeState, entry: Entry | None) -> Reading:
     """Return the reading of a window, by the calibration where it holds, else with a note that says why not.
 
+    At a power that the calibration does not cover, its line is continued, and the interval is as wide as without it.
+
     Parameters
     ----------
     judge
@@ -45,12 +48,18 @@ def calibrated(judge: Judge, info: DeviceInfo, start: EdgeState, entry: Entry | 
     """
     if entry is None or info.kind == "paper":  # the paper's tables were made without
         return judge(info)
+    if entry.driver and start.driver != entry.driver:
+        why = f"it is of driver {entry.driver}, and this is {start.driver or 'an unknown one'}"
+        return _noted(judge(info), f"the calibration of {entry.date} is not used: {why}")
     used, remarks = _informed(info, entry)
     reading = _corrected(judge(used), entry)
-    problem = _problem(reading, start, entry)
-    if problem is None:
-        return reading if reading.energy_j is None else _noted(reading, _note(entry, remarks))
-    return _noted(judge(info), f"the calibration of {entry.date} is not used: {problem}")
+    if reading.energy_j is None:
+        return reading
+    outside = _outside(reading, entry)
+    if outside is not None:  # corrected all the same: readings of one meter must be comparable
+        reading = _corrected(judge(replace(used, gain=max(info.gain, used.gain))), entry)
+        remarks = (*remarks, outside)
+    return _noted(reading, _note(entry, remarks))
 
 
 def gain_uncertainty(entry: Entry, tick_s: float, usual: float, *, same: bool) -> float:
@@ -101,18 +110,15 @@ def _same_reading(info: DeviceInfo, entry: Entry) -> bool:
     return entry.lag_s is None or (entry.lag_s > AVERAGED_S) == (info.power_lag_s > AVERAGED_S)
 
 
-def _problem(reading: Reading, start: EdgeState, entry: Entry) -> str | None:
-    if entry.driver and start.driver != entry.driver:
-        return f"it is of driver {entry.driver}, and this is {start.driver or 'an unknown one'}"
+def _outside(reading: Reading, entry: Entry) -> str | None:
     mean_w = reading.mean_power_w
-    if mean_w is None:
+    lowest_w, highest_w = (1 - COVERED) * entry.lowest_w, (1 + COVERED) * entry.highest_w
+    if mean_w is None or lowest_w <= mean_w <= highest_w:
         return None
-    if not (1 - COVERED) * entry.lowest_w <= mean_w <= (1 + COVERED) * entry.highest_w:
-        return (
-            f"a mean power of {mean_w:.0f} W is outside of the {entry.lowest_w:.0f} to {entry.highest_w:.0f} W that it "
-            "covers"
-        )
-    return None
+    return (
+        f"the interval stays as wide, since a mean power of {mean_w:.0f} W is outside of the {entry.lowest_w:.0f} to "
+        f"{entry.highest_w:.0f} W that it covers"
+    )
 
 
 def _corrected(reading: Reading, entry: Entry) -> Reading:

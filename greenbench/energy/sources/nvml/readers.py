@@ -6,6 +6,7 @@ A field carries its own return code. The energy is read as 64 bits: 32 would wra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import pynvml
 from greenbench.energy.clock import Clock
 from greenbench.energy.device import DeviceFault, SourceUnavailable
 from greenbench.energy.methods import PAPER_PERIOD_S
-from greenbench.energy.sources.nvml.errors import GONE, fault, optional, required
+from greenbench.energy.sources.nvml.errors import GONE, fault, optional, required, text
 
 ENERGY = pynvml.NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION
 POWER_INSTANT = pynvml.NVML_FI_DEV_POWER_INSTANT
@@ -24,7 +25,10 @@ SCOPES = {"gpu": pynvml.NVML_POWER_SCOPE_GPU, "module": pynvml.NVML_POWER_SCOPE_
 """On superchips such as Grace Hopper the module is the GPU with CPU and memory."""
 
 AVERAGING_S = 1.0
-"""Ampere and later (but for GA100) report power as the average of the last second."""
+"""Ampere and later, but for the chip GA100, report power as the average of the last second."""
+
+GA100 = re.compile(r"\b(A100|A800|A30)\b")
+"""Names of cards with this chip; NVML tells none."""
 
 ASSUMED_TICK_S = 0.1
 """Update period of the power readings where a steady load does not show it."""
@@ -130,6 +134,8 @@ def _usage(handle: object) -> tuple[Read | DeviceFault, str, float]:
     read = _calls(handle, energy=False, power=True)
     architecture = optional(lambda: pynvml.nvmlDeviceGetArchitecture(handle))
     averaged = architecture is None or architecture >= pynvml.NVML_DEVICE_ARCH_AMPERE
+    if averaged and GA100.search(text(lambda: pynvml.nvmlDeviceGetName(handle))):
+        averaged = False
     method, lag_s = ("nvml-power-average", AVERAGING_S) if averaged else ("nvml-power", 0.0)
     return _problem(read) or read, method, lag_s
 
