@@ -45,8 +45,10 @@ class Accumulator:
         Why the window is void; None if it is not.
     head, tail
         The first and the last ticks of the counter.
-    power_integral_j
-        Power times time, each sample holding until the next.
+    power_integral_j, power_seconds
+        Power times time, each sample holding until the next; the time that this covers.
+    power_changes_j2
+        Sum of squares of each change of the power, times how long the sample before it held.
     max_power_w
         The largest power among the samples.
     pace
@@ -72,6 +74,7 @@ class Accumulator:
         self.pace = Pace(info.tick_s)
         self._ticks_seen = 0
         self.power_integral_j = 0.0
+        self.power_seconds = 0.0
         self.power_changes_j2 = 0.0
         self.max_power_w: float | None = None
         self.longest_still_s = 0.0
@@ -107,6 +110,7 @@ class Accumulator:
             if previous.power_w is not None:
                 seconds = seen.end_s - previous.end_s
                 self.power_integral_j += previous.power_w * seconds
+                self.power_seconds += seconds
                 if seen.power_w is not None:
                     held_s = max(seconds, self.info.tick_s)
                     self.power_changes_j2 += ((seen.power_w - previous.power_w) * held_s) ** 2

@@ -130,6 +130,9 @@ def _check_against_power(seen: Accumulator, energy_j: float, seconds: float) -> 
         return (f"the counter could not be checked: a power reading says {seen.impossible_w:.4g} W",)
     if seen.power_count == 0:
         return ("the counter could not be checked: no power readings",)
+    if seen.power_seconds < (1 - MAX_GAP_SHARE) * seconds:
+        covered = f"{seen.power_seconds:.1f} of {seconds:.1f} s"
+        return (f"the counter could not be checked: the power readings cover {covered}",)
     if seconds < MIN_SECONDS:
         return ()  # a reading may be the average of the last second, and so lag behind the counter
     if seen.longest_gap_s > MAX_GAP_SHARE * seconds:

@@ -21,7 +21,8 @@ exactly than the polls do.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from greenbench.energy.pace import FOLLOWED, Interval, Line, fit_line
@@ -136,18 +137,17 @@ def energy_between(
     inner_j = tail[-1].energy_j - head[0].energy_j
     before_s = max(0.0, first.times_s[0] - start_s)
     after_s = max(0.0, end_s - last.times_s[-1])
-    # The start is the end of the same run backwards, in which the counter counts down.
-    head = [tick._replace(energy_j=-tick.energy_j) for tick in reversed(head)]
+    # The start is the end of the same run backwards, in which the counter counts down. A reading there may be older than
+    # the window.
+    head = [tick._replace(energy_j=-tick.energy_j, power_w=None) for tick in reversed(head)]
     head_s = [-time_s for time_s in reversed(first.times_s)]
-    head_w = _power_beyond(head, head_s, tick_s)
-    tail_w = _power_beyond(tail, last.times_s, tick_s)
-    misses_w = [*_misses_w(head, head_s, tick_s), *_misses_w(tail, last.times_s, tick_s)]
+    head_w, head_misses_w = _power_beyond(head, head_s, tick_s)
+    tail_w, tail_misses_w = _power_beyond(tail, last.times_s, tick_s)
+    misses_w = sorted(map(abs, head_misses_w + tail_misses_w))
     miss_w = power_spread_w
     if len(misses_w) >= FEW_MISSES:
         # Loads that jump are far off at few ticks.
-        usual_w = math.sqrt(sum(miss**2 for miss in misses_w) / len(misses_w))
-        rare_w = sorted(abs(miss) for miss in misses_w)[int(RARE * len(misses_w))]
-        miss_w = max(usual_w, rare_w / COVERAGE)
+        miss_w = max(_rms(misses_w), misses_w[int(RARE * len(misses_w))] / COVERAGE)
     uncertainty_j = math.hypot(
         miss_w * before_s,
         miss_w * after_s,
@@ -157,23 +157,30 @@ def energy_between(
     return inner_j + head_w * before_s + tail_w * after_s, uncertainty_j
 
 
-def _power_beyond(ticks: Sequence[Tick], times_s: Sequence[float], tick_s: float) -> float:
-    """Return the power after the last tick: the mean of the last interval's.
+def _power_beyond(
+    ticks: Sequence[Tick], times_s: Sequence[float], tick_s: float
+) -> tuple[float, list[float]]:
+    """Return the power after the last tick, and by how much the same rule misses that of each tick that is known.
 
-    Of an interval that is much longer than a tick, the mean says nothing of its end: there the reading counts, which
-    may be a tick old itself.
+    It is between the mean of the last interval, which is right for loads that change faster than the ticks, and the power
+    that was read, which is right for slower ones: where it misses least. Of an interval that is much longer than a tick
+    the mean says nothing of its end.
     """
-    seconds = times_s[-1] - times_s[-2]
-    if ticks[-1].power_w is not None and seconds > ONE_TICK * tick_s:
-        return ticks[-1].power_w
-    # Jitter may put two ticks that a poll saw late next to each other.
-    return (ticks[-1].energy_j - ticks[-2].energy_j) / max(seconds, tick_s / 2)
+    means_w = [
+        (b.energy_j - a.energy_j)
+        / max(b_s - a_s, tick_s / 2)  # jitter may put two late ticks next to each other
+        for (a, b), (a_s, b_s) in zip(pairwise(ticks), pairwise(times_s), strict=True)
+    ]
+    read_w = [tick.power_w for tick in ticks[1:]]
+    single = [tick_s / 2 < b_s - a_s < ONE_TICK * tick_s for a_s, b_s in pairwise(times_s)]
+    known = [k for k in range(len(means_w) - 1) if single[k] and single[k + 1]]
+    found = []
+    for share in (0.0, 0.5, 1.0):
+        rule = [m if r is None else (1 - share) * m + share * r for m, r in zip(means_w, read_w, strict=True)]
+        found.append((rule[-1], [means_w[k + 1] - rule[k] for k in known]))
+    power_w, misses_w = min(found, key=lambda rule: _rms(rule[1]))
+    return (power_w if single[-1] else found[-1][0]), misses_w
 
 
-def _misses_w(ticks: Sequence[Tick], times_s: Sequence[float], tick_s: float) -> Iterator[float]:
-    """Return by how much the same rule misses the power of each single tick that is known."""
-    for k in range(2, len(ticks)):
-        seconds = times_s[k] - times_s[k - 1]
-        if tick_s / 2 < seconds < ONE_TICK * tick_s:
-            mean_w = (ticks[k].energy_j - ticks[k - 1].energy_j) / seconds
-            yield mean_w - _power_beyond(ticks[k - 2 : k], times_s[k - 2 : k], tick_s)
+def _rms(values: Sequence[float]) -> float:
+    return math.sqrt(sum(value**2 for value in values) / len(values)) if values else 0.0

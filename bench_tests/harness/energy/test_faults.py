@@ -276,6 +276,14 @@ def test_a_power_reading_that_is_lost_leaves_the_counter_its_energy(stub):
     assert any("could not be checked: no power readings" in note for note in reading.notes)
 
 
+def test_power_readings_that_end_in_the_window_are_no_witness_against_a_counter(stub):
+    for call in ("field:185", "field:186", "nvmlDeviceGetPowerUsage"):
+        stub.fault(call, pynvml.NVML_ERROR_NOT_SUPPORTED, MIDDLE)
+    reading = measure(stub)
+    assert reading.energy_j == pytest.approx(1000.0, rel=1e-3)
+    assert any("the power readings cover" in note for note in reading.notes)
+
+
 @pytest.mark.parametrize("until_s", [1e9, MIDDLE + 0.1])
 def test_an_impossible_power_is_no_witness_against_a_counter(stub, until_s):
     stub.fault("field:186", 0, MIDDLE, until_s, value=4e9)

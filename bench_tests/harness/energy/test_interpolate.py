@@ -79,7 +79,7 @@ def test_random_windows_are_within_their_stated_interval_and_far_closer_than_the
         inside += error_j <= reading.comparison_uncertainty_j
         ours += error_j**2
         plain += (plain_j - true_j) ** 2
-    assert inside >= 0.93 * CASES, f"{inside} of {CASES}"
+    assert inside >= 0.91 * CASES, f"{inside} of {CASES}"
     assert (ours / plain) ** 0.5 < 0.4, f"{(ours / plain) ** 0.5}"
 
 
