@@ -22,6 +22,9 @@ MAX_WORKERS = 8
 FAST_EPOCH_S = 5.0
 """Data that this process reads within that many seconds need no workers, which take about as long to start."""
 
+KEPT = 2
+"""Ways of reading whose workers are kept: training and evaluation."""
+
 Key = tuple[int, int]
 """Index of a sample, and the seed of its random transforms: so that workers and resuming change nothing."""
 
@@ -52,35 +55,76 @@ def steps_per_epoch(count: int, batch_size: int) -> int:
     return max(1, full + (rest > 1))
 
 
-def load(
-    read: Callable[[Sequence[Key]], _Batch],
-    batches: Sequence[Sequence[Key]],
-    workers: int,
-    device: torch.device,
-) -> Iterator[_Batch]:
-    """Yield ``read(keys)`` for the keys of every batch.
+class Loaders:
+    """Reads batches, here or by worker processes that live from epoch to epoch.
 
-    Raises
-    ------
-    UserError
-        Whatever `read` raises, from worker processes too.
+    Parameters
+    ----------
+    workers
+        Processes for each of the last `KEPT` ways of reading; 0 reads in this process.
+    device
+        Where batches go: for a GPU they are put into memory that can be copied beside other work.
     """
-    # A loader without a generator of its own draws from torch's, as techniques do. A run that reads its epoch
-    # again, to resume in the middle of it, would then go on with other draws.
-    loader: DataLoader[Any] = DataLoader(
-        _Batches(read),  # type: ignore[arg-type]  # a map from keys, which torch supports but does not type
-        batch_size=None,
-        sampler=batches,
-        collate_fn=_as_it_is,
-        num_workers=workers,
-        pin_memory=device.type == "cuda",
-        multiprocessing_context=_worker_context() if workers else None,
-        generator=torch.Generator(),
-    )
-    for batch in loader:
-        if isinstance(batch, _Problem):
-            raise UserError(batch.problem, batch.next_step)
-        yield batch
+
+    def __init__(self, workers: int, device: torch.device) -> None:
+        self._workers = workers
+        self._device = device
+        self._kept: dict[Read, _Loader] = {}
+
+    def load(
+        self, read: Callable[[Sequence[Key]], _Batch], batches: Sequence[Sequence[Key]]
+    ) -> Iterator[_Batch]:
+        """Yield ``read(keys)`` for the keys of every batch.
+
+        Raises
+        ------
+        UserError
+            Whatever `read` raises, from worker processes too.
+        """
+        loader = self._kept.pop(read, None)
+        if loader is None:
+            loader = _Loader(read, self._workers, self._device)
+        # While it is away, another epoch of the same reads gets workers of its own.
+        try:
+            for batch in loader.epoch(batches):
+                if isinstance(batch, _Problem):
+                    raise UserError(batch.problem, batch.next_step)
+                yield batch
+        except (UserError, GeneratorExit):
+            self._keep(read, loader)
+            raise
+        self._keep(read, loader)
+
+    def _keep(self, read: Read, loader: _Loader) -> None:
+        if self._workers:
+            self._kept[read] = loader
+            while len(self._kept) > KEPT:
+                self._kept.pop(next(iter(self._kept)))
+
+
+class _Loader:
+    """A loader of torch's whose batches are told anew each epoch."""
+
+    def __init__(self, read: Read, workers: int, device: torch.device) -> None:
+        self._batches: list[Sequence[Key]] = []
+        # A loader without a generator of its own draws from torch's, as techniques do. A run that reads its epoch
+        # again, to resume in the middle of it, would then go on with other draws.
+        self._loader: DataLoader[Any] = DataLoader(
+            _Batches(read),  # type: ignore[arg-type]  # a map from keys, which torch supports but does not type
+            batch_size=None,
+            sampler=self._batches,
+            collate_fn=_as_it_is,
+            num_workers=workers,
+            pin_memory=device.type == "cuda",
+            multiprocessing_context=_worker_context(read) if workers else None,
+            persistent_workers=workers > 0,
+            generator=torch.Generator(),
+        )
+
+    def epoch(self, batches: Sequence[Sequence[Key]]) -> Iterator[Any]:
+        """Yield all batches; whoever stops before the last may begin another epoch."""
+        self._batches[:] = batches
+        return iter(self._loader)
 
 
 def workers_for(read: Read, epoch_s: float) -> int:
@@ -125,17 +169,25 @@ def _as_it_is(batch: _Batch) -> _Batch:
     return batch
 
 
-def _worker_context() -> BaseContext | None:
+def _worker_context(read: Read) -> BaseContext | None:
     """Return how to start the processes that decode files; None for the platform's own way.
 
     A fork of this process would copy the locks of its threads (the energy meter's, CUDA's) in whatever state
-    they are, and Python 3.12 warns of it. A server without threads is forked instead.
+    they are, and Python 3.12 warns of it. A server without threads is forked instead. It imports once what every
+    worker needs.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return None
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "greenbench.data.images"])
+    context.set_forkserver_preload(["torch", *sorted(_modules_of(read))])
     return context
+
+
+def _modules_of(value: object) -> set[str]:
+    """Return the modules that another process imports when it is given the value."""
+    pickler = _Pickler(_Nowhere())
+    pickler.dump(value)
+    return pickler.modules - {"__main__", "builtins"}
 
 
 def _can_be_sent(value: object) -> bool:
@@ -157,10 +209,16 @@ class _Nowhere(io.RawIOBase):
 class _Pickler(pickle.Pickler):
     """Refuses what another process could not import: the module of a user's file is known to this one alone."""
 
+    def __init__(self, file: io.RawIOBase) -> None:
+        super().__init__(file)
+        self.modules: set[str] = set()
+
     def reducer_override(self, value: Any) -> Any:
-        module = getattr(value, "__module__", None) if callable(value) else None
-        if isinstance(module, str) and not _can_be_imported(module):
-            raise pickle.PicklingError(f"{value} is of the module {module}, which has no place")
+        module = getattr(value if callable(value) else type(value), "__module__", None)
+        if isinstance(module, str):
+            if not _can_be_imported(module):
+                raise pickle.PicklingError(f"{value} is of the module {module}, which has no place")
+            self.modules.add(module)
         return NotImplemented
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from greenbench.data.evaluated import evaluated_indices
 from greenbench.data.images import Images, ResidentImages
-from greenbench.data.loading import Key, in_batches, load, shuffled_keys, usable_workers
+from greenbench.data.loading import Key, Loaders, in_batches, shuffled_keys, usable_workers
 from greenbench.data.metrics import MeanIoU
 from greenbench.data.normalization import Normalization
 from greenbench.data.views import View, random_view
@@ -85,7 +85,7 @@ class MaskData:
         self._crop, self._view, self._num_classes, self._device = crop, view, num_classes, device
         self._resident = isinstance(train, ResidentImages)
         # Decoding files takes longer than the network; what is in memory needs no worker.
-        self._workers = 0 if self._resident else usable_workers()
+        self._loaders = Loaders(0 if self._resident else usable_workers(), device)
         self._normalize_on_device = normalization.on(device)
 
     def size(self, split: Split) -> int:
@@ -107,14 +107,14 @@ class MaskData:
         batches = in_batches(keys, batch_size)[: self.steps_per_epoch(batch_size)]
         crop = scaled_size(self._crop, size_factor)
         views = _Views(self._splits["train"], crop, self._view, size_factor)
-        for images, masks in load(views, batches, self._workers, self._device):
+        for images, masks in self._loaders.load(views, batches):
             yield images.to(self._device, non_blocking=True), masks.to(self._device, non_blocking=True).long()
 
     def evaluation_batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the evaluated images of a split at their own resolution, not augmented."""
         keys = [(index, index) for index in evaluated_indices(self, split)]
         batches = in_batches(keys, RESIDENT_EVALUATION_BATCH if self._resident else 1)
-        for images, masks in load(_Whole(self._splits[split]), batches, self._workers, self._device):
+        for images, masks in self._loaders.load(_Whole(self._splits[split]), batches):
             yield images.to(self._device, non_blocking=True), masks.to(self._device, non_blocking=True)
 
     def normalize(self, inputs: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from greenbench.data.augmentation import Augmentation, augment, resize
 from greenbench.data.evaluated import evaluated_indices
-from greenbench.data.loading import in_batches, load, shuffled_keys, steps_per_epoch
+from greenbench.data.loading import Loaders, in_batches, shuffled_keys, steps_per_epoch
 from greenbench.data.normalization import Normalization
 from greenbench.data.samples import Reader
 from greenbench.data.structures import map_tensors
@@ -59,7 +59,8 @@ class StreamedData:
     ) -> None:
         self.version = version
         self.score = score
-        self._readers, self._augmentation, self._workers = readers, augmentation, workers
+        self._readers, self._augmentation = readers, augmentation
+        self._loaders = Loaders(workers, device)
         self._evaluation_batch, self._device = evaluation_batch, device
         self._normalize_on_device = normalization.on(device)
 
@@ -83,7 +84,7 @@ class StreamedData:
         """
         keys = shuffled_keys(self.size("train"), generator)
         batches = in_batches(keys, batch_size)[: self.steps_per_epoch(batch_size)]
-        for inputs, targets in load(self._readers["train"], batches, self._workers, self._device):
+        for inputs, targets in self._loaders.load(self._readers["train"], batches):
             moved = self._inputs(inputs)
             if self._augmentation is not None:
                 moved = augment(moved, self._augmentation, generator)
@@ -93,7 +94,7 @@ class StreamedData:
         """Yield the evaluated samples of a split, not augmented."""
         keys = [(index, index) for index in evaluated_indices(self, split)]
         batches = in_batches(keys, self._evaluation_batch)
-        for inputs, targets in load(self._readers[split], batches, self._workers, self._device):
+        for inputs, targets in self._loaders.load(self._readers[split], batches):
             yield self._inputs(inputs), self._targets(targets)
 
     def normalize(self, inputs: Any) -> Any:

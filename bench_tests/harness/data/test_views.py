@@ -222,7 +222,7 @@ def test_an_epoch_is_a_new_order_of_new_views(data):
 
 def test_worker_processes_change_no_pixel(data, monkeypatch):
     alone = list(data.training_batches(2, 1.0, generator(0)))
-    monkeypatch.setattr(data, "_workers", 2)
+    monkeypatch.setattr(data._loaders, "_workers", 2)
     shared = list(data.training_batches(2, 1.0, generator(0)))
     for (images, masks), (their_images, their_masks) in zip(alone, shared, strict=True):
         assert torch.equal(images, their_images)
@@ -246,7 +246,7 @@ class Parents:
 @pytest.mark.skipif("forkserver" not in multiprocessing.get_all_start_methods(), reason="needs a fork server")
 def test_worker_processes_are_no_forks_of_the_one_with_the_meter_and_the_gpu(monkeypatch):
     data = masked(Parents(), Parents())
-    monkeypatch.setattr(data, "_workers", 1)
+    monkeypatch.setattr(data._loaders, "_workers", 1)
     (_, trained), *_ = data.training_batches(2, 1.0, generator(0))
     (_, evaluated), *_ = data.evaluation_batches("validation")
     assert not trained.any()
@@ -274,7 +274,7 @@ def test_bytes_become_inputs_by_the_normalization(data, splits):
 def test_batches_draw_nothing_from_torchs_own_generator(data, monkeypatch):
     """A run that is resumed reads its epoch again: techniques must not get other draws from that."""
     for workers in (0, 1):
-        monkeypatch.setattr(data, "_workers", workers)
+        monkeypatch.setattr(data._loaders, "_workers", workers)
         before = torch.get_rng_state()
         list(data.training_batches(2, 1.0, generator(0)))
         list(data.evaluation_batches("validation"))
@@ -284,5 +284,5 @@ def test_batches_draw_nothing_from_torchs_own_generator(data, monkeypatch):
 def test_no_more_workers_than_cpus_that_may_be_used(splits, monkeypatch):
     """More make the loader warn, and a warning would fail the study."""
     monkeypatch.setattr(loading.os, "sched_getaffinity", lambda _: {0, 5, 6}, raising=False)
-    assert masked(MaskFiles([]), MaskFiles([]))._workers == 3
-    assert masked(*splits)._workers == 0
+    assert masked(MaskFiles([]), MaskFiles([]))._loaders._workers == 3
+    assert masked(*splits)._loaders._workers == 0

@@ -310,7 +310,7 @@ def test_camvid_in_another_format_and_size_is_read_as_another_version(drives):
 
 def test_camvid_becomes_batches_and_a_score(drives, monkeypatch):
     data = load("camvid", drives).data
-    monkeypatch.setattr(data, "_workers", 0)
+    monkeypatch.setattr(data._loaders, "_workers", 0)
     ((images, masks),) = data.training_batches(16, 0.125, torch.Generator().manual_seed(0))
     assert images.shape == (1, 3, 44, 60)
     assert masks.shape == (1, 44, 60)
