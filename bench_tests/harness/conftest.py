@@ -39,9 +39,10 @@ CASES = Path(__file__).parents[1] / "study"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_calibrations():
-    """Let tests find no calibration of the machine they run on."""
+def nothing_of_this_machine():
+    """Let tests find no calibration and no cache of the machine they run on."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GREENBENCH_CACHE", "off")
         patch.setenv("GREENBENCH_CALIBRATION", "/no-such-folder/calibration.json")
         yield
 

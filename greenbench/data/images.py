@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from greenbench.data.cache import kept
 from greenbench.errors import UserError
 
 
@@ -73,6 +74,14 @@ class MaskFiles:
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         image_file, mask_file = self.pairs[index]
+        meaning = b"" if self._class_of_id is None else self._class_of_id.tobytes()
+        planes = torch.from_numpy(
+            kept((image_file, mask_file), meaning, lambda: self._decode(image_file, mask_file))
+        )
+        return planes[:3], planes[3]
+
+    def _decode(self, image_file: Path, mask_file: Path) -> np.ndarray:
+        """Return image and mask as four planes (4, H, W)."""
         image, mask = decode(image_file, "RGB"), decode(mask_file, "L")
         if image.shape[:2] != mask.shape:
             raise UserError(
@@ -82,7 +91,7 @@ class MaskFiles:
             )
         if self._class_of_id is not None:
             mask = self._class_of_id[mask]
-        return as_image(image), torch.from_numpy(mask)
+        return np.concatenate([image.transpose(2, 0, 1), mask[None]]).astype(np.uint8, copy=False)
 
 
 def class_table(ids: Sequence[int], ignore_index: int) -> np.ndarray:

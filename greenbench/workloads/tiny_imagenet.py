@@ -14,6 +14,7 @@ from greenbench.nn.schedules import step_decay
 from greenbench.spec.workload import Setting
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from greenbench.data.images import ResidentImages
@@ -27,11 +28,15 @@ CURE = "unpack tiny-imagenet-200.zip again"
 def _read(files: list[Path], labels: list[int]) -> ResidentImages:
     import torch
 
+    from greenbench.data.cache import kept
     from greenbench.data.images import ResidentImages, as_image, decode
 
-    with ThreadPoolExecutor() as pool:
-        images = list(pool.map(lambda file: as_image(decode(file, "RGB")), files))
-    return ResidentImages(torch.stack(images), torch.tensor(labels))
+    def decoded() -> np.ndarray:
+        with ThreadPoolExecutor() as pool:
+            images = list(pool.map(lambda file: as_image(decode(file, "RGB")), files))
+        return torch.stack(images).numpy()
+
+    return ResidentImages(torch.from_numpy(kept(files, b"", decoded)), torch.tensor(labels))
 
 
 @workload(
