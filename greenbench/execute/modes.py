@@ -1,11 +1,16 @@
-"""Numerical modes: what may change the arithmetic of a case is set for it, and put back afterwards."""
+"""Numerical modes: what may change the arithmetic of a case is set for it, and put back afterwards.
+
+What a technique, another test or a plugin has left behind would change a case without a word: a default dtype, an autocast,
+a precision of float32, deterministic algorithms, the number of threads.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -13,15 +18,93 @@ from greenbench.errors import UserError
 
 _BACKENDS = attrgetter("cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn")
 
+NOT_FLOAT32: Mapping[str, tuple[str, ...]] = {
+    "NVIDIA_TF32_OVERRIDE": ("", "0"),
+    "ONEDNN_DEFAULT_FPMATH_MODE": ("", "STRICT"),
+    "DNNL_DEFAULT_FPMATH_MODE": ("", "STRICT"),
+}
+"""Environment variables that replace float32 by less, whatever torch is told, and the values that do not."""
 
-def _precisions() -> tuple[Any, ...]:
-    """Return all places that hold a precision of float32 arithmetic, the one that others inherit first."""
-    return (torch.backends, *_BACKENDS(torch.backends))
+
+class Switch(NamedTuple):
+    """A setting of the whole process: how to read and set it, and its value within a case."""
+
+    read: Callable[[], Any]
+    set: Callable[[Any], object]
+    within: Any
+
+
+def _autocast(device: str) -> Switch:
+    return Switch(
+        lambda: torch.is_autocast_enabled(device), lambda on: torch.set_autocast_enabled(device, on), False
+    )
+
+
+def _matmul(name: str, within: bool) -> Switch:
+    place = torch.backends.cuda.matmul
+    return Switch(lambda: getattr(place, name), lambda on: setattr(place, name, on), within)
+
+
+def _default_device(device: torch.device) -> None:
+    torch.set_default_device(None if device.type == "cpu" else device)
+
+
+def _deterministic(found: tuple[bool, bool]) -> None:
+    torch.use_deterministic_algorithms(found[0], warn_only=found[1])
+
+
+def _flushes() -> bool:
+    """Whether numbers below the smallest normal one become zero: torch does not say, so it is tried."""
+    return bool(torch.tensor([1e-40], dtype=torch.float32, device="cpu").mul(1.0).eq(0).all())
+
+
+SWITCHES = (
+    Switch(torch.get_default_dtype, torch.set_default_dtype, torch.float32),
+    Switch(torch.get_default_device, _default_device, torch.device("cpu")),
+    _autocast("cpu"),
+    _autocast("cuda"),
+    Switch(
+        lambda: (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+        ),
+        _deterministic,
+        (False, False),
+    ),
+    _matmul("allow_fp16_reduced_precision_reduction", True),
+    _matmul("allow_bf16_reduced_precision_reduction", True),
+    _matmul("allow_fp16_accumulation", False),
+    Switch(_flushes, torch.set_flush_denormal, False),
+    Switch(torch.is_anomaly_enabled, torch.set_anomaly_enabled, False),
+    Switch(torch.is_grad_enabled, torch.set_grad_enabled, True),
+)
+"""Torch's own values, whatever was left behind. After the case all are as they were before it."""
 
 
 @contextmanager
 def _paper() -> Iterator[None]:
-    """Compute in float32 without TF32, which torch allows in convolutions unless told not to.
+    """Compute in float32 without TF32, which torch allows in convolutions unless told not to."""
+    with torch.inference_mode(False), _switched(), _float32():
+        yield
+
+
+@contextmanager
+def _switched() -> Iterator[None]:
+    found = [switch.read() for switch in SWITCHES]
+    threads = torch.get_num_threads()
+    try:
+        for switch in SWITCHES:
+            switch.set(switch.within)
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        for switch, value in zip(SWITCHES, found, strict=True):
+            switch.set(value)
+
+
+@contextmanager
+def _float32() -> Iterator[None]:
+    """Switch TF32 and bfloat16 off in all products and convolutions of float32.
 
     Torch has an older and a newer switch for it. Whoever asks the older one while they differ gets an error, so both
     are set.
@@ -33,7 +116,7 @@ def _paper() -> Iterator[None]:
         matmul = None
     torch.set_float32_matmul_precision("highest")
     try:
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=False):
             for place in _precisions():
                 place.fp32_precision = "ieee"
             yield
@@ -44,12 +127,29 @@ def _paper() -> Iterator[None]:
             place.fp32_precision = precision
 
 
+def _precisions() -> tuple[Any, ...]:
+    """Return all places that hold a precision of float32 arithmetic, the one that others inherit first."""
+    return (torch.backends, *_BACKENDS(torch.backends))
+
+
 MODES: dict[str, Callable[[], AbstractContextManager[None]]] = {"paper": _paper}
 """By name. ``paper``: float32, contiguous, eager, as in the study."""
 
 
 def numerical_mode(name: str) -> AbstractContextManager[None]:
-    """Return the context in which a case of that mode runs; `UserError` for an unknown name."""
+    """Return the context in which a case of that mode runs.
+
+    Raises
+    ------
+    UserError
+        For an unknown name, or where the environment replaces float32 by less.
+    """
     if name not in MODES:
         raise UserError(f"mode {name!r} is unknown", f"choose one of {', '.join(MODES)}")
+    for variable, allowed in NOT_FLOAT32.items():
+        if os.environ.get(variable, "").upper() not in allowed:
+            raise UserError(
+                f"{variable}={os.environ[variable]} replaces float32 by less, and the mode {name} is float32",
+                f"unset {variable}",
+            )
     return MODES[name]()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import subprocess
 from dataclasses import asdict, dataclass
@@ -11,6 +12,19 @@ from functools import cache
 from pathlib import Path
 
 from greenbench.version import VERSION
+
+ARITHMETIC = (
+    "ATEN_CPU_CAPABILITY",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "DNNL_MAX_CPU_ISA",
+    "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "NVIDIA_TF32_OVERRIDE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "ONEDNN_MAX_CPU_ISA",
+)
+"""Environment variables by which libraries compute otherwise, or in another order."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,8 @@ class Machine:
         Versions.
     workers
         Measuring processes side by side; more than one disturb each other's figures.
+    environment
+        Variables that change the arithmetic of libraries, as ``NAME=value``, where they are set.
     """
 
     cpu: str
@@ -41,11 +57,15 @@ class Machine:
     python: str
     greenbench: str
     workers: int
+    environment: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """Hash of all of it."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:6]
+        parts = asdict(self)
+        if not self.environment:  # so it was before there was one
+            del parts["environment"]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:6]
 
 
 @cache
@@ -69,6 +89,7 @@ def this_machine(workers: int = 1) -> Machine:
         python=platform.python_version(),
         greenbench=VERSION,
         workers=workers,
+        environment=tuple(f"{name}={os.environ[name]}" for name in ARITHMETIC if os.environ.get(name)),
     )
 
 

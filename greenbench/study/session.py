@@ -125,7 +125,7 @@ class Session:
     def check(self, pairs: Iterable[Pair]) -> None:
         """Refuse, before the first of some pairs, what can be known.
 
-        Compositions in which one part undoes another, and output folder, meter or data that do not work.
+        Compositions in which one part undoes another, and environment, output folder, meter or data that do not work.
 
         Raises
         ------
@@ -135,6 +135,10 @@ class Session:
         pairs = list(pairs)
         for pair in pairs:
             self._check_composition(pair[0])
+        for mode in dict.fromkeys(case.mode for pair in pairs for case in pair):
+            from greenbench.execute.modes import numerical_mode
+
+            numerical_mode(mode)
         self.folder.check()
         self.meter  # noqa: B018  # opens it, and an assert would not under python -O
         for name in dict.fromkeys(pair[0].workload for pair in pairs if pair[0].kind == "training"):

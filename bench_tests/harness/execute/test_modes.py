@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from greenbench.errors import UserError
-from greenbench.execute.modes import numerical_mode
+from greenbench.execute.modes import SWITCHES, numerical_mode
 
 backends = torch.backends
 PLACES = ("cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn")
@@ -73,6 +73,112 @@ with numerical_mode("paper"):
 assert (conv.fp32_precision, matmul.fp32_precision, torch.backends.fp32_precision) == ("tf32",) * 3
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+LEFT_BEHIND = {
+    "a default dtype": lambda: torch.set_default_dtype(torch.float64),
+    "a default device": lambda: torch.set_default_device("meta"),
+    "an autocast on the CPU": lambda: torch.set_autocast_enabled("cpu", True),
+    "an autocast on the GPU": lambda: torch.set_autocast_enabled("cuda", True),
+    "deterministic algorithms": lambda: torch.use_deterministic_algorithms(True, warn_only=True),
+    "sums in float16": lambda: setattr(backends.cuda.matmul, "allow_fp16_accumulation", True),
+    "no reduced sums": lambda: setattr(backends.cuda.matmul, "allow_bf16_reduced_precision_reduction", False),
+    "flushed numbers": lambda: torch.set_flush_denormal(True),
+    "a search for NaN": lambda: torch.set_anomaly_enabled(True),
+    "no gradients": lambda: torch.set_grad_enabled(False),
+    "a precision": lambda: torch.set_float32_matmul_precision("medium"),
+    "a search for the fastest": lambda: setattr(backends.cudnn, "benchmark", True),
+    "one thread": lambda: torch.set_num_threads(1),
+}
+
+
+def found():
+    return (
+        [switch.read() for switch in SWITCHES],
+        precisions(),
+        backends.cudnn.benchmark,
+        torch.get_num_threads(),
+    )
+
+
+@pytest.fixture
+def _put_back():
+    before = [switch.read() for switch in SWITCHES], torch.get_float32_matmul_precision()
+    threads, benchmark = torch.get_num_threads(), backends.cudnn.benchmark
+    torch.set_num_threads(2)
+    yield
+    for switch, value in zip(SWITCHES, before[0], strict=True):
+        switch.set(value)
+    torch.set_float32_matmul_precision(before[1])
+    torch.set_num_threads(threads)
+    backends.cudnn.benchmark = benchmark
+
+
+def computed():
+    """Return what a small training computes under whatever is set."""
+    layer = torch.nn.Linear(3, 2)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.fill_(0.1)
+    x = torch.tensor([[1.0, 2.0, 1e-40], [3.0, 4.0, 5.0]])
+    loss = (layer(x) * x.sum()).sum()
+    loss.backward()
+    return loss.dtype, loss.detach().clone(), layer.weight.grad.clone(), (x * 1.0).clone()
+
+
+@pytest.mark.usefixtures("_put_back")
+@pytest.mark.parametrize("what", LEFT_BEHIND)
+def test_what_was_left_behind_changes_no_case_and_is_there_again_after_it(what):
+    with numerical_mode("paper"):
+        expected = computed()
+    LEFT_BEHIND[what]()
+    before = found()
+    with numerical_mode("paper"):
+        inside = computed()
+        assert [switch.read() for switch in SWITCHES] == [switch.within for switch in SWITCHES]
+        assert set(precisions()) == {"ieee"}
+        assert not backends.cudnn.benchmark
+    assert found() == before
+    assert inside[0] == expected[0] == torch.float32
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(inside[1:], expected[1:], strict=True))
+
+
+@pytest.mark.usefixtures("_put_back")
+@pytest.mark.parametrize("what", LEFT_BEHIND)
+def test_what_a_case_leaves_behind_is_put_back(what):
+    before = found()
+    with numerical_mode("paper"):
+        LEFT_BEHIND[what]()
+    assert found() == before
+
+
+@pytest.mark.usefixtures("_put_back")
+def test_a_case_in_inference_mode_trains():
+    with torch.inference_mode(), numerical_mode("paper"):
+        assert computed()[2].isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("NVIDIA_TF32_OVERRIDE", "1"),
+        ("ONEDNN_DEFAULT_FPMATH_MODE", "BF16"),
+        ("DNNL_DEFAULT_FPMATH_MODE", "any"),
+    ],
+)
+def test_an_environment_that_replaces_float32_is_refused(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(UserError, match=f"{variable}={value} replaces float32 by less.*unset {variable}"):
+        numerical_mode("paper")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("NVIDIA_TF32_OVERRIDE", "0"), ("DNNL_DEFAULT_FPMATH_MODE", "strict")]
+)
+def test_an_environment_that_asks_for_float32_is_none_of_these(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with numerical_mode("paper"):
+        pass
 
 
 def test_an_unknown_mode_is_named():

@@ -276,6 +276,14 @@ def test_what_cannot_work_is_refused_before_the_first_case(study, tmp_path):
         study(out=tmp_path / "file").check([])
 
 
+def test_an_environment_that_replaces_float32_is_refused_before_the_first_case(study, monkeypatch):
+    session = study()
+    session.check(session.pairs("training"))
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    with pytest.raises(UserError, match="NVIDIA_TF32_OVERRIDE=1 replaces float32 by less"):
+        session.check(session.pairs("training"))
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
