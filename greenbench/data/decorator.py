@@ -63,6 +63,7 @@ def workload(
     tolerances: Mapping[str, float] | None = None,
     weights: Callable[[Setting, Path | None], Path | None] | None = None,
     train_images: int | None = None,
+    validation_images: int | None = None,
     fitted_size: Size | None = None,
     best_known: Mapping[str, float] | None = None,
 ) -> Callable[[Callable[..., Any]], Workload]:
@@ -115,7 +116,7 @@ def workload(
         Label of pixels that do not count; 255 for masks.
     name, title
         Instead of the function's name, for several made in a loop; and as the tables print it.
-    folder, how_to_get, tolerances, weights, train_images, fitted_size, best_known
+    folder, how_to_get, tolerances, weights, train_images, validation_images, fitted_size, best_known
         As in `Workload`.
 
     Raises
@@ -173,6 +174,7 @@ def workload(
             folder=folder,
             how_to_get=how_to_get,
             train_images=train_images,
+            validation_images=validation_images,
             weights=weights or _no_weights,
             fitted_size=fitted_size,
             best_known=dict(best_known or {}),

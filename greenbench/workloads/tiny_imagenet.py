@@ -45,6 +45,7 @@ def _read(files: list[Path], labels: list[int]) -> ResidentImages:
     num_classes=CLASSES,
     image_size=(64, 64),
     train_images=100_000,
+    validation_images=10_000,
     folder=FOLDER,
     how_to_get="Unpack tiny-imagenet-200.zip (from cs231n.stanford.edu) into the data root.",
     network=resnet50,

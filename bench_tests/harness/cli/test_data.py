@@ -1,0 +1,117 @@
+"""``greenbench data``: what is there, and whether it is whole."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from greenbench.cli import main
+
+SQUARES = """
+import greenbench
+import torch
+from greenbench.errors import UserError
+
+def made(name):
+    @greenbench.workload(
+        metric="accuracy", epochs=1, batch_size=4, name=name, folder=name, how_to_get="Draw some.",
+        train_images=8, validation_images=4, num_classes=2, image_size=(8, 8),
+    )
+    def squares(root):
+        lines = (root / name / "count.txt").read_text().split()
+        if lines[0] == "bad":
+            raise UserError("a square is round", "draw it again")
+        def split(count):
+            return torch.utils.data.TensorDataset(
+                torch.zeros(count, 3, 8, 8, dtype=torch.uint8), torch.arange(count) % 2
+            )
+        return split(int(lines[0])), split(int(lines[1])), lambda: torch.nn.Flatten()
+    return squares
+
+WHOLE, PART, MORE, BAD, WORSE, NONE = map(made, ("whole", "part", "more", "bad", "worse", "none"))
+"""
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    monkeypatch.delenv("GREENBENCH_DATA", raising=False)
+    (tmp_path / "squares_of_mine.py").write_text(SQUARES)
+    for name, count in (("whole", "8 4"), ("part", "7 4"), ("more", "9 3"), ("bad", "bad"), ("worse", "x")):
+        folder = tmp_path / "data" / name
+        folder.mkdir(parents=True)
+        (folder / "count.txt").write_text(count)
+    yield tmp_path / "data"
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def rows_of(capsys, *arguments):
+    code = main(["data", *map(str, arguments), "--json"])
+    return code, {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+
+
+def test_each_data_set_is_whole_or_the_reason_is_said(root, capsys):
+    code, rows = rows_of(capsys, root, "--file", root.parent / "squares_of_mine.py")
+    assert code == 1
+    assert {rows[name]["status"] for name in ("cifar100", "coco_stuff")} == {"missing"}
+    names = ("whole", "part", "more", "bad", "none")
+    assert {name: (rows[name]["status"], rows[name]["reason"]) for name in names} == {
+        "whole": ("complete", None),
+        "part": ("partial", "7 of 8 training images"),
+        "more": ("partial", "9 of 8 training images and 3 of 4 validation images"),
+        "bad": ("damaged", "a square is round"),
+        "none": ("missing", f"looked for {root / 'none'}, which is not there."),
+    }
+    assert rows["worse"]["status"] == "damaged"
+    assert "invalid literal for int" in rows["worse"]["reason"]
+    assert (rows["bad"]["next_step"], rows["part"]["next_step"]) == ("draw it again", "Draw some.")
+    assert (rows["whole"]["train_images"], rows["whole"]["validation_images"]) == (8, 4)
+    assert rows["whole"]["version"] != rows["part"]["version"]
+    assert (rows["bad"]["version"], rows["none"]["version"]) == (None, None)
+
+
+def test_what_comes_with_the_package_is_no_data_set_to_get(root, capsys):
+    code, rows = rows_of(capsys, root)
+    assert code == 0, "what is not there is no damage"
+    assert set(rows) == {"cifar100", "tiny_imagenet", "camvid", "cityscapes", "coco_stuff"}
+
+
+def test_a_person_reads_a_table_and_sentences_of_80_columns(root, capsys):
+    assert main(["data", str(root), "--file", str(root.parent / "squares_of_mine.py")]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = (line for line in lines if line.startswith("part "))
+    assert line.split()[:5] == ["part", "partial", "7", "+", "4"]
+    assert "part: 7 of 8 training images. Draw some." in lines
+    assert "bad: a square is round. draw it again." in lines
+    assert max(len(line) for line in lines if "/" not in line) <= 80
+
+
+def test_without_a_root_everything_is_missing_and_a_wrong_one_is_refused(root, capsys, monkeypatch):
+    code, rows = rows_of(capsys)
+    assert code == 0
+    assert {row["status"] for row in rows.values()} == {"missing"}
+    assert "no data root was given" in rows["camvid"]["reason"]
+    monkeypatch.setenv("GREENBENCH_DATA", str(root / "nowhere"))
+    assert main(["data"]) == 2
+    assert "the data root" in capsys.readouterr().err
+
+
+def test_the_official_numbers_of_images_are_known():
+    from greenbench.study.catalog import discover
+
+    official = {
+        name: (workload.train_images, workload.validation_images)
+        for name, workload in discover().workloads.items()
+        if workload.folder is not None
+    }
+    assert official == {
+        "cifar100": (50_000, 10_000),
+        "tiny_imagenet": (100_000, 10_000),
+        "camvid": (367, 101),
+        "cityscapes": (2_975, 500),
+        "coco_stuff": (118_287, 5_000),
+    }
