@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import PolynomialLR
 
 from greenbench.nn.optimizers.lookahead import Lookahead
 from greenbench.nn.optimizers.radam import RAdam, rectification
-from greenbench.nn.optimizers.random_gradient import randomize_learning_rate
+from greenbench.nn.optimizers.random_gradient import RandomGradient
 
 seeds = st.integers(0, 2**31)
 
@@ -226,14 +226,14 @@ def test_a_random_gradient_scales_the_plain_step_by_one_draw(seed):
     plain, random = parameter(), parameter()
     step = run(SGD([plain], lr=0.1), plain, gradient)[0] - parameter().detach()
     torch.manual_seed(seed)
-    scaled = run(randomize_learning_rate(SGD([random], lr=0.1)), random, gradient)[0] - parameter().detach()
+    scaled = run(RandomGradient(SGD([random], lr=0.1)), random, gradient)[0] - parameter().detach()
     torch.manual_seed(seed)
     torch.testing.assert_close(scaled, float(torch.rand(())) * step)
 
 
 def test_all_parameter_groups_share_a_draw():
     a, b = parameter(), parameter()
-    optimizer = randomize_learning_rate(SGD([{"params": [a]}, {"params": [b], "lr": 0.2}], lr=0.1))
+    optimizer = RandomGradient(SGD([{"params": [a]}, {"params": [b], "lr": 0.2}], lr=0.1))
     a.grad, b.grad = torch.ones_like(a), torch.ones_like(b)
     optimizer.step()
     torch.testing.assert_close(b - parameter(), 2 * (a - parameter()))
@@ -242,7 +242,7 @@ def test_all_parameter_groups_share_a_draw():
 def test_draws_are_uniform():
     torch.manual_seed(0)
     weights = torch.zeros(1, dtype=torch.float64, requires_grad=True)
-    path = run(randomize_learning_rate(SGD([weights], lr=1.0)), weights, [-torch.ones_like(weights)] * 4000)
+    path = run(RandomGradient(SGD([weights], lr=1.0)), weights, [-torch.ones_like(weights)] * 4000)
     draws = torch.stack(path).flatten().diff()
     assert float(draws.min()) >= 0
     assert float(draws.max()) <= 1
@@ -252,7 +252,7 @@ def test_draws_are_uniform():
 
 def test_a_recursive_schedule_never_sees_the_draws():
     weights, plain = parameter(), parameter()
-    optimizer, other = randomize_learning_rate(SGD([weights], lr=0.1)), SGD([plain], lr=0.1)
+    optimizer, other = RandomGradient(SGD([weights], lr=0.1)), SGD([plain], lr=0.1)
     schedules = [PolynomialLR(o, total_iters=10, power=0.9) for o in (optimizer, other)]
     for gradient in gradients(8, seed=7):
         run(optimizer, weights, [gradient])
