@@ -29,13 +29,23 @@ class FusedOptimizer(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Move all parameters that have a gradient."""
+        """Move all parameters that have a gradient.
+
+        Raises
+        ------
+        RuntimeError
+            For a sparse gradient.
+        """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            parameters = [p for p in group["params"] if p.grad is not None]
+        moved = [[p for p in group["params"] if p.grad is not None] for group in self.param_groups]
+        if any(p.grad.is_sparse for parameters in moved for p in parameters):
+            raise RuntimeError(
+                f"a gradient is sparse, and {type(self).__name__} takes dense ones; build the layer with sparse=False"
+            )
+        for group, parameters in zip(self.param_groups, moved, strict=True):
             if parameters:
                 self._step_group(group, parameters)
         return loss
