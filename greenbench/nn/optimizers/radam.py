@@ -76,8 +76,9 @@ class RAdam(FusedOptimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         for group in self.param_groups:
-            counts = [int(self.state[p]["step"]) for p in group["params"] if "step" in self.state.get(p, ())]
-            group.setdefault("step", max(counts, default=0))
+            if "step" not in group:
+                counts = [int(kept["step"]) for p in group["params"] if (kept := self.state.get(p))]
+                group["step"] = max(counts, default=0)
 
     def _step_group(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
         """Update the moments and, once the variance is tractable, the parameters."""
