@@ -149,6 +149,18 @@ def test_every_shape_of_matrix_is_sent_near_an_orthogonal_one():
         assert orthogonalize(matrices).shape == matrices.shape
 
 
+def test_complex_matrices_are_sent_near_a_unitary_one_in_their_own_singular_vectors():
+    draws = torch.Generator().manual_seed(0)
+    for rows, columns in ((3, 40), (40, 3)):
+        matrices = torch.randn(2, rows, columns, dtype=torch.complex128, generator=draws)
+        left, _, right = torch.linalg.svd(matrices, full_matrices=False)
+        turned = left.mH @ orthogonalize(matrices) @ right.mH
+        values = turned.diagonal(dim1=-2, dim2=-1)
+        torch.testing.assert_close(turned, torch.diag_embed(values))
+        assert 0.3 < values.real.min() <= values.real.max() < 1.3
+        assert values.imag.abs().max() < 1e-9
+
+
 def test_muon_agrees_with_the_library_on_filters_and_on_what_is_left_to_adamw():
     library = pytest.importorskip("pytorch_optimizer")
     kinds = [torch.Size([8, 4, 3, 3]), torch.Size([8, 4, 3, 3]), torch.Size([40, 6]), torch.Size([5])]
@@ -187,6 +199,20 @@ def test_muon_leaves_the_classifier_norms_and_biases_to_adamw():
 def test_muon_refuses_a_vector_among_its_matrices():
     with pytest.raises(ValueError, match="fewer than two dimensions"):
         Muon([torch.zeros(3, requires_grad=True)], [])
+
+
+def test_muon_trains_a_group_that_is_added_as_it_is_told():
+    optimizer = Muon([torch.ones(2, 2, requires_grad=True)], [])
+    added = [torch.ones(3, 3, requires_grad=True) for _ in range(2)]
+    optimizer.add_param_group({"params": added[0], "matrices": True})
+    optimizer.add_param_group({"params": added[1]})
+    with pytest.raises(ValueError, match="fewer than two dimensions"):
+        optimizer.add_param_group({"params": torch.ones(3, requires_grad=True), "matrices": True})
+    assert len(optimizer.param_groups) == 4
+    for parameter in added:
+        parameter.grad = torch.eye(3)
+    optimizer.step()
+    assert [set(optimizer.state[p]) for p in added] == [{"momentum"}, {"step", "exp_avg", "exp_avg_sq"}]
 
 
 def test_muon_runs_a_closure_and_leaves_parameters_without_gradient_alone():

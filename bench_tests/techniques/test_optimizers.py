@@ -6,12 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.optim import SGD
+from torch.optim import SGD, AdamW
 from torch.optim.lr_scheduler import PolynomialLR
 
 from greenbench.nn.optimizers.lookahead import Lookahead
 from greenbench.nn.optimizers.radam import RAdam, rectification
-from greenbench.nn.optimizers.random_gradient import randomize_learning_rate
+from greenbench.nn.optimizers.random_gradient import RandomGradient
 
 seeds = st.integers(0, 2**31)
 
@@ -107,6 +107,38 @@ def test_radam_resumes_bit_for_bit():
     assert torch.equal(run(second, weights, given_gradients[8:])[-1], whole[-1])
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_radam_is_fused_adamw_with_other_numbers_to_the_bit(dtype):
+    weights, plain = (parameter().detach().to(dtype).requires_grad_() for _ in range(2))
+    given_gradients = [gradient.to(dtype) for gradient in gradients(30, seed=8)]
+    path = run(RAdam([weights], 0.1, weight_decay=0.01), weights, given_gradients)
+    control = AdamW([plain], fused=True)
+    for step, (gradient, ours) in enumerate(zip(given_gradients, path, strict=True), start=1):
+        r = rectification(step, 0.999)
+        eps = 1e-8 / sqrt(1 - 0.999**step)
+        control.param_groups[0].update(lr=0.1 * (r or 0.0), weight_decay=0.01 / r if r else 0.0, eps=eps)
+        assert torch.equal(ours, run(control, plain, [gradient])[0])
+
+
+def test_radam_goes_on_from_a_state_of_torch_s_adamw():
+    weights = parameter()
+    first = AdamW([weights], lr=0.1)
+    run(first, weights, gradients(9, seed=0))
+    second = RAdam([weights])
+    second.load_state_dict(first.state_dict())
+    run(second, weights, gradients(1, seed=1))
+    assert second.param_groups[0]["step"] == int(second.state[weights]["step"]) == 10
+
+
+def test_radam_refuses_sparse_gradients_before_it_counts_a_step():
+    weights = parameter()
+    optimizer = RAdam([weights])
+    weights.grad = torch.ones_like(weights).to_sparse()
+    with pytest.raises(RuntimeError, match="a gradient is sparse, and RAdam takes dense ones; build"):
+        optimizer.step()
+    assert optimizer.param_groups[0]["step"] == 0
+
+
 def test_radam_leaves_parameters_without_gradients_alone():
     used, unused = parameter(), parameter()
     optimizer = RAdam([used, unused])
@@ -148,6 +180,20 @@ def test_lookahead_is_its_closed_form(seed, k, alpha):
             slow = slow + alpha * (fast.detach() - slow)
             fast.data.copy_(slow)
         torch.testing.assert_close(ours, fast.detach(), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_lookahead_interpolates_to_the_bit(dtype):
+    fast, weights = (parameter().detach().to(dtype).requires_grad_() for _ in range(2))
+    given_gradients = [gradient.to(dtype) for gradient in gradients(15, seed=9)]
+    path = run(Lookahead(sgd(weights), k=3, alpha=0.3), weights, given_gradients)
+    slow, inner = fast.detach().clone(), sgd(fast)
+    for step, (gradient, ours) in enumerate(zip(given_gradients, path, strict=True), start=1):
+        run(inner, fast, [gradient])
+        if step % 3 == 0:
+            slow.lerp_(fast.detach(), 0.3)
+            fast.data.copy_(slow)
+        assert torch.equal(ours, fast)
 
 
 @settings(deadline=None, max_examples=20)
@@ -226,14 +272,26 @@ def test_a_random_gradient_scales_the_plain_step_by_one_draw(seed):
     plain, random = parameter(), parameter()
     step = run(SGD([plain], lr=0.1), plain, gradient)[0] - parameter().detach()
     torch.manual_seed(seed)
-    scaled = run(randomize_learning_rate(SGD([random], lr=0.1)), random, gradient)[0] - parameter().detach()
+    scaled = run(RandomGradient(SGD([random], lr=0.1)), random, gradient)[0] - parameter().detach()
     torch.manual_seed(seed)
     torch.testing.assert_close(scaled, float(torch.rand(())) * step)
 
 
+def test_a_random_gradient_with_momentum_is_sgd_at_drawn_rates_to_the_bit():
+    weights, plain = parameter(), parameter()
+    given_gradients = gradients(12, seed=3)
+    torch.manual_seed(3)
+    path = run(RandomGradient(sgd(weights)), weights, given_gradients)
+    torch.manual_seed(3)
+    control = sgd(plain)
+    for gradient, ours in zip(given_gradients, path, strict=True):
+        control.param_groups[0]["lr"] = 0.1 * float(torch.rand(()))
+        assert torch.equal(ours, run(control, plain, [gradient])[0])
+
+
 def test_all_parameter_groups_share_a_draw():
     a, b = parameter(), parameter()
-    optimizer = randomize_learning_rate(SGD([{"params": [a]}, {"params": [b], "lr": 0.2}], lr=0.1))
+    optimizer = RandomGradient(SGD([{"params": [a]}, {"params": [b], "lr": 0.2}], lr=0.1))
     a.grad, b.grad = torch.ones_like(a), torch.ones_like(b)
     optimizer.step()
     torch.testing.assert_close(b - parameter(), 2 * (a - parameter()))
@@ -242,7 +300,7 @@ def test_all_parameter_groups_share_a_draw():
 def test_draws_are_uniform():
     torch.manual_seed(0)
     weights = torch.zeros(1, dtype=torch.float64, requires_grad=True)
-    path = run(randomize_learning_rate(SGD([weights], lr=1.0)), weights, [-torch.ones_like(weights)] * 4000)
+    path = run(RandomGradient(SGD([weights], lr=1.0)), weights, [-torch.ones_like(weights)] * 4000)
     draws = torch.stack(path).flatten().diff()
     assert float(draws.min()) >= 0
     assert float(draws.max()) <= 1
@@ -252,7 +310,7 @@ def test_draws_are_uniform():
 
 def test_a_recursive_schedule_never_sees_the_draws():
     weights, plain = parameter(), parameter()
-    optimizer, other = randomize_learning_rate(SGD([weights], lr=0.1)), SGD([plain], lr=0.1)
+    optimizer, other = RandomGradient(SGD([weights], lr=0.1)), SGD([plain], lr=0.1)
     schedules = [PolynomialLR(o, total_iters=10, power=0.9) for o in (optimizer, other)]
     for gradient in gradients(8, seed=7):
         run(optimizer, weights, [gradient])

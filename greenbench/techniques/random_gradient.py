@@ -34,8 +34,8 @@ def random_gradient(recipe: Recipe) -> Recipe:
     """
 
     def optimizer(network: nn.Module, learning_rate: float) -> Optimizer:
-        from greenbench.nn.optimizers.random_gradient import randomize_learning_rate
+        from greenbench.nn.optimizers.random_gradient import RandomGradient
 
-        return randomize_learning_rate(recipe.optimizer(network, learning_rate))
+        return RandomGradient(recipe.optimizer(network, learning_rate))
 
     return replace(recipe, optimizer=optimizer)

@@ -7,14 +7,13 @@ takes steps of momentum while the variance is intractable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from math import sqrt
-from typing import Any, overload
+from typing import Any
 
-import torch
 from torch import Tensor
-from torch.optim import Optimizer
-from torch.optim.adamw import adamw
+
+from greenbench.nn.optimizers.fused import FusedOptimizer
 
 TRACTABLE_LENGTH = 5.0
 """Length of the approximated moving average from which on its variance is taken to be tractable."""
@@ -30,7 +29,7 @@ def rectification(step: int, beta2: float) -> float | None:
     return sqrt((length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length))
 
 
-class RAdam(Optimizer):
+class RAdam(FusedOptimizer):
     """Adam with a rectified learning rate and decoupled weight decay, as the method's authors run it.
 
     While the variance is intractable (the first five steps at ``betas[1] = 0.999``) the moments are
@@ -71,57 +70,27 @@ class RAdam(Optimizer):
             raise ValueError(f"eps is {eps}; it must be more than 0")
         if not weight_decay >= 0:
             raise ValueError(f"weight_decay is {weight_decay}; it must be at least 0")
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "step": 0}
+        super().__init__(params, defaults)
 
-    @overload
-    def step(self, closure: None = None) -> None: ...
-
-    @overload
-    def step(self, closure: Callable[[], float]) -> float: ...
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Update the moments and, once the variance is tractable, the parameters."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
         for group in self.param_groups:
-            self._step_group(group)
-        return loss
+            if "step" not in group:
+                counts = [int(kept["step"]) for p in group["params"] if (kept := self.state.get(p))]
+                group["step"] = max(counts, default=0)
 
-    def _step_group(self, group: dict[str, Any]) -> None:
-        parameters = [p for p in group["params"] if p.grad is not None]
-        if not parameters:
-            return
-        states = [self._state_of(p) for p in parameters]
+    def _step_group(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
+        """Update the moments and, once the variance is tractable, the parameters."""
         # Counted here as well: the kernel's own counts lie on the device.
-        group["step"] = group.get("step", 0) + 1
-        beta1, beta2 = group["betas"]
-        rectified = rectification(group["step"], beta2)
+        group["step"] += 1
+        rectified = rectification(group["step"], group["betas"][1])
         # AdamW divides the second moment by 1 - beta2^t before it adds its epsilon; RAdam does it after.
-        debias = sqrt(1 - beta2 ** group["step"])
-        adamw(
+        debias = sqrt(1 - group["betas"][1] ** group["step"])
+        self._adamw(
             parameters,
-            [p.grad for p in parameters],
-            [state["exp_avg"] for state in states],
-            [state["exp_avg_sq"] for state in states],
-            [],
-            [state["step"] for state in states],
-            fused=True,
-            amsgrad=False,
-            beta1=beta1,
-            beta2=beta2,
             lr=group["lr"] * (rectified or 0.0),
-            weight_decay=group["weight_decay"] / rectified if rectified else 0.0,
+            betas=group["betas"],
             eps=group["eps"] / debias,
-            maximize=False,
+            weight_decay=group["weight_decay"] / rectified if rectified else 0.0,
         )
-
-    def _state_of(self, parameter: Tensor) -> dict[str, Tensor]:
-        state: dict[str, Tensor] = self.state[parameter]
-        if not state:
-            state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
-            state["exp_avg"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
-            state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
-        return state

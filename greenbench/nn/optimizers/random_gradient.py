@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import overload
 
 import torch
 from torch.optim import Optimizer
 
-SomeOptimizer = TypeVar("SomeOptimizer", bound=Optimizer)
+from greenbench.nn.optimizers.wrapper import Wrapper
 
 
-def randomize_learning_rate(optimizer: SomeOptimizer) -> SomeOptimizer:
-    """Multiply each step's learning rate by one draw from U(0, 1), the same for all parameter groups.
+class RandomGradient(Wrapper):
+    """Multiplies each step's learning rate by one draw from U(0, 1), the same for all parameter groups.
 
     The draws come from torch's global generator, so that `torch.manual_seed` repeats them. The rate is scaled
-    before a step and put back after it, so that schedules that compute the next rate from the last never see
-    the draw.
+    before a step and put back after it, also after one that failed, so that schedules that compute the next
+    rate from the last never see the draw.
 
-    Returns
-    -------
-    The optimizer itself, with two hooks around its step.
+    Parameters
+    ----------
+    inner
+        Takes the steps. Its state and parameter groups are shared.
     """
-    planned: list[Any] = []
 
-    def scale(optimizer: Optimizer, *_: object) -> None:
+    def __init__(self, inner: Optimizer) -> None:
+        super().__init__(inner)
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Take a step of the inner optimizer at a random part of its learning rate."""
         draw = float(torch.rand(()))
-        planned[:] = [group["lr"] for group in optimizer.param_groups]
-        for group in optimizer.param_groups:
-            group["lr"] = group["lr"] * draw
-
-    def restore(optimizer: Optimizer, *_: object) -> None:
-        for group, learning_rate in zip(optimizer.param_groups, planned, strict=True):
-            group["lr"] = learning_rate
-
-    optimizer.register_step_pre_hook(scale)
-    optimizer.register_step_post_hook(restore)
-    return optimizer
+        planned = [(group, group["lr"]) for group in self.param_groups]
+        try:
+            for group, learning_rate in planned:
+                group["lr"] = learning_rate * draw
+            loss: float | None = self.inner.step(closure)
+        finally:
+            for group, learning_rate in planned:
+                group["lr"] = learning_rate
+        return loss
