@@ -174,7 +174,7 @@ def _train(
     device = training_device()
     notes.stage = "data"
     data = workload.data(bench.data_root, device)
-    notes.data = _data_facts(data, workload.weights(workload.setting(case.scale), bench.data_root))
+    notes.data = _data_facts(workload, data, workload.weights(workload.setting(case.scale), bench.data_root))
     with _measuring(case, bench, notes) as (meter, net_of_idle):
         notes.stage = "training"
         trainer = Trainer(recipe, data, seed=case.seed, device=device)
@@ -249,10 +249,12 @@ def _recipe(case: Case, technique: Technique, workload: Workload, bench: Bench, 
     return recipe
 
 
-def _data_facts(data: Data, weights: Path | None) -> dict[str, Any]:
+def _data_facts(workload: Workload, data: Data, weights: Path | None) -> dict[str, Any]:
+    train, validation = data.size("train"), data.size("validation")
     return {
-        "train_images": data.size("train"),
-        "validation_images": data.size("validation"),
+        "train_images": train,
+        "validation_images": validation,
+        "partial": workload.partial(train, validation),
         "version": data.version,
         "weights": None if weights is None else weights.name,
     }

@@ -67,6 +67,7 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail, not skip, a test whose green_budget cannot be judged",
     )
+    add("--green-partial", action="store_true", help="use data sets that are not whole; every table says so")
     add("--green-resume", action="store_true", help="keep the records of finished cases, run the others")
     add(
         "--green-technique",
@@ -161,6 +162,7 @@ def _settings(config: pytest.Config) -> Settings:
             session=config.stash[SESSION_ID],
             workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
         ),
+        partial=option.green_partial,
         tolerances=() if option.green_tolerances is None else read_tolerances(here / option.green_tolerances),
     )
 

@@ -32,7 +32,7 @@ class WorkloadFacts:
     """The workload as it was; see `greenbench.spec.workload.Workload`.
 
     `train_images` and `validation_images` are those that were there, None where no data were read. `version` tells
-    this copy of the data from another. `weights` names the file that the network started from, None for random ones.
+    this copy of the data from another, and `partial` says which official numbers of images are not those. `weights` names the file that the network started from, None for random ones.
     """
 
     title: str
@@ -44,6 +44,7 @@ class WorkloadFacts:
     train_images: int | None = None
     validation_images: int | None = None
     version: str | None = None
+    partial: str | None = None
     weights: str | None = None
     best_known: dict[str, float] = field(default_factory=dict)
 

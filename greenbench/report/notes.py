@@ -75,6 +75,8 @@ def on_columns(columns: Sequence[Quantity], records: Sequence[Record]) -> Iterat
 def on_records(found: ComparableSet, titles: Mapping[str, str]) -> Iterator[str]:
     """Return the remarks on runs: where they started, how they went, and which were left out."""
     yield from _set_up(found.records)
+    for text in dict.fromkeys(record.workload.partial for record in found.records if record.workload.partial):
+        yield f"The data set is not whole: {text}."
     for record in found.records:
         result = record.result
         if isinstance(result, Training) and result.status == "diverged":

@@ -279,6 +279,16 @@ class Workload:
         """Return the size of the images that networks are measured on."""
         return self.image_size if inputs == "stated" or self.fitted_size is None else self.fitted_size
 
+    def partial(self, train: int, validation: int) -> str | None:
+        """Return which official numbers of images are not those that were found; None where all are."""
+        counts = (("training", train, self.train_images), ("validation", validation, self.validation_images))
+        unlike = [
+            f"{found:,} of {official:,} {split} images"
+            for split, found, official in counts
+            if official is not None and found != official
+        ]
+        return " and ".join(unlike) or None
+
     def missing(self, root: Path | None) -> str | None:
         """Return why the data cannot be read below `root`, or None if they are there."""
         if root is None and (self.needs_root or self.folder is not None):

@@ -55,20 +55,13 @@ def examine(workload: Workload, root: Path | None) -> DataSet:
     except Exception as error:  # of a user's own file, too
         reason = f"{type(error).__name__}: {error}"
         return DataSet(workload.name, workload.title, "damaged", reason, workload.how_to_get or None)
-    unlike = [
-        f"{found:,} of {official:,} {split} images"
-        for split, found, official in (
-            ("training", train, workload.train_images),
-            ("validation", validation, workload.validation_images),
-        )
-        if official is not None and found != official
-    ]
+    partial = workload.partial(train, validation)
     return DataSet(
         workload.name,
         workload.title,
-        "partial" if unlike else "complete",
-        " and ".join(unlike) or None,
-        workload.how_to_get if unlike else None,
+        "complete" if partial is None else "partial",
+        partial,
+        None if partial is None else workload.how_to_get,
         data.version,
         train,
         validation,

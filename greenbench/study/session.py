@@ -60,6 +60,8 @@ class Settings:
         Where cases run.
     tolerances
         The user's own, which count before all others.
+    partial
+        Whether data sets that are not whole may be used.
     """
 
     catalog: Catalog
@@ -71,6 +73,7 @@ class Settings:
     resume: bool
     bench: Bench
     tolerances: tuple[Tolerance, ...] = ()
+    partial: bool = False
 
 
 class Session:
@@ -157,7 +160,8 @@ class Session:
         import torch
 
         try:
-            workload.data(root, torch.device("cpu"))
+            data = workload.data(root, torch.device("cpu"))
+            partial = workload.partial(data.size("train"), data.size("validation"))
         except UserError:
             raise
         except Exception as error:
@@ -165,6 +169,11 @@ class Session:
                 f"the data of {workload.name} below {root} cannot be read: {type(error).__name__}: {error}",
                 workload.how_to_get,
             ) from error
+        if partial is not None and not self.settings.partial:
+            raise UserError(
+                f"the data of {workload.name} below {root} are not whole: {partial}",
+                f"{workload.how_to_get} Or go on with --green-partial, and every table says so",
+            )
 
     def records(self, pair: Pair) -> list[Record]:
         """Return the records of a pair; run what is not there yet."""

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 import greenbench
-from bench_tests.harness.execute.small_run import SQUARES
+from bench_tests.harness.execute.small_run import SQUARES, network
 from bench_tests.harness.made_records import rewritten
 from bench_tests.harness.study.small_session import BASELINE, CATALOG, LONGER, made, pair_of
 from greenbench.errors import NotApplicable, UserError
 from greenbench.records.folder import RecordFolder, load_records
 from greenbench.records.results import Failure
+from greenbench.report.notes import on_records
+from greenbench.report.sections import split_into_sections
 from greenbench.spec.source import Source
 from greenbench.study import session as session_module
 from greenbench.study.catalog import Catalog
@@ -276,6 +278,30 @@ def test_what_cannot_work_is_refused_before_the_first_case(study, tmp_path):
         study(out=tmp_path / "file").check([])
 
 
+def test_data_that_are_not_whole_are_refused_unless_asked_for_and_then_named(study, tmp_path):
+    (tmp_path / "squares").mkdir()
+    part = replace(
+        SQUARES,
+        folder="squares",
+        how_to_get="Draw some.",
+        network=lambda *_: network(),
+        train_images=100,
+        validation_images=9,
+    )
+    catalog = replace(CATALOG, workloads={"squares": part})
+    session = study(catalog, data_root=tmp_path)
+    with pytest.raises(UserError, match=r"not whole: 22 of 100 training images; Draw some\. Or go on"):
+        session.check(session.pairs("training"))
+    session = study(catalog, data_root=tmp_path, partial=True)
+    session.check(session.pairs("training"))
+    (record,) = session.records(pair_of(session, "baseline")[:1])
+    assert record.workload.partial == "22 of 100 training images"
+    (section,) = split_into_sections([record])
+    (found,) = section.sets
+    notes = list(on_records(found, {"baseline": "Baseline"}))
+    assert "The data set is not whole: 22 of 100 training images." in notes
+
+
 def test_an_environment_that_replaces_float32_is_refused_before_the_first_case(study, monkeypatch):
     session = study()
     session.check(session.pairs("training"))
@@ -317,6 +343,7 @@ def test_data_are_read_once_to_check_them_and_only_where_they_are_the_user_s(stu
 
     def reading(root, device):
         reads.append(root)
+        return SQUARES.data(root, device)
 
     for folder in (None, "missing", "squares"):
         (tmp_path / "squares").mkdir(exist_ok=True)
