@@ -27,7 +27,7 @@ def standardize(x: Tensor, mean: Tensor, var: Tensor, weight: Tensor, bias: Tens
         z: Tensor = torch.ops.aten._unsafe_view(y, (n, c, h, w))
         return z
     scale = weight * (var + eps).rsqrt()
-    return torch.addcmul(over(x, bias - mean * scale), x, over(x, scale))
+    return torch.addcmul(over(bias - mean * scale), x, over(scale)).to(x.dtype)
 
 
 def sums(dy: Tensor, x: Tensor, mean: Tensor, var: Tensor, eps: float) -> tuple[Tensor, Tensor]:
@@ -39,10 +39,13 @@ def sums(dy: Tensor, x: Tensor, mean: Tensor, var: Tensor, eps: float) -> tuple[
             mean.flatten(), var.flatten(), None, None, False, eps, [False, True, True],
         )  # fmt: skip
         return total.view(n, c), weighted.view(n, c)
-    weighted = (dy * (x - over(x, mean))).sum((2, 3), dtype=mean.dtype)
+    weighted = (dy * (x - over(mean))).sum((2, 3), dtype=mean.dtype)
     return dy.sum((2, 3), dtype=mean.dtype), weighted * (var + eps).rsqrt()
 
 
-def over(x: Tensor, numbers: Tensor) -> Tensor:
-    """Shape (N, C) numbers to broadcast over `x`, in its type."""
-    return numbers.to(x.dtype)[:, :, None, None]
+def over(numbers: Tensor) -> Tensor:
+    """Shape (N, C) numbers to broadcast over maps, in their own type.
+
+    In the type of half-precision maps, a mean would be off by as much as what lies around it.
+    """
+    return numbers[:, :, None, None]
