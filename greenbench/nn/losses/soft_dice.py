@@ -87,10 +87,14 @@ def _sums_by_class(labels: Tensor, values: Tensor, classes: int) -> Tensor:
     flat, doubles = labels.flatten(), values.flatten().double()
     if labels.device.type == "cpu":
         return torch.bincount(flat, doubles, classes)
-    # Unlike bincount, this does not wait for the device. Neighbors have sums of their own, or all pixels of a
-    # class would be added in turn.
-    bins = flat * _NEIGHBORS + torch.arange(len(flat), device=flat.device) % _NEIGHBORS
-    return doubles.new_zeros(classes * _NEIGHBORS).index_add_(0, bins, doubles).view(classes, -1).sum(1)
+    return sums_on_device(flat, doubles, classes)
+
+
+def sums_on_device(labels: Tensor, values: Tensor, classes: int) -> Tensor:
+    """Return ``bincount(labels, values, classes)`` of labels (P,) without waiting for the device."""
+    # Neighbors have sums of their own, or all pixels of a class would be added in turn.
+    bins = labels * _NEIGHBORS + torch.arange(len(labels), device=labels.device) % _NEIGHBORS
+    return values.new_zeros(classes * _NEIGHBORS).index_add_(0, bins, values).view(classes, -1).sum(1)
 
 
 def _plain(logits: Tensor, labels: Tensor, valid: Tensor, gamma: float) -> Tensor:
