@@ -46,8 +46,11 @@ def cross_entropy(ignore_index: int | None = None) -> Callable[[Tensor, Tensor],
     """Build the mean cross-entropy over samples or valid pixels; 0, with gradient 0, where there are none."""
     from functools import partial
 
-    ignored = IGNORE_NOTHING if ignore_index is None else ignore_index
-    return partial(valid_cross_entropy, ignore_index=ignored)
+    import torch.nn.functional as F
+
+    if ignore_index is None:
+        return partial(F.cross_entropy, ignore_index=IGNORE_NOTHING)
+    return partial(valid_cross_entropy, ignore_index=ignore_index)
 
 
 def valid_cross_entropy(

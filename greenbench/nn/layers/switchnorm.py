@@ -136,10 +136,10 @@ class _SwitchNorm(torch.autograd.Function):
             d_var_in += d_batch_var
 
         pixels = x.shape[2] * x.shape[3]
-        slope = 2 * d_var_in / pixels
-        offset = d_mean_in / pixels - slope * mean_in
-        dx = (dy * over(scale)).add_(over(offset)).addcmul_(x, over(slope))
-        return dx.to(x.dtype), sum_dy_normalized.sum(0), sum_dy.sum(0), d_a, d_b, None, None
+        # By the distance from the mean: a slope times x, less a slope times the mean, would cancel.
+        dx = standardize(x, mean_in, torch.ones_like(var), 2 * d_var_in / pixels, d_mean_in / pixels, 0.0)
+        dx.addcmul_(dy, over(scale).to(x.dtype))
+        return dx, sum_dy_normalized.sum(0), sum_dy.sum(0), d_a, d_b, None, None
 
 
 def _plain(

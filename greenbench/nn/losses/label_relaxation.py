@@ -60,10 +60,11 @@ def label_relaxation(logits: Tensor, targets: Tensor, ignore_index: int | None =
     with torch.no_grad():
         log_p = log_softmax(pixels)
         # Where a neighborhood holds one class, that is the label, also of an ignored pixel.
-        inside = ((highest == lowest) / count)[:, None]
+        is_inside = (highest == lowest)[:, None]
+        inside = is_inside / count
         target = highest.long().clamp_min_(0)[:, None]
         # Logits of minus infinity are allowed: nothing times their logarithm would be NaN.
-        loss = -(log_p.gather(1, target).masked_fill_(inside == 0, 0) * inside).sum()
+        loss = -(log_p.gather(1, target).masked_fill_(~is_inside, 0) * inside).sum()
         pulls = []
         for pixel, near in boundaries:
             places = _places(log_p, pixel, near.long().clamp_min_(0))

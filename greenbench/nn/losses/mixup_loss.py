@@ -68,5 +68,5 @@ def _plain(logits: Tensor, pulls: list[tuple[Tensor, Tensor]]) -> Tensor:
 def _mixed(log_p: Tensor, pulls: list[tuple[Tensor, Tensor]]) -> Tensor:
     """Return the sum over labels and their weights, both (N, 1, P)."""
     # Logits of minus infinity are allowed: nothing times their logarithm would be NaN.
-    terms = ((log_p.gather(1, labels).masked_fill(pull == 0, 0) * pull).sum() for labels, pull in pulls)
+    terms = ((log_p.gather(1, labels).masked_fill_(pull == 0, 0) * pull).sum() for labels, pull in pulls)
     return -sum(terms, start=log_p.new_zeros(()))
