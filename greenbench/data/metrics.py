@@ -38,7 +38,7 @@ class Accuracy:
         """
         _check("label", targets, logits.shape[1])
         values, indices = logits.topk(min(5, logits.shape[1]), dim=1)
-        self.diverged |= not bool(values[:, :1].isfinite().all())
+        self.diverged |= not _are_finite(values[:, 0])
         ranked = indices == targets[:, None]
         self._correct[0] = self._correct[0].to(ranked.device) + ranked[:, 0].sum()
         self._correct[1] = self._correct[1].to(ranked.device) + ranked.any(dim=1).sum()
@@ -78,7 +78,7 @@ class MeanIoU:
         """
         # The index that max brings along takes a quarter of argmax's time on a CPU.
         highest, predictions = logits.max(dim=1)
-        self.diverged |= not bool(highest.isfinite().all())
+        self.diverged |= not _are_finite(highest)
         self.add(predictions, targets)
 
     def add(self, predictions: Tensor, targets: Tensor) -> None:
@@ -166,6 +166,10 @@ class OwnScore:
                 "name the workload's Metric as one of them",
             )
         return found
+
+
+def _are_finite(values: Tensor) -> bool:
+    return not values.numel() or bool(torch.stack(values.aminmax()).isfinite().all())
 
 
 def _check(what: str, values: Tensor, classes: int, ignored: int | None = None) -> None:

@@ -2,8 +2,8 @@
 
 Contiguous maps are treated as one image of N * C channels, for which batch normalization has fused kernels on
 every device: with given moments its forward pass scales and shifts each plane, and its backward pass is two
-sums. Maps in channels_last are broadcast over instead; in half precision on a CPU, where broadcasting would convert them
-to the type of the numbers first, they go through the fused kernels image by image.
+sums. Maps in channels_last are broadcast over instead. In half precision on a CPU, broadcasting would convert
+them to the type of the numbers first: there they go through the fused kernels image by image.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ def with_gradient(
     """Return the scalar `loss` with `gradient` as its derivative by `logits`.
 
     Do not use `gradient` afterwards: unless the graph is retained, the backward pass scales it in place.
-    `plain` is the same loss as a formula of `logits`, from which derivatives of the gradient are made.
+    `plain` is the same loss as a formula of `logits`, from which derivatives of the gradient are made; the logits
+    must not be changed in place before the backward pass.
     """
     result: Tensor = _WithGradient.apply(loss, logits, gradient, plain)
     return result
