@@ -241,7 +241,9 @@ def test_survives_logit_gaps_of_200(loss):
     assert logits.grad.isfinite().all()
 
 
-@pytest.mark.parametrize(("label", "told"), [(3, "label 3"), (-1, "label -1"), (254, "label 254")])
+@pytest.mark.parametrize(
+    ("label", "told"), [(3, "label 3"), (-1, "label -1"), (254, "label 254"), (2**32 + 1, "label 4294967297")]
+)
 def test_labels_outside_the_classes_are_refused(loss, label, told):
     logits, labels = drawn((2, 3, 4, 4), seed=5)
     labels[1, 2, 2] = label
@@ -249,10 +251,49 @@ def test_labels_outside_the_classes_are_refused(loss, label, told):
         loss(logits, labels)
 
 
-def test_a_batch_without_valid_labels_is_refused(loss):
+def test_a_batch_without_valid_labels_has_loss_and_gradient_0(loss):
     logits, labels = drawn((2, 3, 4, 4), seed=6)
-    with pytest.raises(ValueError, match=r"all 32 labels of the batch are the ignored 255; .* from 0 to 2"):
-        loss(logits, torch.full_like(labels, IGNORE))
+    value = loss(logits, torch.full_like(labels, IGNORE))
+    value.backward()
+    assert float(value.detach()) == 0
+    assert not logits.grad.any()
+    assert torch.func.grad(lambda x: loss(x, torch.full_like(labels, IGNORE)))(logits.detach()).eq(0).all()
+
+
+def test_one_set_of_mixed_labels_may_have_no_valid_one():
+    logits, labels = drawn((2, 3, 4, 4), seed=6)
+    same_value_and_gradient(
+        lambda x: mixup_loss(x, labels, torch.full_like(labels, IGNORE), 0.3, IGNORE),
+        lambda x: 0.3 * cross_entropy(x, labels),
+        logits,
+    )
+
+
+@pytest.mark.parametrize("gap", [200.0, 300.0, torch.inf])
+def test_a_class_without_probability_and_without_pixels_changes_nothing(loss, gap):
+    """Its probabilities underflow to 0, also where it is masked by minus infinity."""
+    logits, labels = drawn((2, 3, 4, 4), seed=12, dtype=torch.float32)
+    more = F.pad(logits.detach(), (0, 0, 0, 0, 0, 1), value=-gap).requires_grad_()
+    if loss is LOSSES["upsample_cross_entropy"] and gap == torch.inf:
+        pytest.skip("interpolation multiplies infinity with 0, as torch's own does")
+    same, without = loss(more, labels), loss(logits, labels)
+    torch.testing.assert_close(same, without)
+    (gradient,), (expected,) = torch.autograd.grad(same, more), torch.autograd.grad(without, logits)
+    torch.testing.assert_close(gradient[:, :3], expected)
+    assert not gradient[:, 3].any()
+
+
+def test_a_masked_class_may_be_that_which_ignored_pixels_stand_for(loss):
+    """Ignored labels are 0 inside the losses; nothing times minus infinity would be NaN."""
+    if loss is LOSSES["upsample_cross_entropy"]:
+        pytest.skip("interpolation multiplies infinity with 0, as torch's own does")
+    logits, labels = drawn((2, 3, 4, 4), seed=13)
+    labels = labels.clamp_min(1)
+    masked = logits.detach().index_fill(1, torch.tensor(0), -torch.inf).requires_grad_()
+    value = loss(masked, labels)
+    value.backward()
+    assert value.isfinite()
+    assert masked.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 4), (2, 3, 4, 4), (2,)])
@@ -276,8 +317,8 @@ def test_labels_that_are_no_integers_are_refused(loss):
         loss(logits, labels.float())
 
 
-@pytest.mark.parametrize("gamma", [-0.1, float("nan")])
-def test_negative_gamma_is_refused(gamma):
+@pytest.mark.parametrize("gamma", [-0.1, float("nan"), float("inf")])
+def test_negative_and_endless_gamma_is_refused(gamma):
     logits, labels = drawn((2, 3), seed=9)
     for loss in (focal, soft_dice):
         with pytest.raises(ValueError, match=f"gamma is {gamma}; it must be at least 0"):

@@ -1,4 +1,8 @@
-"""Accuracy, mean intersection over union, and scores of other libraries, added up over batches."""
+"""Accuracy, mean intersection over union, and scores of other libraries, added up over batches.
+
+Over nothing, a score is NaN: no sample, or no pixel with a class. So it is where the outputs name no class: the
+largest logit is NaN or infinite. `MeanIoU.diverged` and `Accuracy.diverged` tell the second from the first.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +25,29 @@ class Accuracy:
     def __init__(self) -> None:
         self._correct = [torch.zeros((), dtype=torch.int64), torch.zeros((), dtype=torch.int64)]
         self._samples = 0
+        self.diverged = False
+        """Whether some sample's largest logit was NaN or infinite."""
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
-        """Add logits (N, C) and labels (N,)."""
-        ranked = logits.topk(min(5, logits.shape[1]), dim=1).indices == targets[:, None]
+        """Add logits (N, C) and labels (N,).
+
+        Raises
+        ------
+        ValueError
+            If a label is not one of the C classes.
+        """
+        _check("label", targets, logits.shape[1])
+        values, indices = logits.topk(min(5, logits.shape[1]), dim=1)
+        self.diverged |= not _are_finite(values[:, 0])
+        ranked = indices == targets[:, None]
         self._correct[0] = self._correct[0].to(ranked.device) + ranked[:, 0].sum()
         self._correct[1] = self._correct[1].to(ranked.device) + ranked.any(dim=1).sum()
         self._samples += len(targets)
 
     def compute(self) -> dict[str, float]:
-        """Return ``accuracy`` and ``top5_accuracy`` in 0..1."""
-        top1, top5 = (float(correct) / self._samples for correct in self._correct)
+        """Return ``accuracy`` and ``top5_accuracy`` in 0..1, or NaN without a sample or with outputs that diverged."""
+        samples = math.nan if self.diverged else self._samples or math.nan
+        top1, top5 = (float(correct) / samples for correct in self._correct)
         return {"accuracy": top1, "top5_accuracy": top5}
 
 
@@ -49,11 +65,21 @@ class MeanIoU:
         self._ignore_index = ignore_index
         self.confusion = torch.zeros(classes, classes, dtype=torch.int64)
         """Pixels by (target, prediction)."""
+        self.diverged = False
+        """Whether some pixel's largest logit was NaN or infinite."""
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
-        """Add logits (N, C, H, W) and masks (N, H, W)."""
+        """Add logits (N, C, H, W) and masks (N, H, W).
+
+        Raises
+        ------
+        ValueError
+            If a target is neither a class nor the ignore label, or the logits are of more classes.
+        """
         # The index that max brings along takes a quarter of argmax's time on a CPU.
-        self.add(logits.max(dim=1).indices, targets)
+        highest, predictions = logits.max(dim=1)
+        self.diverged |= not _are_finite(highest)
+        self.add(predictions, targets)
 
     def add(self, predictions: Tensor, targets: Tensor) -> None:
         """Add predicted classes (N, H, W) and masks (N, H, W).
@@ -61,8 +87,10 @@ class MeanIoU:
         Raises
         ------
         ValueError
-            If a target is neither a class nor the ignore label.
+            If a target is neither a class nor the ignore label, or a prediction is no class.
         """
+        _check("predicted class", predictions, self._classes)
+        _check("target label", targets, self._classes, self._ignore_index)
         classes, ignored = self._classes, self._ignore_index
         # A bin for each pair of target and prediction; ignored pixels have a row of bins of their own.
         bins = classes * (ignored + 1)
@@ -70,17 +98,16 @@ class MeanIoU:
         for prediction, target in zip(predictions, targets, strict=True):
             pairs = target.to(torch.int32).mul_(classes).add_(prediction.to(torch.int32)).flatten()
             counts = torch.bincount(pairs, minlength=bins)
-            if len(counts) > bins or counts[classes**2 : classes * ignored].any():
+            if counts[classes**2 : classes * ignored].any():
                 stray = target[(target >= classes) & (target != ignored)]
-                raise ValueError(
-                    f"target label {int(stray[0])} is outside the classes 0 to {classes - 1} "
-                    f"and is not the ignored {ignored}"
-                )
+                raise ValueError(_not_a_class("target label", int(stray[0]), classes, ignored))
             counts = counts[: classes**2].view(classes, classes)
             self.confusion = self.confusion.to(counts.device) + counts
 
     def compute(self) -> dict[str, float]:
-        """Return ``miou`` and ``pixel_accuracy`` in 0..1."""
+        """Return ``miou`` and ``pixel_accuracy`` in 0..1, or NaN without a pixel or with outputs that diverged."""
+        if self.diverged:
+            return {"miou": math.nan, "pixel_accuracy": math.nan}
         confusion = self.confusion.double()
         intersection = confusion.diag()
         union = confusion.sum(0) + confusion.sum(1) - intersection
@@ -139,6 +166,29 @@ class OwnScore:
                 "name the workload's Metric as one of them",
             )
         return found
+
+
+def _are_finite(values: Tensor) -> bool:
+    return not values.numel() or bool(torch.stack(values.aminmax()).isfinite().all())
+
+
+def _check(what: str, values: Tensor, classes: int, ignored: int | None = None) -> None:
+    """Refuse labels below 0 or above all that are allowed; those between the classes and `ignored` pass."""
+    if values.is_floating_point() or values.is_complex():
+        raise ValueError(f"{what}s are {values.dtype}; they must be integers: round or convert them")
+    if not values.numel():
+        return
+    low, high = (int(value) for value in values.aminmax())
+    if low < 0 or high > max(classes - 1, ignored or 0):
+        raise ValueError(_not_a_class(what, low if low < 0 else high, classes, ignored))
+
+
+def _not_a_class(what: str, value: int, classes: int, ignored: int | None) -> str:
+    return (
+        f"{what} {value} is outside the classes 0 to {classes - 1}"
+        + ("" if ignored is None else f" and is not the ignored {ignored}")
+        + "; check the labels and the number of classes"
+    )
 
 
 def _is_number(value: Any) -> bool:

@@ -126,7 +126,10 @@ class Trainer:
         self.network.zero_grad(set_to_none=True)
 
     def evaluate(self, split: Split) -> dict[str, float] | None:
-        """Return the metrics on a split, with the weights that are to be judged; None if the network gives NaN.
+        """Return the metrics on a split, with the weights that are to be judged; None if the network diverged.
+
+        It did if a weight or an output is NaN, or if the score says so: `greenbench.data.metrics` do where the
+        largest output is infinite.
 
         Raises
         ------
@@ -137,6 +140,9 @@ class Trainer:
         with self._judged() as judged:
             # Before inference mode, whose tensors a network that is changed could not use.
             network = finished(self.recipe, judged) if self.epoch >= self.recipe.epochs else judged
+            # What a network does with NaN may look like numbers: comparisons, or the class that comes first.
+            if any(weights.isnan().any() for weights in judged.parameters()):
+                return None
             with torch.inference_mode():
                 for inputs, targets in self.data.evaluation_batches(split):
                     outputs = network(self.data.normalize(inputs))
@@ -144,6 +150,8 @@ class Trainer:
                     if any(values.isnan().any() for values in tensors_in(outputs)):
                         return None
                     score.update(outputs, targets)
+        if getattr(score, "diverged", False):
+            return None
         metrics = score.compute()
         for name, value in metrics.items():
             if not math.isfinite(value):

@@ -43,9 +43,22 @@ def sgd_sparing_vectors(network: nn.Module, learning_rate: float) -> Optimizer:
 
 
 def cross_entropy(ignore_index: int | None = None) -> Callable[[Tensor, Tensor], Tensor]:
-    """Build the mean cross-entropy over samples or valid pixels."""
+    """Build the mean cross-entropy over samples or valid pixels; 0, with gradient 0, where there are none."""
     from functools import partial
 
     import torch.nn.functional as F
 
-    return partial(F.cross_entropy, ignore_index=IGNORE_NOTHING if ignore_index is None else ignore_index)
+    if ignore_index is None:
+        return partial(F.cross_entropy, ignore_index=IGNORE_NOTHING)
+    return partial(valid_cross_entropy, ignore_index=ignore_index)
+
+
+def valid_cross_entropy(
+    logits: Tensor, targets: Tensor, ignore_index: int = -100, label_smoothing: float = 0.0
+) -> Tensor:
+    """Return torch's mean cross-entropy, but 0 for a batch without a valid label, where that is NaN."""
+    import torch
+    import torch.nn.functional as F
+
+    loss = F.cross_entropy(logits, targets, ignore_index=ignore_index, label_smoothing=label_smoothing)
+    return torch.where((targets != ignore_index).any(), loss, 0)

@@ -47,7 +47,7 @@ class Training:
     Attributes
     ----------
     status
-        ``finished``, or ``diverged`` where a loss was not finite or the network gave NaN in an evaluation; then there
+        ``finished``, or ``diverged`` where a loss was not finite, or weights or outputs were not in an evaluation; then there
         is no final metric.
     steps
         Optimizer steps taken.

@@ -1,5 +1,7 @@
 """Accuracy and mean IoU against references counted one sample or pixel at a time."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -159,3 +161,64 @@ def test_mean_iou_equals_torchmetrics(absent):
     assert score(MeanIoU(6, IGNORED), (logits, targets))["miou"] == pytest.approx(
         float(theirs.compute()), abs=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    ("predictions", "targets", "told"),
+    [
+        ([4, 4, 8, 0], [0, 0, 0, 0], "predicted class 8 is outside the classes 0 to 2;"),
+        ([0, 0, -1, 0], [1, 1, 1, 1], "predicted class -1 is outside the classes 0 to 2;"),
+        ([0, 0, 0, 0], [0, 2**32 + 1, 0, 0], "target label 4294967297 is outside the classes 0 to 2 and"),
+        ([0, 0, 0, 0], [0, -1, 0, 0], "target label -1 is outside the classes 0 to 2 and"),
+        ([0, 0, 0, 0], [0.5, 0.0, 0.0, 0.0], "target labels are torch.float32; they must be integers"),
+    ],
+)
+def test_values_that_are_no_class_are_refused_by_name(predictions, targets, told):
+    with pytest.raises(ValueError, match=told):
+        MeanIoU(3, IGNORED).add(torch.tensor([[predictions]]), torch.tensor([[targets]]))
+
+
+def test_a_network_of_more_classes_than_the_metric_is_refused():
+    logits = torch.zeros(1, 5, 2, 2)
+    logits[:, 4] = 1
+    with pytest.raises(ValueError, match="predicted class 4 is outside the classes 0 to 2;"):
+        MeanIoU(3, IGNORED).update(logits, torch.zeros(1, 2, 2, dtype=torch.long))
+
+
+@pytest.mark.parametrize("stray", [-1, 3, 255, 2**32])
+def test_accuracy_refuses_labels_that_are_no_class(stray):
+    with pytest.raises(ValueError, match=f"label {stray} is outside the classes 0 to 2; check the labels"):
+        Accuracy().update(torch.randn(4, 3), torch.tensor([0, stray, 1, 2]))
+
+
+OVER_NOTHING = [
+    (Accuracy(), torch.zeros(0, 3), torch.zeros(0, dtype=torch.long)),
+    (MeanIoU(3, IGNORED), torch.zeros(0, 3, 2, 2), torch.zeros(0, 2, 2, dtype=torch.long)),
+    (MeanIoU(3, IGNORED), torch.zeros(1, 3, 2, 2), torch.full((1, 2, 2), IGNORED)),
+]
+
+
+@pytest.mark.parametrize(("metric", "logits", "targets"), OVER_NOTHING)
+def test_a_score_over_nothing_is_nan(metric, logits, targets):
+    assert all(math.isnan(value) for value in score(metric, (logits, targets)).values())
+    assert not metric.diverged
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_outputs_that_name_no_class_have_no_score(bad, everywhere):
+    """The largest of NaNs would be class 0, and right wherever that is the target."""
+    for metric, shape in ((Accuracy(), (2, 3)), (MeanIoU(3, IGNORED), (2, 3, 2, 2))):
+        logits = torch.full(shape, bad) if everywhere else torch.zeros(shape)
+        logits[0] = bad
+        found = score(metric, (logits, torch.zeros(shape[:1] + shape[2:], dtype=torch.long)))
+        assert all(math.isnan(value) for value in found.values())
+        assert metric.diverged
+
+
+def test_a_class_that_is_masked_by_minus_infinity_is_only_never_predicted():
+    logits, targets = random_masks(5, (2, 6, 7), 0)
+    logits[:, 4] = -math.inf
+    metric = MeanIoU(5, IGNORED)
+    assert 0 < score(metric, (logits, targets))["miou"] < 1
+    assert not metric.diverged

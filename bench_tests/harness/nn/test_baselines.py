@@ -1,9 +1,11 @@
 """What the baselines train with: SGD and cross-entropy."""
 
+import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from greenbench.nn.baselines import cross_entropy, sgd, sgd_sparing_vectors
+from greenbench.nn.baselines import cross_entropy, sgd, sgd_sparing_vectors, valid_cross_entropy
 
 
 def network():
@@ -46,6 +48,23 @@ def test_cross_entropy_leaves_ignored_pixels_out_of_the_mean():
     picked = logits.log_softmax(dim=1).gather(1, targets.clamp(max=2)[:, None])[:, 0]
     expected = -picked[targets != 255].mean()
     assert torch.isclose(cross_entropy(255)(logits, targets), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_of_no_valid_label_is_0_and_teaches_nothing(smoothing):
+    logits = torch.randn(2, 3, 4, 4, requires_grad=True)
+    loss = valid_cross_entropy(logits, torch.full((2, 4, 4), 255), 255, smoothing)
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert not logits.grad.any()
+
+
+def test_cross_entropy_is_torch_s_to_the_last_bit():
+    logits = torch.randn(2, 3, 4, 4, requires_grad=True)
+    targets = torch.randint(0, 3, (2, 4, 4)).masked_fill(torch.rand(2, 4, 4) < 0.2, 255)
+    losses = cross_entropy(255)(logits, targets), F.cross_entropy(logits, targets, ignore_index=255)
+    assert torch.equal(*losses)
+    assert torch.equal(*(torch.autograd.grad(loss, logits)[0] for loss in losses))
 
 
 def test_cross_entropy_ignores_nothing_unless_told_to():

@@ -22,6 +22,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from greenbench.nn.derivatives import needs_plain
+
 _BLOCK = 64
 """Output samples per matrix block: wide enough for the matrix units, narrow enough to stay banded."""
 
@@ -73,6 +75,12 @@ class BlurPool2d(nn.Module):
         if x.ndim != 4 or self.channels not in (None, x.shape[1]):
             raise ValueError(f"expected (N, {self.channels or 'C'}, H, W), got {tuple(x.shape)}")
         height, width = x.shape[2:]
+        if needs_plain(x):
+            rows, columns = (
+                torch.as_tensor(_blur_matrix(side, self.stride, self.filter_size)).to(x)
+                for side in (height, width)
+            )
+            return rows @ x @ columns.T
         y: Tensor = _Blur.apply(x, (height, width), self.stride, self.filter_size, False)
         return y
 

@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from greenbench.nn.derivatives import needs_plain
+
 COORDINATES = 3
 """Extra input channels: x, y and r."""
 
@@ -111,7 +113,7 @@ class CoordConv2d(nn.Conv2d):
     def _coordinate_share(self, x: Tensor) -> Tensor:
         weight = self.coord_weight
         where = (*x.shape[2:], x.dtype, x.device)
-        if torch.is_grad_enabled() and weight.requires_grad:
+        if needs_plain(weight) or (torch.is_grad_enabled() and weight.requires_grad):
             self._share = None
             return self._convolve(coordinates(*where), weight, None)
         # Address and version of the weights change with an optimizer step, a checkpoint, a move.

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from greenbench.errors import NotApplicable
+from greenbench.nn.derivatives import needs_plain
 from greenbench.nn.layers.planes import sums
 
 
@@ -66,7 +67,10 @@ class GatherExciteTheta(nn.Module):
                 "a batch of 1 in training: the gather's batch normalization needs at least 2 images; "
                 "use a larger batch, or leave out the last incomplete one"
             )
-        gathered, x = _Gather.apply(x, self.weight)
+        if needs_plain(x, self.weight):
+            gathered = (x * self.weight.squeeze(1)).sum((2, 3), keepdim=True)
+        else:
+            gathered, x = _Gather.apply(x, self.weight)
         return _excite(x, self.norm(gathered), self.residual)
 
     def conv_macs(self, x_shape: Sequence[int]) -> int:
@@ -93,7 +97,10 @@ class GatherExciteThetaMinus(nn.Module):
         """Gate (N, C, H, W); shape, type and layout stay."""
         if x.ndim != 4:
             raise ValueError(f"expected (N, C, H, W), got {tuple(x.shape)}")
-        gathered, x = _Gather.apply(x, None)
+        if needs_plain(x):
+            gathered = x.mean((2, 3), keepdim=True)
+        else:
+            gathered, x = _Gather.apply(x, None)
         return _excite(x, gathered, self.residual)
 
     def extra_repr(self) -> str:
@@ -116,9 +123,10 @@ class _Gather(torch.autograd.Function):
         return (x * weight.squeeze(1)).sum((2, 3), keepdim=True), x
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None]:
         d_gathered, dx = grads
+        if torch.is_grad_enabled():
+            dx = dx.clone()  # with create_graph, the gradient that came in belongs to a graph
         if not ctx.saved_tensors:
             return dx.add_(d_gathered.to(dx.dtype) / (dx.shape[2] * dx.shape[3])), None
         x, weight = ctx.saved_tensors
@@ -135,10 +143,11 @@ class _Excite(torch.autograd.Function):
         return x * gate.to(x.dtype)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
         (dy,) = grads
         x, gate = ctx.saved_tensors
+        if torch.is_grad_enabled():  # with create_graph, the gradient is differentiated in its turn
+            return dy * gate.to(dy.dtype), (dy * x).sum((2, 3), keepdim=True, dtype=gate.dtype)
         nothing = torch.zeros_like(gate).flatten(1)
         _, d_gate = sums(dy, x, mean=nothing, var=nothing + 1, eps=0.0)
         return dy * gate.to(dy.dtype), d_gate[:, :, None, None]
@@ -147,5 +156,8 @@ class _Excite(torch.autograd.Function):
 def _excite(x: Tensor, gathered: Tensor, residual: bool) -> Tensor:
     gate = gathered.sigmoid()
     # x + x * g = x * (1 + g): the addition moves to the gate, which is one number per plane.
-    y: Tensor = _Excite.apply(x, gate + 1 if residual else gate)
+    gate = gate + 1 if residual else gate
+    if needs_plain(x, gate):
+        return x * gate.to(x.dtype)
+    y: Tensor = _Excite.apply(x, gate)
     return y

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from greenbench.nn.derivatives import needs_plain
 from greenbench.nn.layers.planes import over, standardize, sums
 
 
@@ -64,10 +65,9 @@ class SwitchNorm2d(nn.Module):
         if x.ndim != 4 or x.shape[1] != self.num_features or x.numel() == 0:
             raise ValueError(f"expected a non-empty (N, {self.num_features}, H, W), got {tuple(x.shape)}")
         running = None if self.training else (self.running_mean, self.running_var)
+        inputs = x, self.weight, self.bias, self.mean_logits, self.var_logits
         y: Tensor
-        y, mean, var = _SwitchNorm.apply(
-            x, self.weight, self.bias, self.mean_logits, self.var_logits, running, self.eps
-        )
+        y, mean, var = (_plain if needs_plain(*inputs) else _SwitchNorm.apply)(*inputs, running, self.eps)
         if self.training:
             with torch.no_grad():
                 self.running_mean.lerp_(mean, self.momentum)
@@ -94,26 +94,28 @@ class _SwitchNorm(torch.autograd.Function):
         eps: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
         mean_in, var_in = _instance_moments(x, weight, bias, eps)
-        mean_ln = mean_in.mean(1, keepdim=True)
-        var_ln = var_in.mean(1, keepdim=True) + mean_in.var(1, correction=0, keepdim=True)
-        if running is None:
-            mean_bn = mean_in.mean(0)
-            var_bn = var_in.mean(0) + mean_in.var(0, correction=0)
-        else:
-            mean_bn, var_bn = running
         a, b = mean_logits.softmax(0), var_logits.softmax(0)
-        mean = a[0] * mean_in + a[1] * mean_ln + a[2] * mean_bn
-        var = b[0] * var_in + b[1] * var_ln + b[2] * var_bn
-        ctx.save_for_backward(x, weight, a, b, mean, var, mean_in, var_in, mean_ln, var_ln, mean_bn, var_bn)
+        mean, mean_ln, mean_bn, var, var_ln, var_bn = _mix(mean_in, var_in, a, b, running)
+        ctx.save_for_backward(
+            x, weight, bias, mean_logits, var_logits,
+            a, b, mean, var, mean_in, var_in, mean_ln, var_ln, mean_bn, var_bn,
+        )  # fmt: skip
         ctx.eps, ctx.training = eps, running is None
         ctx.mark_non_differentiable(mean_bn, var_bn)
         return standardize(x, mean, var, weight, bias, eps), mean_bn, var_bn
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         dy = grads[0]
-        x, weight, a, b, mean, var, mean_in, var_in, mean_ln, var_ln, mean_bn, var_bn = ctx.saved_tensors
+        x, weight, bias, mean_logits, var_logits, a, b, *moments = ctx.saved_tensors
+        mean, var, mean_in, var_in, mean_ln, var_ln, mean_bn, var_bn = moments
+        if torch.is_grad_enabled():
+            # With create_graph the gradient must know that it depends on the inputs.
+            inputs = x, weight, bias, mean_logits, var_logits
+            y, *_ = _plain(*inputs, None if ctx.training else (mean_bn, var_bn), ctx.eps)
+            wanted = [tensor for tensor in inputs if tensor.requires_grad]
+            again = iter(torch.autograd.grad(y, wanted, dy, create_graph=True))
+            return *(next(again) if tensor.requires_grad else None for tensor in inputs), None, None
         sum_dy, sum_dy_normalized = sums(dy, x, mean, var, ctx.eps)
         scale = weight * (var + ctx.eps).rsqrt()
 
@@ -134,15 +136,56 @@ class _SwitchNorm(torch.autograd.Function):
             d_var_in += d_batch_var
 
         pixels = x.shape[2] * x.shape[3]
-        slope = 2 * d_var_in / pixels
-        offset = d_mean_in / pixels - slope * mean_in
-        dx = (dy * over(x, scale)).add_(over(x, offset)).addcmul_(x, over(x, slope))
+        # By the distance from the mean: a slope times x, less a slope times the mean, would cancel.
+        dx = standardize(x, mean_in, torch.ones_like(var), 2 * d_var_in / pixels, d_mean_in / pixels, 0.0)
+        dx.addcmul_(dy, over(scale).to(x.dtype))
         return dx, sum_dy_normalized.sum(0), sum_dy.sum(0), d_a, d_b, None, None
+
+
+def _plain(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    mean_logits: Tensor,
+    var_logits: Tensor,
+    running: tuple[Tensor, Tensor] | None,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what `_SwitchNorm` does, by operations that torch can differentiate any number of times."""
+    maps = x.to(weight.dtype)
+    mean_in, var_in = maps.mean((2, 3)), maps.var((2, 3), correction=0)
+    a, b = mean_logits.softmax(0), var_logits.softmax(0)
+    mean, _, mean_bn, var, _, var_bn = _mix(mean_in, var_in, a, b, running)
+    y = (maps - over(mean)) * over(weight * (var + eps).rsqrt()) + bias[:, None, None]
+    return y.to(x.dtype), mean_bn, var_bn
+
+
+def _mix(
+    mean_in: Tensor, var_in: Tensor, a: Tensor, b: Tensor, running: tuple[Tensor, Tensor] | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Return mean and variance of the mixture, the layer and the batch, given the instances' and the shares."""
+    mean_ln = mean_in.mean(1, keepdim=True)
+    var_ln = var_in.mean(1, keepdim=True) + mean_in.var(1, correction=0, keepdim=True)
+    if running is None:
+        mean_bn = mean_in.mean(0)
+        var_bn = var_in.mean(0) + mean_in.var(0, correction=0)
+    else:
+        mean_bn, var_bn = running
+    mean = a[0] * mean_in + a[1] * mean_ln + a[2] * mean_bn
+    var = b[0] * var_in + b[1] * var_ln + b[2] * var_bn
+    return mean, mean_ln, mean_bn, var, var_ln, var_bn
 
 
 def _instance_moments(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """Return mean and biased variance of each plane, (N, C), in the type of `weight`."""
     n, c, h, w = x.shape
+    if x.device.type == "cpu" and not x.is_contiguous():
+        # There group normalization subtracts squares, and loses a small variance beside a large mean. Batch
+        # normalization of single images does not; given running moments, its moments have their type.
+        running = torch.zeros_like(weight), torch.ones_like(weight)
+        moments = [torch.ops.aten.batch_norm_update_stats(image[None], *running, 0.0) for image in x]
+        means, variances = zip(*moments, strict=True)
+        return torch.stack(means), torch.stack(variances)
     # Group normalization of single channels computes both moments in one pass, by Welford's method; its
     # output is not used. Given weights, it keeps the moments of half-precision input in their type.
     _, mean, rstd = torch.native_group_norm(x, weight, bias, n, c, h * w, c, eps)

@@ -7,11 +7,13 @@ arXiv:1812.01593, equations 1 and 2.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from greenbench.nn.derivatives import needs_plain
 from greenbench.nn.losses.gradient import log_softmax, with_gradient
 from greenbench.nn.losses.targets import by_pixel
 
@@ -23,7 +25,7 @@ def label_relaxation(logits: Tensor, targets: Tensor, ignore_index: int | None =
     """Return the mean of ``-log sum(p_c for c in the 3x3 neighborhood's classes)``.
 
     Pixels beyond the border and ignored ones add no class. The mean is over the pixels whose
-    neighborhood holds a class; an ignored pixel beside a labeled one is among them.
+    neighborhood holds a class; an ignored pixel beside a labeled one is among them. Without any it is 0.
 
     Parameters
     ----------
@@ -45,18 +47,24 @@ def label_relaxation(logits: Tensor, targets: Tensor, ignore_index: int | None =
     pixels, labels, valid = by_pixel(logits, targets, ignore_index)
     # int16 holds every class and moves a quarter of the memory.
     labels = labels.to(torch.int16).masked_fill_(~valid, _NOTHING).view(targets.shape)
+    plain = partial(_plain, labels=labels)
+    # Boundaries have as many pixels as it happens: to know how many, an accelerator would have to wait.
+    if labels.device.type != "cpu" or needs_plain(pixels):
+        return plain(pixels)
     highest = _neighborhood(labels, torch.maximum).view_as(valid)
     lowest = _neighborhood(labels.masked_fill(labels == _NOTHING, _BEYOND), torch.minimum).view_as(valid)
     counted = highest > _NOTHING
-    count = counted.sum().to(pixels.dtype)
+    count = counted.sum().clamp_min(1).to(pixels.dtype)
     boundaries = _boundaries(labels, highest, lowest)
 
     with torch.no_grad():
         log_p = log_softmax(pixels)
         # Where a neighborhood holds one class, that is the label, also of an ignored pixel.
-        inside = ((highest == lowest) / count)[:, None]
+        is_inside = (highest == lowest)[:, None]
+        inside = is_inside / count
         target = highest.long().clamp_min_(0)[:, None]
-        loss = -(log_p.gather(1, target) * inside).sum()
+        # Logits of minus infinity are allowed: nothing times their logarithm would be NaN.
+        loss = -(log_p.gather(1, target).masked_fill_(~is_inside, 0) * inside).sum()
         pulls = []
         for pixel, near in boundaries:
             places = _places(log_p, pixel, near.long().clamp_min_(0))
@@ -71,7 +79,27 @@ def label_relaxation(logits: Tensor, targets: Tensor, ignore_index: int | None =
         gradient = log_p.exp_().mul_((counted / count)[:, None]).scatter_add_(1, target, -inside)
         for places, log_share in pulls:
             _flat(gradient).index_add_(0, places.flatten(), (log_share.exp_() / -count).flatten())
-    return with_gradient(loss, pixels, gradient)
+    return with_gradient(loss, pixels, gradient, plain)
+
+
+def _plain(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the loss of logits (N, C, P) with the nine places around each pixel of the labels (N, H, W)."""
+    _, height, width = labels.shape
+    padded = F.pad(labels, (1, 1, 1, 1), value=_NOTHING)
+    around = [padded[:, i : i + height, j : j + width].flatten(1) for i in range(3) for j in range(3)]
+    near = torch.stack(
+        [
+            places.masked_fill(sum((places == before for before in around[:i]), start=places < 0), _NOTHING)
+            for i, places in enumerate(around)
+        ],
+        dim=1,
+    )
+    nothing = near == _NOTHING
+    empty = nothing.all(1, keepdim=True)
+    log_p = logits.log_softmax(1).gather(1, near.long().clamp_min(0))
+    # Where there is no class at all, any finite number does: its sum is left out.
+    log_union = log_p.masked_fill(nothing & ~empty, -torch.inf).logsumexp(1, keepdim=True)
+    return -log_union.masked_fill(empty, 0).sum() / (~empty).sum().clamp_min(1)
 
 
 def _neighborhood(labels: Tensor, extreme: Callable[..., Tensor]) -> Tensor:

@@ -5,9 +5,12 @@ Source: Hongyi Zhang et al., mixup: Beyond Empirical Risk Minimization, 2017, ar
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
+from greenbench.nn.derivatives import needs_plain
 from greenbench.nn.losses.gradient import log_softmax, with_gradient
 from greenbench.nn.losses.targets import by_pixel
 
@@ -18,7 +21,7 @@ def mixup_loss(
     """Return ``share * CE(logits, targets_a) + (1 - share) * CE(logits, targets_b)``.
 
     Without ignored labels this is the cross-entropy with the mixed one-hot labels. With them, each
-    cross-entropy is the mean over its own valid labels.
+    cross-entropy is the mean over its own valid labels, and 0 where there are none.
 
     Parameters
     ----------
@@ -39,19 +42,31 @@ def mixup_loss(
         raise ValueError(f"share is {share}; it must lie between 0 and 1")
     pixels, labels_a, valid_a = by_pixel(logits, targets_a, ignore_index)
     _, labels_b, valid_b = by_pixel(logits, targets_b, ignore_index)
+    pulls = [
+        (labels[:, None], (valid.to(pixels.dtype) * weight / valid.sum().clamp_min(1))[:, None])
+        for labels, valid, weight in ((labels_a, valid_a, share), (labels_b, valid_b, 1 - share))
+    ]
+    plain = partial(_plain, pulls=pulls)
+    if needs_plain(pixels):
+        return plain(pixels)
     with torch.no_grad():
         log_p = log_softmax(pixels)
-        pulls = [
-            (labels[:, None], (valid.to(log_p.dtype) * weight / valid.sum())[:, None])
-            for labels, valid, weight in ((labels_a, valid_a, share), (labels_b, valid_b, 1 - share))
-        ]
-        loss = -sum(
-            ((log_p.gather(1, labels) * pull).sum() for labels, pull in pulls), start=log_p.new_zeros(())
-        )
+        loss = _mixed(log_p, pulls)
     if not (torch.is_grad_enabled() and pixels.requires_grad):
         return loss
     with torch.no_grad():
         gradient = log_p.exp_().mul_(pulls[0][1] + pulls[1][1])
         for labels, pull in pulls:
             gradient.scatter_add_(1, labels, -pull)
-    return with_gradient(loss, pixels, gradient)
+    return with_gradient(loss, pixels, gradient, plain)
+
+
+def _plain(logits: Tensor, pulls: list[tuple[Tensor, Tensor]]) -> Tensor:
+    return _mixed(logits.log_softmax(1), pulls)
+
+
+def _mixed(log_p: Tensor, pulls: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """Return the sum over labels and their weights, both (N, 1, P)."""
+    # Logits of minus infinity are allowed: nothing times their logarithm would be NaN.
+    terms = ((log_p.gather(1, labels).masked_fill_(pull == 0, 0) * pull).sum() for labels, pull in pulls)
+    return -sum(terms, start=log_p.new_zeros(()))

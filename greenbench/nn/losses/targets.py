@@ -5,13 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from greenbench.nn.derivatives import under_transform
+
 
 def checked_labels(shape: torch.Size, targets: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor]:
     """Check targets against logits of `shape`; return labels, 0 where ignored, and a mask of the others.
 
-    Values of labels are checked on the CPU alone: an accelerator would have to wait at every step. There, as
-    with torch's own losses, a label out of range fails in the kernel that uses it, and a batch without a
-    valid label has the loss NaN.
+    Values of labels are checked on the CPU alone: an accelerator would have to wait at every step. There and
+    under the transforms of `torch.func`, as with torch's own losses, a label out of range fails in the kernel
+    that uses it.
+
+    A batch without a valid label teaches nothing: every loss of it is 0, and so is its gradient, on any device.
 
     Parameters
     ----------
@@ -23,15 +27,14 @@ def checked_labels(shape: torch.Size, targets: Tensor, ignore_index: int | None)
     Raises
     ------
     ValueError
-        If the shapes do not belong together, the targets are not integers, a label lies outside the
-        classes, or no label is valid.
+        If the shapes do not belong together, the targets are not integers, or a label lies outside the classes.
     """
     if len(shape) not in (2, 4) or targets.shape != shape[:1] + shape[2:]:
         raise ValueError(
             f"logits {tuple(shape)} and targets {tuple(targets.shape)} do not belong together; "
             "allowed are (N, C) with (N,), and (N, C, H, W) with (N, H, W)"
         )
-    if targets.is_floating_point() or targets.dtype == torch.bool:
+    if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
         raise ValueError(f"targets are {targets.dtype}; they must be integer class labels")
     labels = targets.long()
     if ignore_index is None:
@@ -39,13 +42,8 @@ def checked_labels(shape: torch.Size, targets: Tensor, ignore_index: int | None)
     else:
         valid = labels != ignore_index
         labels = labels.masked_fill(~valid, 0)
-    if labels.device.type == "cpu":
+    if labels.device.type == "cpu" and labels.numel() and not under_transform():
         last = shape[1] - 1
-        if not valid.any():
-            raise ValueError(
-                f"all {labels.numel()} labels of the batch are the ignored {ignore_index}; "
-                f"at least one must be a class from 0 to {last}"
-            )
         low, high = (int(label) for label in labels.aminmax())
         if low < 0 or high > last:
             raise ValueError(

@@ -10,9 +10,13 @@ rows by a product with the few source rows that it lies between.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from greenbench.nn.derivatives import needs_plain
 from greenbench.nn.losses.gradient import with_gradient
 from greenbench.nn.losses.targets import checked_labels, full_precision
 
@@ -23,7 +27,10 @@ _BLOCK_BYTES = {"cpu": 2**21, "accelerator": 2**28}
 def upsample_cross_entropy(logits: Tensor, targets: Tensor, ignore_index: int | None = None) -> Tensor:
     """Return the mean cross-entropy of `logits`, upsampled to the size of `targets`, over valid pixels.
 
-    Equal to ``cross_entropy(interpolate(logits, size, mode="bilinear", align_corners=True), targets)``.
+    Equal to ``cross_entropy(interpolate(logits, size, mode="bilinear", align_corners=True), targets)``; without a valid pixel it is 0.
+
+    Under the transforms of `torch.func`, in forward mode and for derivatives of the gradient, it is computed in
+    this way, with the full-size logits.
 
     Parameters
     ----------
@@ -46,10 +53,19 @@ def upsample_cross_entropy(logits: Tensor, targets: Tensor, ignore_index: int | 
     full_shape = logits.shape[:2] + targets.shape[1:]
     labels, valid = checked_labels(full_shape, targets, ignore_index)
     logits = full_precision(logits)
+    plain = partial(_plain, labels=labels, valid=valid)
+    if needs_plain(logits):
+        return plain(logits)
     wants_gradient = torch.is_grad_enabled() and logits.requires_grad
     with torch.no_grad():
         loss, gradient = _loss_and_gradient(logits.contiguous(), labels, valid, wants_gradient)
-    return loss if gradient is None else with_gradient(loss, logits, gradient)
+    return loss if gradient is None else with_gradient(loss, logits, gradient, plain)
+
+
+def _plain(logits: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+    full = F.interpolate(logits, labels.shape[1:], mode="bilinear", align_corners=True)
+    log_p = full.log_softmax(1).gather(1, labels[:, None]).squeeze(1)
+    return -log_p.masked_fill(~valid, 0).sum() / valid.sum().clamp_min(1)
 
 
 def _loss_and_gradient(
@@ -57,10 +73,12 @@ def _loss_and_gradient(
 ) -> tuple[Tensor, Tensor | None]:
     _, classes, height, width = logits.shape
     out_height, out_width = labels.shape[1:]
-    rows = _interpolation(height, out_height, logits)
-    columns = _interpolation(width, out_width, logits)
-    blocks = _row_blocks(rows, classes * out_width * logits.element_size())
-    share = valid.to(logits.dtype) / valid.sum()
+    rows, columns = _interpolation(height, out_height), _interpolation(width, out_width)
+    is_cpu = logits.device.type == "cpu"
+    blocks = _row_blocks(rows, classes * out_width * logits.element_size(), is_cpu)
+    # A copy that blocks would wait for all work that is queued on the device.
+    rows, columns = (matrix.to(logits.device, logits.dtype, non_blocking=True) for matrix in (rows, columns))
+    share = valid.to(logits.dtype) / valid.sum().clamp_min(1)
     loss = logits.new_zeros((), dtype=torch.float64)
     gradient = torch.empty_like(logits) if wants_gradient else None
 
@@ -87,8 +105,8 @@ def _loss_and_gradient(
     return loss.to(logits.dtype), gradient
 
 
-def _interpolation(size: int, out_size: int, like: Tensor) -> Tensor:
-    """Return the (out_size, size) matrix of linear interpolation with aligned corners."""
+def _interpolation(size: int, out_size: int) -> Tensor:
+    """Return the (out_size, size) matrix of linear interpolation with aligned corners, on the CPU."""
     scale = (size - 1) / (out_size - 1) if out_size > 1 else 0.0
     position = torch.arange(out_size, dtype=torch.float64) * scale
     lower = position.floor().long().clamp_max(max(size - 2, 0))
@@ -96,14 +114,14 @@ def _interpolation(size: int, out_size: int, like: Tensor) -> Tensor:
     matrix = torch.zeros(out_size, size, dtype=torch.float64)
     matrix.scatter_(1, lower[:, None], (1 - weight)[:, None])
     matrix.scatter_add_(1, (lower + 1).clamp_max(size - 1)[:, None], weight[:, None])
-    return matrix.to(like)
+    return matrix
 
 
-def _row_blocks(rows: Tensor, row_bytes: int) -> list[tuple[int, int, int, int]]:
+def _row_blocks(rows: Tensor, row_bytes: int, is_cpu: bool) -> list[tuple[int, int, int, int]]:
     """Split the output rows into blocks: first and last row, and first and last source row of each."""
-    block_bytes = _BLOCK_BYTES["cpu" if rows.device.type == "cpu" else "accelerator"]
+    block_bytes = _BLOCK_BYTES["cpu" if is_cpu else "accelerator"]
     length = max(1, block_bytes // row_bytes)
-    used = rows.cpu() != 0
+    used = rows != 0
     blocks = []
     for first in range(0, len(rows), length):
         last = min(first + length, len(rows))

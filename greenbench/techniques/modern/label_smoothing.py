@@ -41,11 +41,9 @@ def label_smoothing(recipe: Recipe) -> Recipe:
     def loss() -> LossFunction:
         from functools import partial
 
-        import torch.nn.functional as F
-
-        from greenbench.nn.baselines import IGNORE_NOTHING
+        from greenbench.nn.baselines import IGNORE_NOTHING, valid_cross_entropy
 
         ignored = IGNORE_NOTHING if recipe.ignore_index is None else recipe.ignore_index
-        return partial(F.cross_entropy, ignore_index=ignored, label_smoothing=EPSILON)
+        return partial(valid_cross_entropy, ignore_index=ignored, label_smoothing=EPSILON)
 
     return replace(recipe, loss=loss)
