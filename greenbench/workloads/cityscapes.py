@@ -46,6 +46,7 @@ TRAIN_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 3
         "paper": Setting(epochs=1000, batch_size=16, learning_rate=0.025, evaluate_every=10, large_batch=32),
     },
     fitted_size=(512, 1024),
+    full_image_evaluation=True,
 )
 def cityscapes(root: Path, device: torch.device) -> MaskData:
     """Cityscapes: 2,975 + 500 street scenes of 1024x2048, 19 classes, with BiSeNet-ResNet18.
