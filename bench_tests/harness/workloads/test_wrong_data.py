@@ -1,5 +1,6 @@
 """Data sets as people have them: wrong masks, single wrong images, other layouts; read, or refused in a sentence."""
 
+import re
 import shutil
 
 import numpy as np
@@ -11,6 +12,7 @@ from bench_tests.harness.workloads.small_sets import (
     IGNORE_INDEX,
     PHOTOGRAPH_IDS,
     STREET_IDS,
+    WORKLOADS,
     load,
     write_image,
     write_mask,
@@ -137,6 +139,43 @@ def test_a_folder_unpacked_into_another_of_its_name_is_read(drives):
     (drives / "CamVid").mkdir()
     shutil.move(drives / "inner", drives / "CamVid" / "CamVid")
     assert len(load("camvid", drives).train) == 1
+
+
+# A data root or a folder of its own kind.
+
+
+def too_high(root):
+    (root / "sets" / "cifar-100-binary").mkdir(parents=True)
+
+
+def other_letters(root):
+    (root / "CIFAR-100-Binary").mkdir()
+
+
+def not_unpacked(root):
+    (root / "cifar-100-binary.tar.gz").write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (too_high, "/sets/cifar-100-binary is there: give .*/sets as the data root"),
+        (other_letters, "/CIFAR-100-Binary is there: name it cifar-100-binary"),
+        (not_unpacked, "/cifar-100-binary.tar.gz is there and not unpacked. Unpack"),
+        (lambda root: None, "which is not there. Unpack"),
+    ],
+)
+def test_what_lies_in_the_place_of_a_data_set_is_said(tmp_path, make, words):
+    make(tmp_path)
+    assert re.search(words, WORKLOADS["cifar100"].missing(tmp_path))
+
+
+@pytest.mark.parametrize("inner", ["", "deeper"])
+def test_a_root_inside_of_the_data_set_is_said(tmp_path, inner):
+    root = tmp_path / "cifar-100-binary" / inner
+    root.mkdir(parents=True)
+    reason = WORKLOADS["cifar100"].missing(root)
+    assert f"is inside of that folder: give {tmp_path} as the data root" in reason
 
 
 # Tiny-ImageNet.
