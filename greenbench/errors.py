@@ -21,6 +21,10 @@ class UserError(ValueError):
         self.next_step = next_step
 
 
+class DataError(UserError):
+    """A file of a data set that cannot be used: no case that needs the data set can run."""
+
+
 class NotApplicable(UserError):
     """A technique that has nothing to do here, such as one that changes layers which a network has not.
 

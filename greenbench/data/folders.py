@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from greenbench.data.augmentation import Augmentation
-from greenbench.data.images import as_image, decode
+from greenbench.data.decoding import decode_image
+from greenbench.data.images import as_image
 from greenbench.errors import UserError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -53,7 +54,7 @@ class FolderImages:
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image = as_image(decode(self.files[index], "RGB", cure="remove it or put the image there again"))
+        image = as_image(decode_image(self.files[index], cure="remove it or put the image there again"))
         return _center(image, self.size), self.targets[index]
 
 

@@ -88,7 +88,7 @@ class Loaders:
         try:
             for batch in loader.epoch(batches):
                 if isinstance(batch, _Problem):
-                    raise UserError(batch.problem, batch.next_step)
+                    raise batch.kind(batch.problem, batch.next_step)
                 yield batch
         except (UserError, GeneratorExit):
             self._keep(read, loader)
@@ -148,6 +148,7 @@ def usable_workers() -> int:
 class _Problem:
     """A `UserError` on its way from a worker, which would arrive as a traceback."""
 
+    kind: type[UserError]
     problem: str
     next_step: str
 
@@ -162,7 +163,7 @@ class _Batches:
         try:
             return self._read(keys)
         except UserError as error:
-            return _Problem(error.problem, error.next_step)
+            return _Problem(type(error), error.problem, error.next_step)
 
 
 def _as_it_is(batch: _Batch) -> _Batch:

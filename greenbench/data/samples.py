@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from greenbench.data.decoding import image_pixels
 from greenbench.data.images import as_image
 from greenbench.data.loading import Key
 from greenbench.data.structures import map_leaves
@@ -96,7 +97,8 @@ class Reader:
             return self._pair(*key)
 
     def _pair(self, index: int, seed: int) -> tuple[Any, Any]:
-        where = f"sample {index} of the {self.split} data"
+        file = _file_of(self.samples, index)
+        where = f"sample {index} of the {self.split} data" + (f" ({file})" if file else "")
         seed_all(seed)
         try:
             pair = self.samples[index]
@@ -132,6 +134,18 @@ class Reader:
         )
 
 
+def _file_of(samples: Any, index: int) -> str | None:
+    """Return a sample's file, where the data set is one of torchvision's folders; Pillow's errors do not name it."""
+    from torch.utils.data import Subset
+
+    if isinstance(samples, Subset):
+        return _file_of(samples.dataset, samples.indices[index])
+    listed = getattr(samples, "samples", None)
+    if isinstance(listed, list) and index < len(listed) and isinstance(listed[index], tuple):
+        return str(listed[index][0])
+    return None
+
+
 def _text(size: list[int] | None) -> str:
     return "x".join(map(str, size)) if size is not None else "of no tensor"
 
@@ -139,7 +153,7 @@ def _text(size: list[int] | None) -> str:
 def _input(value: Any) -> Any:
     """Turn PIL images, and arrays of bytes that end in 1 or 3 channels, into tensors (C, H, W)."""
     if _is_pil(value):
-        return as_image(np.asarray(value.convert("RGB")))
+        return as_image(image_pixels(value, getattr(value, "filename", "") or "an image of the data set"))
     if isinstance(value, np.ndarray) and value.dtype == np.uint8:
         if value.ndim == 2:
             value = value[..., None]

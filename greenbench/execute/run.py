@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from greenbench.energy import Meter, open_meter
-from greenbench.errors import NotApplicable, UserError
+from greenbench.errors import DataError, NotApplicable, UserError
 from greenbench.execute.progress import ProgressCallback, silent
 from greenbench.records.conditions import engine_digest
 from greenbench.records.machine import suite_commit, this_machine
@@ -320,6 +320,8 @@ def failure_of(stage: str, error: BaseException, files: Sequence[str]) -> Failur
     """Return a failure in words; of the frames on the way, one in the technique's or workload's file says most."""
     if isinstance(error, UserError):
         cause = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
+        # A file may be read, and refused, when training has long begun.
+        stage = "data" if isinstance(error, DataError) else stage
         return Failure(stage, _one_line(error.problem), error.next_step, cause)
     frames = traceback.extract_tb(error.__traceback__)
     names = {Path(file).name for file in files}

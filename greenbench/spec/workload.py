@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from greenbench.errors import UserError
+from greenbench.spec.places import found_instead
 from greenbench.spec.recipe import Batch, LossFunction, Recipe, ScheduleFactory, Size
 from greenbench.spec.scale import Inputs
 from greenbench.spec.source import Source
@@ -300,7 +301,9 @@ class Workload:
                 f"{self.how_to_get}"
             ).rstrip()
         if root is not None and self.folder is not None and not (root / self.folder).is_dir():
-            return f"{self.name}: looked for {root / self.folder}, which is not there. {self.how_to_get}"
+            instead = found_instead(root, self.folder, self.how_to_get)
+            what = "which is not there" if instead is None else f"and {instead[:-1]}"
+            return f"{self.name}: looked for {root / self.folder}, {what}. {self.how_to_get}"
         return None
 
 

@@ -40,7 +40,7 @@ class DataSet:
 
 
 def examine(workload: Workload, root: Path | None) -> DataSet:
-    """Read a workload's data as its cases do. Images that are decoded when asked for are not decoded."""
+    """Read a workload's data as its cases do. Of images that are decoded when asked for, some masks are."""
     missing = workload.missing(root)
     if missing is not None:
         reason = missing.removeprefix(f"{workload.name}: ").removesuffix(workload.how_to_get).strip()

@@ -92,6 +92,8 @@ class Session:
         self._neighbors: Neighbors | None = None
         self._pairs: dict[Kind, list[Pair]] = {}
         self._known: dict[str, Record] = {}
+        self._refused: dict[str, Failure] = {}
+        """By workload: why its data cannot be used, as its first case found."""
 
     @property
     def folder(self) -> RecordFolder:
@@ -147,8 +149,17 @@ class Session:
             numerical_mode(mode)
         self.folder.check()
         self.meter  # noqa: B018  # opens it, and an assert would not under python -O
-        for name in dict.fromkeys(pair[0].workload for pair in pairs if pair[0].kind == "training"):
-            self._check_data(self.settings.catalog.workloads[name])
+        training = [pair[0] for pair in pairs if pair[0].kind == "training" or self._needs_training(pair[0])]
+        faults = []
+        for name in dict.fromkeys(case.workload for case in training):
+            try:
+                self._check_data(self.settings.catalog.workloads[name])
+            except UserError as error:
+                faults.append(error)
+        if len(faults) > 1:
+            raise UserError("\n".join(map(str, faults)))
+        if faults:
+            raise faults[0]
         if self.settings.scale.dry_run:
             dry_run(
                 self._to_train(pairs), self.settings.catalog, self.settings.bench, self.progress("dry run")
@@ -242,11 +253,10 @@ class Session:
 
     def _record(self, case: Case) -> Record:
         settings = self.settings
-        workers = settings.bench.workers
-        if workers > 1:
+        if settings.bench.workers > 1:
             import torch
 
-            torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+            torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings.bench.workers))
         with self._lock(case):
             known = self._usable(case)
             if known is not None:
@@ -255,6 +265,8 @@ class Session:
                 return known
             if self._needs_training(case):
                 self.records((self._training(case),))
+            elif case.kind == "training":
+                self._refuse_again(case)
             with beside(*settings.catalog.folders(case.technique, case.workload)):
                 record = run_case(
                     case,
@@ -264,6 +276,10 @@ class Session:
                     self.progress(case),
                 )
             self.folder.write(record)
+            failure = record.result
+            # Without a traceback: refused in a sentence, which the next case would come to as well, after hours.
+            if isinstance(failure, Failure) and failure.stage == "data" and not failure.traceback:
+                self._refused[case.workload] = failure
             return record
 
     def _usable(self, case: Case) -> Record | None:
@@ -281,6 +297,12 @@ class Session:
         """Return the baseline's case under the conditions of a case."""
         baseline = self.settings.catalog.baseline
         return replace(case, technique=baseline.name, technique_digest=baseline.source.digest)
+
+    def _refuse_again(self, case: Case) -> None:
+        """Raise `UserError` for a case whose data have been refused already."""
+        known = self._refused.get(case.workload)
+        if known is not None:
+            raise UserError(f"the data of {case.workload} cannot be used: {known.error}", known.next_step)
 
     def _needs_training(self, case: Case) -> bool:
         return case.kind == "inference" and self.settings.scale.inference.weights == TRAINED

