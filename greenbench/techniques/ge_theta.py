@@ -38,8 +38,8 @@ def ge_theta(recipe: Recipe) -> Recipe:
     25.93.
 
     **Not reproducible.** Table 3's 25.05 M parameters for COCO-Stuff: 25.01 M at the 640x1144 that all FLOPs
-    of that column fit, 20.16 M at the stated 640x640. How the study evaluated Cityscapes, whose images are
-    larger than the maps' kernels allow, is not said.
+    of that column fit, 20.16 M at the stated 640x640. Images of other sizes than
+    that of training, so Cityscapes at full resolution, cannot be evaluated in one pass by construction.
 
     **Evaluation.** Where images are evaluated at sizes of their own (CamVid, Cityscapes, COCO-Stuff), this
     technique is evaluated by tiles of the training size: as few as cover the image, evenly spaced, their
