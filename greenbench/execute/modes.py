@@ -1,7 +1,8 @@
 """Numerical modes: what may change the arithmetic of a case is set for it, and put back afterwards.
 
 What a technique, another test or a plugin has left behind would change a case without a word: a default dtype, an autocast,
-a precision of float32, deterministic algorithms, the number of threads.
+a precision of float32, deterministic algorithms, the number of threads. That number is the machine's, and recorded there:
+a case keeps the one that it finds.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 
 from greenbench.errors import UserError
 
+_CUDA: Any = torch.backends.cuda
 _BACKENDS = attrgetter("cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn")
 
 NOT_FLOAT32: Mapping[str, tuple[str, ...]] = {
@@ -34,15 +36,38 @@ class Switch(NamedTuple):
     within: Any
 
 
-def _autocast(device: str) -> Switch:
-    return Switch(
-        lambda: torch.is_autocast_enabled(device), lambda on: torch.set_autocast_enabled(device, on), False
+def _autocast(device: str, dtype: torch.dtype) -> tuple[Switch, Switch]:
+    return (
+        Switch(
+            lambda: torch.is_autocast_enabled(device),
+            lambda on: torch.set_autocast_enabled(device, on),
+            False,
+        ),
+        Switch(
+            lambda: torch.get_autocast_dtype(device),
+            lambda kind: torch.set_autocast_dtype(device, kind),
+            dtype,
+        ),
     )
 
 
-def _matmul(name: str, within: bool) -> Switch:
-    place = torch.backends.cuda.matmul
+def _attribute(place: Any, name: str, within: bool) -> Switch:
     return Switch(lambda: getattr(place, name), lambda on: setattr(place, name, on), within)
+
+
+def _reduction(name: str) -> Switch:
+    """Return the switch of sums in less than float32: whether they are allowed, and whether in parts."""
+    place = torch.backends.cuda.matmul
+
+    def read() -> tuple[bool, bool]:
+        return getattr(place, name), getattr(place, f"{name}_split_k", True)
+
+    # Older versions of torch know no parts.
+    return Switch(read, lambda found: setattr(place, name, found[0] if found[1] else found), (True, True))
+
+
+def _anomalies(found: tuple[bool, bool]) -> None:
+    torch.set_anomaly_enabled(found[0], check_nan=found[1])
 
 
 def _default_device(device: torch.device) -> None:
@@ -61,8 +86,9 @@ def _flushes() -> bool:
 SWITCHES = (
     Switch(torch.get_default_dtype, torch.set_default_dtype, torch.float32),
     Switch(torch.get_default_device, _default_device, torch.device("cpu")),
-    _autocast("cpu"),
-    _autocast("cuda"),
+    *_autocast("cpu", torch.bfloat16),
+    *_autocast("cuda", torch.float16),
+    Switch(torch.is_autocast_cache_enabled, torch.set_autocast_cache_enabled, True),
     Switch(
         lambda: (
             torch.are_deterministic_algorithms_enabled(),
@@ -71,11 +97,22 @@ SWITCHES = (
         _deterministic,
         (False, False),
     ),
-    _matmul("allow_fp16_reduced_precision_reduction", True),
-    _matmul("allow_bf16_reduced_precision_reduction", True),
-    _matmul("allow_fp16_accumulation", False),
+    _reduction("allow_fp16_reduced_precision_reduction"),
+    _reduction("allow_bf16_reduced_precision_reduction"),
+    _attribute(torch.backends.cuda.matmul, "allow_fp16_accumulation", False),
+    _attribute(torch.backends.mkldnn, "enabled", True),
+    _attribute(torch.backends.mkldnn, "deterministic", False),
+    Switch(_CUDA.preferred_blas_library, _CUDA.preferred_blas_library, torch._C._BlasBackend.Default),
+    Switch(_CUDA.preferred_linalg_library, _CUDA.preferred_linalg_library, torch._C._LinalgBackend.Default),
+    Switch(_CUDA.flash_sdp_enabled, _CUDA.enable_flash_sdp, True),
+    Switch(_CUDA.mem_efficient_sdp_enabled, _CUDA.enable_mem_efficient_sdp, True),
+    Switch(_CUDA.math_sdp_enabled, _CUDA.enable_math_sdp, True),
+    Switch(_CUDA.cudnn_sdp_enabled, _CUDA.enable_cudnn_sdp, True),
+    Switch(_CUDA.fp16_bf16_reduction_math_sdp_allowed, _CUDA.allow_fp16_bf16_reduction_math_sdp, False),
     Switch(_flushes, torch.set_flush_denormal, False),
-    Switch(torch.is_anomaly_enabled, torch.set_anomaly_enabled, False),
+    Switch(
+        lambda: (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()), _anomalies, (False, True)
+    ),
     Switch(torch.is_grad_enabled, torch.set_grad_enabled, True),
 )
 """Torch's own values, whatever was left behind. After the case all are as they were before it."""
@@ -142,7 +179,8 @@ def numerical_mode(name: str) -> AbstractContextManager[None]:
     Raises
     ------
     UserError
-        For an unknown name, or where the environment replaces float32 by less.
+        For an unknown name, where the environment replaces float32 by less, or under a profiler, which cannot be switched
+        off for the case and would be part of its times and energies.
     """
     if name not in MODES:
         raise UserError(f"mode {name!r} is unknown", f"choose one of {', '.join(MODES)}")
@@ -152,4 +190,9 @@ def numerical_mode(name: str) -> AbstractContextManager[None]:
                 f"{variable}={os.environ[variable]} replaces float32 by less, and the mode {name} is float32",
                 f"unset {variable}",
             )
+    if torch._C._autograd._profiler_enabled():
+        raise UserError(
+            "a profiler of torch is on, which would be part of every time and energy",
+            "end it before the first case",
+        )
     return MODES[name]()

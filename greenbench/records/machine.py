@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from greenbench.version import VERSION
 
 ARITHMETIC = (
     "ATEN_CPU_CAPABILITY",
+    "CUBLASLT_WORKSPACE_SIZE",
     "CUBLAS_WORKSPACE_CONFIG",
+    "DISABLE_ADDMM_CUDA_LT",
     "DNNL_DEFAULT_FPMATH_MODE",
     "DNNL_MAX_CPU_ISA",
     "MKL_CBWR",
@@ -23,6 +25,9 @@ ARITHMETIC = (
     "NVIDIA_TF32_OVERRIDE",
     "ONEDNN_DEFAULT_FPMATH_MODE",
     "ONEDNN_MAX_CPU_ISA",
+    "TORCH_BLAS_PREFER_CUBLASLT",
+    "TORCH_CUDNN_USE_HEURISTIC_MODE_B",
+    "TORCH_LINALG_PREFER_CUSOLVER",
 )
 """Environment variables by which libraries compute otherwise, or in another order."""
 
@@ -68,9 +73,19 @@ class Machine:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:6]
 
 
-@cache
 def this_machine(workers: int = 1) -> Machine:
-    """Return the machine that this process runs on. Imports torch."""
+    """Return the machine that this process runs on, with the threads and the environment of now. Imports torch."""
+    import torch
+
+    return replace(
+        _as_it_is(workers),
+        cpu_threads=torch.get_num_threads(),
+        environment=tuple(f"{name}={os.environ[name]}" for name in ARITHMETIC if os.environ.get(name)),
+    )
+
+
+@cache
+def _as_it_is(workers: int) -> Machine:
     import torch
     import torchvision
 
@@ -89,7 +104,6 @@ def this_machine(workers: int = 1) -> Machine:
         python=platform.python_version(),
         greenbench=VERSION,
         workers=workers,
-        environment=tuple(f"{name}={os.environ[name]}" for name in ARITHMETIC if os.environ.get(name)),
     )
 
 

@@ -1,5 +1,6 @@
 """The paper's mode: float32 throughout, and the process left as it was."""
 
+import os
 import subprocess
 import sys
 from operator import attrgetter
@@ -85,6 +86,22 @@ LEFT_BEHIND = {
     "no reduced sums": lambda: setattr(backends.cuda.matmul, "allow_bf16_reduced_precision_reduction", False),
     "flushed numbers": lambda: torch.set_flush_denormal(True),
     "a search for NaN": lambda: torch.set_anomaly_enabled(True),
+    "a search for something else": lambda: torch.set_anomaly_enabled(True, check_nan=False),
+    "no reduced sums in parts": lambda: setattr(
+        backends.cuda.matmul, "allow_fp16_reduced_precision_reduction", (False, False)
+    ),
+    "another autocast on the CPU": lambda: torch.set_autocast_dtype("cpu", torch.float16),
+    "another autocast on the GPU": lambda: torch.set_autocast_dtype("cuda", torch.bfloat16),
+    "an autocast without a cache": lambda: torch.set_autocast_cache_enabled(False),
+    "no oneDNN": lambda: setattr(backends.mkldnn, "enabled", False),
+    "a deterministic oneDNN": lambda: setattr(backends.mkldnn, "deterministic", True),
+    "another library of products": lambda: backends.cuda.preferred_blas_library("cublaslt"),
+    "another linear algebra": lambda: backends.cuda.preferred_linalg_library("magma"),
+    "no flash attention": lambda: backends.cuda.enable_flash_sdp(False),
+    "no attention of little memory": lambda: backends.cuda.enable_mem_efficient_sdp(False),
+    "no plain attention": lambda: backends.cuda.enable_math_sdp(False),
+    "no attention of cuDNN": lambda: backends.cuda.enable_cudnn_sdp(False),
+    "attention with reduced sums": lambda: backends.cuda.allow_fp16_bf16_reduction_math_sdp(True),
     "no gradients": lambda: torch.set_grad_enabled(False),
     "a precision": lambda: torch.set_float32_matmul_precision("medium"),
     "a search for the fastest": lambda: setattr(backends.cudnn, "benchmark", True),
@@ -129,16 +146,19 @@ def computed():
 @pytest.mark.usefixtures("_put_back")
 @pytest.mark.parametrize("what", LEFT_BEHIND)
 def test_what_was_left_behind_changes_no_case_and_is_there_again_after_it(what):
+    plain = found()
     with numerical_mode("paper"):
         expected = computed()
+        switches = [switch.read() for switch in SWITCHES]
     LEFT_BEHIND[what]()
     before = found()
     with numerical_mode("paper"):
         inside = computed()
-        assert [switch.read() for switch in SWITCHES] == [switch.within for switch in SWITCHES]
+        assert [switch.read() for switch in SWITCHES] == switches
         assert set(precisions()) == {"ieee"}
         assert not backends.cudnn.benchmark
     assert found() == before
+    assert before != plain, "it was left behind"
     assert inside[0] == expected[0] == torch.float32
     assert all(torch.equal(mine, theirs) for mine, theirs in zip(inside[1:], expected[1:], strict=True))
 
@@ -177,6 +197,29 @@ def test_an_environment_that_replaces_float32_is_refused(monkeypatch, variable, 
 )
 def test_an_environment_that_asks_for_float32_is_none_of_these(monkeypatch, variable, value):
     monkeypatch.setenv(variable, value)
+    with numerical_mode("paper"):
+        pass
+
+
+def test_tf32_that_the_environment_asks_torch_for_is_switched_off():
+    """In a process of its own: torch reads the variable when it starts, and is told otherwise for the case."""
+    code = """
+import torch
+from greenbench.execute.modes import numerical_mode
+matmul = torch.backends.cuda.matmul
+assert (torch.get_float32_matmul_precision(), matmul.fp32_precision) == ("high", "tf32")
+with numerical_mode("paper"):
+    assert (torch.get_float32_matmul_precision(), matmul.fp32_precision) == ("highest", "ieee")
+assert (torch.get_float32_matmul_precision(), matmul.fp32_precision) == ("high", "tf32")
+"""
+    environment = {**os.environ, "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "1"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+@pytest.mark.parametrize("profiler", [torch.profiler.profile, torch.autograd.profiler.profile])
+def test_a_profiler_that_was_left_on_is_named(profiler):
+    with profiler(), pytest.raises(UserError, match=r"a profiler of torch is on.*; end it before"):
+        numerical_mode("paper")
     with numerical_mode("paper"):
         pass
 
