@@ -66,6 +66,7 @@ def workload(
     train_images: int | None = None,
     validation_images: int | None = None,
     fitted_size: Size | None = None,
+    full_image_evaluation: bool = False,
     best_known: Mapping[str, float] | None = None,
 ) -> Callable[[Callable[..., Any]], Workload]:
     """Make a workload of a function that returns data and network: its name is the workload's, its docstring the card.
@@ -117,7 +118,7 @@ def workload(
         Label of pixels that do not count; 255 for masks.
     name, title
         Instead of the function's name, for several made in a loop; and as the tables print it.
-    folder, other_folder, how_to_get, tolerances, weights, train_images, validation_images, fitted_size, best_known
+    folder, other_folder, how_to_get, tolerances, weights, train_images, validation_images, fitted_size, full_image_evaluation, best_known
         As in `Workload`.
 
     Raises
@@ -179,6 +180,7 @@ def workload(
             validation_images=validation_images,
             weights=weights or _no_weights,
             fitted_size=fitted_size,
+            full_image_evaluation=full_image_evaluation,
             best_known=dict(best_known or {}),
             tolerances=dict(tolerances or {}),
             needs_root=door.needs_root,

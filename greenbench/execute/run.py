@@ -20,8 +20,8 @@ from greenbench.records.conditions import engine_digest
 from greenbench.records.machine import suite_commit, this_machine
 from greenbench.records.record import Record, TechniqueFacts, WorkloadFacts
 from greenbench.records.results import Failure, Inference, Result, Skipped, Training
-from greenbench.spec.case import Case, Kind
-from greenbench.spec.recipe import Inputs, Recipe
+from greenbench.spec.case import TILES, Case, Kind
+from greenbench.spec.recipe import Inputs, Recipe, Size
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Data, Workload
 
@@ -96,7 +96,7 @@ def run_case(
     except NotApplicable as error:
         result = Skipped(_one_line(error.problem))
     except (Exception, SystemExit) as error:
-        result = _failure(notes.stage, error, (technique.source.name, workload.source.name))
+        result = failure_of(notes.stage, error, (technique.source.name, workload.source.name))
     return Record(
         case=case,
         machine=this_machine(bench.workers),
@@ -177,7 +177,7 @@ def _train(
     notes.data = _data_facts(workload, data, workload.weights(workload.setting(case.scale), bench.data_root))
     with _measuring(case, bench, notes) as (meter, net_of_idle):
         notes.stage = "training"
-        trainer = Trainer(recipe, data, seed=case.seed, device=device)
+        trainer = Trainer(recipe, data, seed=case.seed, device=device, tile=tile_of(case, recipe))
         try:
             training = train(
                 trainer,
@@ -249,6 +249,11 @@ def _recipe(case: Case, technique: Technique, workload: Workload, bench: Bench, 
     return recipe
 
 
+def tile_of(case: Case, recipe: Recipe) -> Size | None:
+    """Return the size of the tiles by which a training is evaluated, or None for whole images."""
+    return recipe.image_size if case.setting.get("evaluation") == TILES else None
+
+
 def _data_facts(workload: Workload, data: Data, weights: Path | None) -> dict[str, Any]:
     train, validation = data.size("train"), data.size("validation")
     return {
@@ -311,7 +316,7 @@ def _read_weights(file: Path) -> Mapping[str, Any]:
     return weights
 
 
-def _failure(stage: str, error: BaseException, files: Sequence[str]) -> Failure:
+def failure_of(stage: str, error: BaseException, files: Sequence[str]) -> Failure:
     """Return a failure in words; of the frames on the way, one in the technique's or workload's file says most."""
     if isinstance(error, UserError):
         cause = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from greenbench.data.structures import tensors_in
 from greenbench.errors import UserError
-from greenbench.spec.recipe import Batch, Recipe, as_trained, returned
-from greenbench.spec.workload import Data, Split
+from greenbench.execute.tiles import tiled
+from greenbench.spec.recipe import Batch, Inputs, Recipe, Size, as_trained, returned
+from greenbench.spec.workload import Data, Score, Split
 
 TECHNIQUE_STREAM = 2**31
 """Added to the seed: what a technique draws does not shift the order and augmentation of the data. Torch's generator
@@ -40,9 +41,13 @@ class Trainer:
         Of the initial weights, of the order and augmentation of the data, and of what techniques draw.
     device
         Where to train.
+    tile
+        Height and width of the tiles by which images are evaluated; None for whole images.
     """
 
-    def __init__(self, recipe: Recipe, data: Data, *, seed: int, device: torch.device) -> None:
+    def __init__(
+        self, recipe: Recipe, data: Data, *, seed: int, device: torch.device, tile: Size | None = None
+    ) -> None:
         self._teaching = (
             Trainer(recipe.teacher, data, seed=seed + TEACHER_STREAM, device=device)
             if recipe.teacher is not None
@@ -52,6 +57,7 @@ class Trainer:
         torch.manual_seed(seed)
         self.recipe = recipe
         self.data = data
+        self.tile = tile
         self.epoch = 0
         """Epochs that are over."""
         self.network = _module(recipe.network()).to(device)
@@ -125,6 +131,22 @@ class Trainer:
         self.load_state_dict(before)
         self.network.zero_grad(set_to_none=True)
 
+    def sample_steps(self) -> Iterator[Tensor]:
+        """Take one step with the first, the smallest and the largest images; yield each one's loss.
+
+        A dry run's: afterwards the trainer is at the end of its run, which was not trained.
+        """
+        if self._teaching is not None:
+            for _ in self._teaching.sample_steps():
+                pass
+            self.teacher = self._teaching._switch_to_judged().requires_grad_(False)
+        factors = [self.recipe.size_factor(epoch, self.recipe.epochs) for epoch in range(self.recipe.epochs)]
+        for epoch in dict.fromkeys((0, factors.index(min(factors)), factors.index(max(factors)))):
+            self.epoch = epoch
+            yield next(self.epoch_steps())
+            self._step = 0
+        self.epoch = self.recipe.epochs
+
     def evaluate(self, split: Split) -> dict[str, float] | None:
         """Return the metrics on a split, with the weights that are to be judged; None if the network diverged.
 
@@ -137,20 +159,7 @@ class Trainer:
             For a metric that is not finite though the network's outputs are numbers.
         """
         score = self.data.score()
-        with self._judged() as judged:
-            # Before inference mode, whose tensors a network that is changed could not use.
-            network = finished(self.recipe, judged) if self.epoch >= self.recipe.epochs else judged
-            # What a network does with NaN may look like numbers: comparisons, or the class that comes first.
-            if any(weights.isnan().any() for weights in judged.parameters()):
-                return None
-            with torch.inference_mode():
-                for inputs, targets in self.data.evaluation_batches(split):
-                    outputs = network(self.data.normalize(inputs))
-                    # The largest of NaNs is a class too, and would get a score.
-                    if any(values.isnan().any() for values in tensors_in(outputs)):
-                        return None
-                    score.update(outputs, targets)
-        if getattr(score, "diverged", False):
+        if not self.add_to(score, self.data.evaluation_batches(split)):
             return None
         metrics = score.compute()
         for name, value in metrics.items():
@@ -159,6 +168,29 @@ class Trainer:
                     f"{name} of the {split} images is {value}", "check that any target of these images counts"
                 )
         return metrics
+
+    def add_to(self, score: Score, batches: Iterable[Batch]) -> bool:
+        """Add what the network that is judged makes of some batches to a score; return False if it diverged."""
+        with self._judged() as judged:
+            # Before inference mode, whose tensors a network that is changed could not use.
+            network = finished(self.recipe, judged) if self.epoch >= self.recipe.epochs else judged
+            # What a network does with NaN may look like numbers: comparisons, or the class that comes first.
+            if _any_nan([weights.isnan().any() for weights in judged.parameters()]):
+                return False
+            found: list[Tensor] = []
+            with torch.inference_mode():
+                for inputs, targets in batches:
+                    outputs = self._outputs(network, inputs)
+                    # The largest of NaNs is a class too, and would get a score. One look at the end: a look at each
+                    # batch would make a GPU wait.
+                    found += [values.isnan().any() for values in tensors_in(outputs)]
+                    try:
+                        score.update(outputs, targets)
+                    except Exception:
+                        if _any_nan(found):  # which a score may refuse in its own way
+                            return False
+                        raise
+                return not _any_nan(found) and not getattr(score, "diverged", False)
 
     def judged_weights(self) -> dict[str, Any]:
         """Return a copy of the weights that are judged, on the CPU, under the names of the recipe's network."""
@@ -197,6 +229,12 @@ class Trainer:
         torch.set_rng_state(state["torch_rng"])
         if state["cuda_rng"]:
             torch.cuda.set_rng_state_all(state["cuda_rng"])
+
+    def _outputs(self, network: nn.Module, inputs: Inputs) -> Any:
+        def predict(inputs: Inputs) -> Any:
+            return network(self.data.normalize(inputs))
+
+        return predict(inputs) if self.tile is None else tiled(predict, inputs, self.tile)
 
     def _batches(self) -> Iterator[Batch]:
         read = self.data.training_batches(self.recipe.batch_size, self.size_factor, self._data_generator)
@@ -238,6 +276,12 @@ class Trainer:
 def finished(recipe: Recipe, network: nn.Module) -> nn.Module:
     """Return what is judged at the end and used at inference: the network, or what the recipe makes of a copy of it."""
     return network if recipe.finish is as_trained else _module(recipe.finish(copy.deepcopy(network)))
+
+
+def _any_nan(found: list[Tensor]) -> bool:
+    """Whether any of some looks for NaN found one; those on one device are asked at once."""
+    places = {look.device for look in found}
+    return any(bool(torch.stack([look for look in found if look.device == place]).any()) for place in places)
 
 
 def _module(network: Any) -> nn.Module:

@@ -10,6 +10,7 @@ from greenbench.records.record import Record
 from greenbench.records.results import Failure, Inference, Skipped, Training
 from greenbench.report.sections import ComparableSet
 from greenbench.report.values import MARKS, readings, shown, written
+from greenbench.spec.case import TILES
 from greenbench.spec.scale import TRAINED
 from greenbench.spec.technique import BASELINE
 from greenbench.units import si
@@ -163,6 +164,11 @@ def _set_up(records: Sequence[Record]) -> Iterator[str]:
         yield f"Inference on {name} was measured on {what}."
     if any(r.case.setting.get("weights") == TRAINED for r in records):
         yield "Networks were measured with the weights that the same case trained."
+    if any(r.case.setting.get("evaluation") == TILES for r in records):
+        yield (
+            "Images were evaluated by tiles of the training size, logits averaged where tiles overlap: a technique here "
+            "works at that size alone. Scores of full images are another table's."
+        )
 
 
 def _once(records: Sequence[Record], titles: Mapping[str, str]) -> Iterator[str]:

@@ -17,6 +17,8 @@ Kind = Literal["training", "inference"]
 KINDS: tuple[Kind, ...] = ("training", "inference")
 KEY_LENGTH = 12
 MODE = "paper"
+FULL_IMAGES, TILES = "full images", "tiles"
+"""How a training is evaluated where images have sizes of their own."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ def case_of(
         workload=workload.name,
         workload_digest=workload.source.digest,
         scale=scale.name,
-        setting=json.loads(json.dumps(_SETTINGS[kind](workload, scale))),  # as a record gives it back
+        setting=json.loads(
+            json.dumps(_SETTINGS[kind](technique, workload, scale))
+        ),  # as a record gives it back
         technique=technique.name,
         technique_digest=technique.source.digest,
         mode=mode,
@@ -80,9 +84,11 @@ def case_of(
     )
 
 
-def _training_setting(workload: Workload, scale: Scale) -> dict[str, Any]:
+def _training_setting(technique: Technique, workload: Workload, scale: Scale) -> dict[str, Any]:
     setting = workload.setting(scale.name)
+    evaluation = TILES if technique.fixed_input_size else FULL_IMAGES
     return {
+        **({"evaluation": evaluation} if workload.full_image_evaluation else {}),
         "epochs": setting.epochs,
         "batch_size": setting.batch_size,
         "learning_rate": setting.learning_rate,
@@ -93,7 +99,7 @@ def _training_setting(workload: Workload, scale: Scale) -> dict[str, Any]:
     }
 
 
-def _inference_setting(workload: Workload, scale: Scale) -> dict[str, Any]:
+def _inference_setting(_technique: Technique, workload: Workload, scale: Scale) -> dict[str, Any]:
     setting = workload.setting(scale.name)
     return {
         "network": setting.network,

@@ -40,6 +40,7 @@ def compose(techniques: Sequence[Technique]) -> Technique:
         title=" + ".join(part.title for part in techniques),
         tasks=tasks,
         work_share=share,
+        fixed_input_size=any(part.fixed_input_size for part in techniques),
         card="\n\n".join(part.card for part in techniques),
         source=Source(
             name=", ".join(part.source.name for part in techniques),

@@ -74,6 +74,9 @@ class Scale:
         How forward passes are measured.
     seeds
         Runs of each case, with seeds 0, 1, ...
+    dry_run
+        Whether each pair takes a step and an evaluation that are not kept before the first case: where a training takes
+        long, and a failure at its end costs more than they do.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Scale:
     idle_s: float
     inference: InferenceScale
     seeds: int = 1
+    dry_run: bool = False
 
 
 SCALES = {
@@ -98,6 +102,7 @@ SCALES = {
             name="short",
             training_energy="all",
             idle_s=5.0,
+            dry_run=True,
             inference=InferenceScale(
                 passes=1000, large_batch_passes=50, min_seconds=5.0, repeats=3, warmup_s=3.0
             ),
@@ -106,6 +111,7 @@ SCALES = {
             name="paper",
             training_energy="epochs",
             idle_s=5.0,
+            dry_run=True,
             inference=InferenceScale(
                 passes=10_000, large_batch_passes=100, min_seconds=30.0, repeats=3, warmup_s=10.0
             ),

@@ -63,6 +63,9 @@ class Technique:
     work_share
         Training energy as a share of the baseline's, where the definition fixes it: 1 for a technique that leaves
         network, data, loss and number of steps alone. The audit holds measurements against it. None elsewhere.
+    fixed_input_size
+        Whether its network works at the size of training alone: where a workload evaluates full images, this technique
+        and the baseline beside it are evaluated by tiles of that size.
     tolerances
         Its own tolerances by quantity, at every scale: for the score the largest drop that is allowed, for a cost the
         largest ratio to the baseline's.
@@ -81,6 +84,7 @@ class Technique:
     title: str = ""
     tasks: tuple[str, ...] | None = None
     work_share: float | None = None
+    fixed_input_size: bool = False
     tolerances: Mapping[str, float] = field(default_factory=dict)
     card: str = ""
     source: Source = field(default_factory=Source)
@@ -163,6 +167,7 @@ def technique(
     title: str | None = None,
     tasks: tuple[str, ...] | None = None,
     work_share: float | None = None,
+    fixed_input_size: bool = False,
     tolerances: Mapping[str, float] | None = None,
 ) -> Callable[[Callable[[Recipe], Recipe]], Technique]:
     """Make a technique of a function from recipe to recipe: its name is the technique's, its docstring the card.
@@ -198,6 +203,7 @@ def technique(
             title=title or name.replace("_", " ").capitalize(),
             tasks=tasks,
             work_share=work_share,
+            fixed_input_size=fixed_input_size,
             tolerances=dict(tolerances or {}),
             card=inspect.cleandoc(apply.__doc__ or ""),
         )

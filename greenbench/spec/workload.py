@@ -177,6 +177,8 @@ class Workload:
         Takes setting and data root, returns the file of weights that the network starts from, or None.
     fitted_size
         Images at inference that the study's FLOPs fit, where they are not those of training.
+    full_image_evaluation
+        Whether images are evaluated at their own sizes, which are not `image_size`.
     best_known
         The best published value of each metric with this network; what lies far above is another metric or an error.
     tolerances
@@ -212,6 +214,7 @@ class Workload:
     validation_images: int | None = None
     weights: Callable[[Setting, Path | None], Path | None] = lambda _setting, _root: None
     fitted_size: Size | None = None
+    full_image_evaluation: bool = False
     best_known: Mapping[str, float] = field(default_factory=dict)
     tolerances: Mapping[str, float] = field(default_factory=dict)
     needs_root: bool = False

@@ -29,9 +29,9 @@ class ProgressReporter:
     def __init__(self, uncaptured: Callable[[], AbstractContextManager[Any]]) -> None:
         self._uncaptured = uncaptured
 
-    def __call__(self, case: Case) -> ProgressCallback:
-        """Return the callback for one case."""
-        label = f"{case.id} {case.kind} seed {case.seed}"
+    def __call__(self, case: Case | str) -> ProgressCallback:
+        """Return the callback for one case, or for what else is under way."""
+        label = case if isinstance(case, str) else f"{case.id} {case.kind} seed {case.seed}"
         bar: tqdm[Any] | None = None
         shown = time.monotonic()
         with self._uncaptured():

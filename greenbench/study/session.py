@@ -25,6 +25,7 @@ from greenbench.spec.scale import TRAINED, Scale
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Workload
 from greenbench.study.catalog import Catalog
+from greenbench.study.dry_runs import dry_run
 from greenbench.study.foreign import beside, quietly
 from greenbench.study.plan import Pair, changed_fields, plan
 from greenbench.verdict.misses import Miss, below_floor, misses
@@ -33,7 +34,8 @@ from greenbench.verdict.tolerances import Tolerance, load_tolerances, own_rows
 WEIGHTS_FOLDER = "weights"
 """Below the output folder: trained weights, where inference is measured on them."""
 
-ProgressFactory = Callable[[Case], ProgressCallback]
+ProgressFactory = Callable[[Case | str], ProgressCallback]
+"""Takes a case, or what else is under way."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,8 @@ class Session:
     def check(self, pairs: Iterable[Pair]) -> None:
         """Refuse, before the first of some pairs, what can be known.
 
-        Compositions in which one part undoes another, and environment, output folder, meter or data that do not work.
+        Compositions in which one part undoes another, and environment, output folder, meter or data that do not work; at
+        scales with dry runs, what cannot be trained or evaluated.
 
         Raises
         ------
@@ -157,6 +160,21 @@ class Session:
             raise UserError("\n".join(map(str, faults)))
         if faults:
             raise faults[0]
+        if self.settings.scale.dry_run:
+            dry_run(
+                self._to_train(pairs), self.settings.catalog, self.settings.bench, self.progress("dry run")
+            )
+
+    def _to_train(self, pairs: Iterable[Pair]) -> list[Case]:
+        """Return what is still to be trained for some pairs and their baselines, one seed of each."""
+        found: dict[str, Case] = {}
+        for case in (case for pair in pairs if self.missing_data(pair) is None for case in pair):
+            for needed in (case, self._reference(case)):
+                if needed.kind == "training" or self._needs_training(needed):
+                    training = needed if needed.kind == "training" else self._training(needed)
+                    if self._usable(training) is None:
+                        found.setdefault(replace(training, seed=0).key, training)
+        return list(found.values())
 
     def _check_composition(self, case: Case) -> None:
         catalog = self.settings.catalog
@@ -202,10 +220,7 @@ class Session:
         """Run a pair, and its baseline where needed, and return what is outside its tolerance."""
         catalog = self.settings.catalog
         workload = catalog.workloads[pair[0].workload]
-        baseline = catalog.baseline
-        reference = tuple(
-            case_of(case.kind, baseline, workload, self.settings.scale, case.seed, case.mode) for case in pair
-        )
+        reference = tuple(self._reference(case) for case in pair)
         records, theirs = self.records(pair), self.records(reference)
         own = own_rows(self.settings.scale.name, *catalog.parts(pair[0].technique), workload)
         found = misses(records, theirs, [*self.settings.tolerances, *own, *load_tolerances()])
@@ -238,20 +253,15 @@ class Session:
 
     def _record(self, case: Case) -> Record:
         settings = self.settings
-        workers = settings.bench.workers
-        if workers > 1:
+        if settings.bench.workers > 1:
             import torch
 
-            torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
-        weights = self._weights(case)
+            torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings.bench.workers))
         with self._lock(case):
-            machine = this_machine(workers)
-            known = self.folder.find(case, machine)
-            if known is not None and known.session == settings.bench.session:
-                return known
-            complete = case.kind == "inference" or weights is None or weights.is_file()
-            if known and settings.resume and complete and still_valid(known, case, machine, self.meter):
-                self.resumed.add(case.key)
+            known = self._usable(case)
+            if known is not None:
+                if known.session != settings.bench.session:
+                    self.resumed.add(case.key)
                 return known
             if self._needs_training(case):
                 self.records((self._training(case),))
@@ -262,7 +272,7 @@ class Session:
                     case,
                     settings.catalog.technique(case.technique),
                     settings.catalog.workloads[case.workload],
-                    replace(settings.bench, disturbed=self._others, weights=weights),
+                    replace(settings.bench, disturbed=self._others, weights=self._weights(case)),
                     self.progress(case),
                 )
             self.folder.write(record)
@@ -271,6 +281,22 @@ class Session:
             if isinstance(failure, Failure) and failure.stage == "data" and not failure.traceback:
                 self._refused[case.workload] = failure
             return record
+
+    def _usable(self, case: Case) -> Record | None:
+        """Return the record of a case that need not be run, or None."""
+        settings, weights = self.settings, self._weights(case)
+        machine = this_machine(settings.bench.workers)
+        known = self.folder.find(case, machine)
+        if known is None or known.session == settings.bench.session:
+            return known
+        complete = case.kind == "inference" or weights is None or weights.is_file()
+        valid = settings.resume and complete and still_valid(known, case, machine, self.meter)
+        return known if valid else None
+
+    def _reference(self, case: Case) -> Case:
+        """Return the baseline's case under the conditions of a case."""
+        baseline = self.settings.catalog.baseline
+        return replace(case, technique=baseline.name, technique_digest=baseline.source.digest)
 
     def _refuse_again(self, case: Case) -> None:
         """Raise `UserError` for a case whose data have been refused already."""

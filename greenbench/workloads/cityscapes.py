@@ -49,6 +49,7 @@ LABEL_IDS = 34
         "paper": Setting(epochs=1000, batch_size=16, learning_rate=0.025, evaluate_every=10, large_batch=32),
     },
     fitted_size=(512, 1024),
+    full_image_evaluation=True,
 )
 def cityscapes(root: Path, device: torch.device) -> MaskData:
     """Cityscapes: 2,975 + 500 street scenes of 1024x2048, 19 classes, with BiSeNet-ResNet18.

@@ -47,6 +47,7 @@ CLASSES = len(USED_IDS)
         "paper": Setting(epochs=60, batch_size=12, learning_rate=0.01, evaluate_every=5, large_batch=32),
     },
     fitted_size=(640, 1144),
+    full_image_evaluation=True,
 )
 def coco_stuff(root: Path, device: torch.device) -> MaskData:
     """COCO-Stuff 164k: 118,287 + 5,000 photographs, 171 classes, with BiSeNet-ResNet18.

@@ -117,3 +117,18 @@ def test_the_id_names_technique_and_workload():
     case = case_of("training", CATALOG.technique("mixup+lookahead"), DIGITS, SMOKE, 3)
     assert case.id == "mixup+lookahead-digits"
     assert (case.scale, case.seed, case.mode, case.kind) == ("smoke", 3, "paper", "training")
+
+
+def test_how_it_is_evaluated_is_part_of_a_case_where_images_have_sizes_of_their_own():
+    """Scores of full images and of tiles are then never compared: a case's settings are conditions."""
+    full = replace(SCENES, full_image_evaluation=True)
+
+    def evaluation(name, workload, kind="training"):
+        return case_of(kind, CATALOG.technique(name), workload, SMOKE, 0).setting.get("evaluation")
+
+    assert evaluation("ge_theta", full) == evaluation("lookahead+ge_theta", full) == "tiles"
+    assert evaluation("baseline", full) == evaluation("ge_theta_minus", full) == "full images"
+    assert evaluation("ge_theta", SCENES) is evaluation("ge_theta", full, "inference") is None
+    assert {w.name for w in CATALOG.workloads.values() if w.full_image_evaluation} == {
+        "camvid", "cityscapes", "coco_stuff"
+    }  # fmt: skip
