@@ -59,6 +59,7 @@ def workload(
     name: str | None = None,
     title: str | None = None,
     folder: str | None = None,
+    other_folder: str | None = None,
     how_to_get: str = "",
     tolerances: Mapping[str, float] | None = None,
     weights: Callable[[Setting, Path | None], Path | None] | None = None,
@@ -117,7 +118,7 @@ def workload(
         Label of pixels that do not count; 255 for masks.
     name, title
         Instead of the function's name, for several made in a loop; and as the tables print it.
-    folder, how_to_get, tolerances, weights, train_images, validation_images, fitted_size, full_image_evaluation, best_known
+    folder, other_folder, how_to_get, tolerances, weights, train_images, validation_images, fitted_size, full_image_evaluation, best_known
         As in `Workload`.
 
     Raises
@@ -173,6 +174,7 @@ def workload(
             loss=loss or partial(cross_entropy, ignore_index),
             ignore_index=ignore_index,
             folder=folder,
+            other_folder=other_folder,
             how_to_get=how_to_get,
             train_images=train_images,
             validation_images=validation_images,

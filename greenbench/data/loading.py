@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import torch
 from torch.utils.data import DataLoader
 
-from greenbench.errors import UserError
+from greenbench.errors import DataError, UserError
 
 MAX_WORKERS = 8
 FAST_EPOCH_S = 5.0
@@ -88,7 +88,7 @@ class Loaders:
         try:
             for batch in loader.epoch(batches):
                 if isinstance(batch, _Problem):
-                    raise batch.kind(batch.problem, batch.next_step)
+                    raise (DataError if batch.of_data else UserError)(batch.problem, batch.next_step)
                 yield batch
         except (UserError, GeneratorExit):
             self._keep(read, loader)
@@ -148,9 +148,9 @@ def usable_workers() -> int:
 class _Problem:
     """A `UserError` on its way from a worker, which would arrive as a traceback."""
 
-    kind: type[UserError]
     problem: str
     next_step: str
+    of_data: bool
 
 
 class _Batches:
@@ -163,7 +163,7 @@ class _Batches:
         try:
             return self._read(keys)
         except UserError as error:
-            return _Problem(type(error), error.problem, error.next_step)
+            return _Problem(error.problem, error.next_step, isinstance(error, DataError))
 
 
 def _as_it_is(batch: _Batch) -> _Batch:

@@ -39,14 +39,14 @@ def matching_files(folder: Path, pattern: str) -> list[Path]:
     """
     folders, slash, name = pattern.rpartition("/")
     fits = re.compile(translate(name), re.IGNORECASE).match
-    within = folder.glob(folders) if slash else [folder]
-    return sorted(
-        Path(entry.path)
+    within = sorted(folder.glob(folders)) if slash else [folder]
+    return [
+        inner / found
         for inner in within
         if inner.is_dir()
-        for entry in os.scandir(inner)
-        if not entry.name.startswith(".") and fits(entry.name)
-    )
+        for found in sorted(entry.name for entry in os.scandir(inner))
+        if not found.startswith(".") and fits(found)
+    ]
 
 
 def pair_files(image_folder: Path, pattern: str, mask_of_image: Callable[[Path], Path]) -> list[Pair]:
@@ -58,23 +58,32 @@ def pair_files(image_folder: Path, pattern: str, mask_of_image: Callable[[Path],
             f"{image_folder} holds no {pattern}: {content_of(there)}",
             "unpack the images of the data set again",
         )
-    pairs = [(image, _in_any_case(mask_of_image(image))) for image in images]
-    without = [(image, mask) for image, mask in pairs if not mask.is_file()]
+    masks = _Names()
+    pairs = [(image, masks.found(mask_of_image(image))) for image in images]
+    without = [image for image, mask in pairs if mask is None]
     if without:
-        image, mask = without[0]
         raise DataError(
-            f"{image} has no mask at {mask}, and so {len(without)} of {len(images)} images",
+            f"{without[0]} has no mask at {mask_of_image(without[0])}, and so {len(without)} of {len(images)} images",
             "unpack the masks of the data set again",
         )
-    return pairs
+    return [(image, mask) for image, mask in pairs if mask is not None]
 
 
-def _in_any_case(file: Path) -> Path:
-    """Return a file, or the one that is there under the same name in capital letters."""
-    if file.is_file():
-        return file
-    upper = file.with_suffix(file.suffix.upper())
-    return upper if upper.is_file() else file
+class _Names:
+    """Finds files by the names in their folders, each listed once: to ask for every file would take seconds."""
+
+    def __init__(self) -> None:
+        self._names: dict[Path, set[str]] = {}
+
+    def found(self, file: Path) -> Path | None:
+        """Return a file, or the one that has its suffix in capital letters; None where neither is there."""
+        folder = file.parent
+        if folder not in self._names:
+            self._names[folder] = {entry.name for entry in os.scandir(folder)} if folder.is_dir() else set()
+        if file.name in self._names[folder]:
+            return file
+        upper = file.with_suffix(file.suffix.upper())
+        return upper if upper.name in self._names[folder] else None
 
 
 def files_version(folder: Path, files: Iterable[Path]) -> str:

@@ -61,7 +61,8 @@ def _title(title: str, identity: _Identity, found: dict[_Identity, list[Record]]
 def _data(records: Sequence[Record]) -> list[str]:
     lines = {
         f"Data version {facts.version}: {facts.train_images or 'unknown'} training images, "
-        f"{facts.validation_images or 'unknown'} validation images."
+        f"{facts.validation_images or 'unknown'} validation images"
+        f"{'' if facts.partial is None else f' (partial: {facts.partial})'}."
         for facts in (record.workload for record in records)
         if facts.version
     }

@@ -167,6 +167,8 @@ class Workload:
         Label of targets that do not count, or None.
     folder
         Folder below the data root that must be there; None for data that come with the package.
+    other_folder
+        One that may be there in its place, or None.
     how_to_get
         One sentence for those who have not got the data.
     train_images, validation_images
@@ -206,6 +208,7 @@ class Workload:
     ignore_index: int | None = None
     card: str = ""
     folder: str | None = None
+    other_folder: str | None = None
     how_to_get: str = ""
     train_images: int | None = None
     validation_images: int | None = None
@@ -300,7 +303,9 @@ class Workload:
                 f"{self.name}: no data root was given (--green-data or {DATA_ENVIRONMENT_VARIABLE}). "
                 f"{self.how_to_get}"
             ).rstrip()
-        if root is not None and self.folder is not None and not (root / self.folder).is_dir():
+        if root is None or self.folder is None:
+            return None
+        if not any((root / folder).is_dir() for folder in (self.folder, self.other_folder) if folder):
             instead = found_instead(root, self.folder, self.how_to_get)
             what = "which is not there" if instead is None else f"and {instead[:-1]}"
             return f"{self.name}: looked for {root / self.folder}, {what}. {self.how_to_get}"

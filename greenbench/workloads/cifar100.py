@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenbench.data.decorator import workload
-from greenbench.errors import UserError
+from greenbench.errors import DataError
 from greenbench.networks.factories import resnet50
 from greenbench.nn.schedules import step_decay
 from greenbench.spec.workload import Setting
@@ -23,27 +23,63 @@ SHA1 = {
     "train.bin": "e207cd2e05b73b1393c74c7f5e7bea451d63e08e",
     "test.bin": "8fb6623e830365ff53cf14adec797474f5478006",
 }
-FOLDER = "cifar-100-binary"
+FOLDER, PYTHON_FOLDER = "cifar-100-binary", "cifar-100-python"
 CLASSES = 100
 ROW_BYTES = 2 + 3 * 32 * 32
 """Coarse label, fine label, then the image channel by channel."""
 
 
-def _read(file: Path) -> ResidentImages:
+def _read(file: Path) -> bytes:
+    """Return the rows of a file of the binary version."""
+    return _checked(_content(file), SHA1[file.name], f"{file}")
+
+
+def _content(file: Path) -> bytes:
+    from greenbench.data.sources import content_of
+
+    cure = f"unpack {file.parent.name}.tar.gz again"
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"cifar100: {file} is missing: {content_of(file.parent)}", cure) from None
+    except OSError as error:
+        raise DataError(f"cifar100: {file} cannot be read ({error.strerror})", cure) from None
+
+
+def _read_pickle(file: Path) -> bytes:
+    """Return the rows of a file of the Python version, as the binary version has them."""
+    import numpy as np
+
+    from greenbench.data.pickled import read_arrays
+
+    found = read_arrays(_content(file), f"cifar100: {file}")
+    try:
+        parts = [found["coarse_labels"], found["fine_labels"], found["data"]]
+        arrays = [np.asarray(part, np.uint8).reshape(len(parts[0]), -1) for part in parts]
+        rows = np.concatenate(arrays, axis=1)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DataError(
+            f"cifar100: {file} does not hold images with coarse and fine labels ({error!r})",
+            "unpack cifar-100-python.tar.gz again",
+        ) from None
+    return _checked(rows.tobytes(), SHA1[f"{file.name}.bin"], f"what {file} holds")
+
+
+def _checked(rows: bytes, official: str, what: str) -> bytes:
+    found = hashlib.sha1(rows, usedforsecurity=False).hexdigest()
+    if found != official:
+        raise DataError(
+            f"cifar100: {what} has SHA-1 {found}, the official file {official}", "download it again"
+        )
+    return rows
+
+
+def _images(content: bytes) -> ResidentImages:
     import numpy as np
     import torch
 
     from greenbench.data.images import ResidentImages
 
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError as error:
-        raise UserError(f"cifar100: {file} is missing", "unpack cifar-100-binary.tar.gz again") from error
-    found = hashlib.sha1(content, usedforsecurity=False).hexdigest()
-    if found != SHA1[file.name]:
-        raise UserError(
-            f"cifar100: {file} has SHA-1 {found}, the official file {SHA1[file.name]}", "download it again"
-        )
     rows = torch.from_numpy(np.frombuffer(content, np.uint8).reshape(-1, ROW_BYTES).copy())
     return ResidentImages(rows[:, 2:].reshape(-1, 3, 32, 32).contiguous(), rows[:, 1].long())
 
@@ -56,6 +92,7 @@ def _read(file: Path) -> ResidentImages:
     train_images=50_000,
     validation_images=10_000,
     folder=FOLDER,
+    other_folder=PYTHON_FOLDER,
     how_to_get="Unpack cifar-100-binary.tar.gz (www.cs.toronto.edu/~kriz/cifar.html) into the data root.",
     network=resnet50,
     schedule=partial(step_decay, warmup_fraction=1 / 200),
@@ -68,19 +105,25 @@ def _read(file: Path) -> ResidentImages:
 def cifar100(root: Path, device: torch.device) -> LabelData:
     """CIFAR-100: 50,000 + 10,000 images of 32x32 in 100 classes, with ResNet-50.
 
-    **Source.** Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images; the binary version,
-    because the Python one is a pickle, which runs code when it is opened.
+    **Source.** Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images. The binary version, or else the
+    Python one, which torchvision downloads: of its pickles arrays alone are read, and no code is run. Both are checked
+    against the same digests and give the same images in the same order.
 
     **Augmentation.** Random crop of 32 after padding by 4, horizontal flip, rotation by up to 15 degrees.
     """
     from greenbench.data.augmentation import Augmentation
     from greenbench.data.labels import LabelData
     from greenbench.data.normalization import Normalization
+    from greenbench.data.sources import data_folder
 
-    folder = root / FOLDER
+    folder, python_folder = data_folder(root, FOLDER), data_folder(root, PYTHON_FOLDER)
+    if folder.is_dir() or not python_folder.is_dir():
+        train, test = _read(folder / "train.bin"), _read(folder / "test.bin")
+    else:
+        train, test = _read_pickle(python_folder / "train"), _read_pickle(python_folder / "test")
     return LabelData(
-        _read(folder / "train.bin"),
-        _read(folder / "test.bin"),
+        _images(train),
+        _images(test),
         augmentation=Augmentation(padding=4, flip=True, rotation_degrees=15),
         normalization=Normalization((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
         version=SHA1["train.bin"][:12],

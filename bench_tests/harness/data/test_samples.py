@@ -186,3 +186,24 @@ def test_labels_and_classes_are_taken_where_they_are_known():
         assert labels_of(Targets(unknown)) is None
     assert classes_of(Subset(Targets(None), [0])) == ["a", "b"]
     assert classes_of(tensors) is None
+
+
+def test_a_file_that_a_folder_of_torchvision_s_cannot_read_is_named(tmp_path):
+    from torchvision.datasets import ImageFolder
+
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (32, 32)).save(tmp_path / name / "0.jpg")
+    samples = torch.utils.data.Subset(ImageFolder(str(tmp_path)), [1, 0])
+    content = (tmp_path / "b" / "0.jpg").read_bytes()
+    for part in (b"", content[: len(content) // 2]):
+        (tmp_path / "b" / "0.jpg").write_bytes(part)
+        with pytest.raises(UserError, match=r"sample 0 of the train data \(.*b/0.jpg\) cannot be read"):
+            Reader(samples, "train", default_collate).sample((0, 0))
+
+
+def test_a_gray_image_of_16_bits_does_not_turn_white():
+    levels = np.array([[0, 256, 65_535]], np.uint16)
+    samples = [(Image.fromarray(levels), 0)]
+    image, _ = Reader(samples, "train", default_collate).sample((0, 0))
+    assert image[0].tolist() == [[0, 1, 255]]

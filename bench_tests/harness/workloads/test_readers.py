@@ -1,7 +1,9 @@
 """Readers of the real data sets, on small copies in their official layouts, whole and damaged."""
 
 import hashlib
+import pickle
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -99,6 +101,44 @@ def test_a_damaged_cifar100_file_is_named_with_the_cure(cifar, name, damage):
         assert hashlib.sha1(file.read_bytes()).hexdigest() in message
         assert cifar100.SHA1[name] in message
         assert "download it again" in message
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_the_python_version_of_cifar100_gives_the_same(cifar, protocol):
+    root, rows = cifar
+    whole = load("cifar100", root)
+    folder = root / "cifar-100-python"
+    folder.mkdir()
+    for name, own in (("train", rows["train.bin"]), ("test", rows["test.bin"])):
+        found = {
+            "coarse_labels": own[:, 0].tolist(),
+            "fine_labels": own[:, 1].tolist(),
+            "data": own[:, 2:].copy(),
+        }
+        (folder / name).write_bytes(pickle.dumps(found, protocol))
+    shutil.rmtree(root / "cifar-100-binary")
+    assert WORKLOADS["cifar100"].missing(root) is None
+    found = load("cifar100", root)
+    assert found.version == whole.version
+    for mine, theirs in ((found.train, whole.train), (found.validation, whole.validation)):
+        assert mine.images.equal(theirs.images)
+        assert mine.targets.equal(theirs.targets)
+    (folder / "train").write_bytes(pickle.dumps({"data": [1]}, protocol))
+    with pytest.raises(UserError, match="train does not hold images with coarse and fine labels"):
+        load("cifar100", root)
+    (folder / "train").unlink()
+    with pytest.raises(UserError, match=r"train is missing: .*holds test; unpack cifar-100-python.tar.gz"):
+        load("cifar100", root)
+
+
+def test_a_cifar100_archive_in_its_folder_is_seen(cifar):
+    root, _ = cifar
+    folder = root / "cifar-100-binary"
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "cifar-100-binary.tar.gz").write_bytes(b"")
+    with pytest.raises(UserError, match=r"train.bin is missing: .*holds cifar-100-binary.tar.gz; unpack"):
+        load("cifar100", root)
 
 
 # Tiny-ImageNet: train/<wnid>/images/*.JPEG, val/images/*.JPEG with val_annotations.txt.

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from bench_tests.harness.workloads.small_sets import (
@@ -139,6 +140,16 @@ def test_a_folder_unpacked_into_another_of_its_name_is_read(drives):
     (drives / "CamVid").mkdir()
     shutil.move(drives / "inner", drives / "CamVid" / "CamVid")
     assert len(load("camvid", drives).train) == 1
+
+
+def test_an_image_that_a_worker_process_finds_damaged_is_named_in_a_sentence(drives, monkeypatch):
+    data = load("camvid", drives).data
+    image = mask_of(drives, "CamVid/train/*.png")
+    image.write_bytes(b"")
+    monkeypatch.setattr(data._loaders, "_workers", 1)
+    with pytest.raises(DataError, match=r"it is empty: 0 bytes\); unpack the data set again$") as error:
+        next(data.training_batches(1, 0.25, torch.Generator().manual_seed(0)))
+    assert str(error.value).startswith(str(image))
 
 
 # A data root or a folder of its own kind.
