@@ -96,9 +96,11 @@ class Accumulator:
         if seen.power_w is not None and self._impossible(seen.power_w):
             self.impossible_w = seen.power_w
             if self.info.kind != "counter":
-                self.fault = self.fault or DeviceFault(
-                    f"a power of {seen.power_w:.4g} W is above what the device can draw ({self.info.max_power_w:.0f} W)"
+                bound_w = self.info.max_power_w
+                above = (
+                    "impossible" if bound_w is None else f"above what the device can draw ({bound_w:.0f} W)"
                 )
+                self.fault = self.fault or DeviceFault(f"a power of {seen.power_w:.4g} W is {above}")
             seen = seen._replace(power_w=None)
         previous = self.last
         if previous is None:

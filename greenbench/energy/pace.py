@@ -38,10 +38,8 @@ CERTAIN = 3.0
 MOST_MISSES = 3
 """So many ticks in a row that did not come when they were predicted, and the pace is a new one."""
 
-
 REFITS = 20
 """Rounds of moving the line to where it fits between the polls."""
-
 
 EVEN = 1.5
 """Even ticks are known to so many widths of the intervals, divided by their number: found by simulation."""

@@ -102,6 +102,7 @@ class Sampler:
             now = self._clock.now()
             if first:
                 self.device.begin()
+                self._lost_s = math.inf  # what an earlier window lost is searched for anew
                 self._look_due_s = now + LOOK_S
             self.poll()
             self._poll_due_s = now + self.period_s

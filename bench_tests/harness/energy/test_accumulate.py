@@ -63,6 +63,15 @@ def test_a_counter_that_goes_back_voids_the_window():
     assert str(seen.fault) == "the energy counter went back by 509 J (was the driver reloaded?)"
 
 
+@pytest.mark.parametrize(("watts", "bound_w"), [(-3.0, None), (float("nan"), None), (4e4, 300.0)])
+def test_an_impossible_power_voids_a_window_of_power_whether_or_not_a_bound_is_known(watts, bound_w):
+    seen = Accumulator(DeviceInfo("A", "1", "p", "power", 0.1, 0.065, max_power_w=bound_w))
+    for at, power_w in ((0.0, 100.0), (0.1, watts), (0.2, 100.0)):
+        seen.add(Sample(at, at, None, power_w))
+    end = "impossible" if bound_w is None else "above what the device can draw (300 W)"
+    assert str(seen.fault) == f"a power of {watts:.4g} W is {end}"
+
+
 def test_the_first_fault_stays_the_reason():
     seen = accumulator()
     seen.add(DeviceFault("first"))
