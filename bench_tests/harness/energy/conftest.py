@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,10 @@ import pytest
 from bench_tests import nvml_stub
 from bench_tests.harness.energy import zeus_stand_in
 from bench_tests.nvml_stub import Stub
+from greenbench.cli import doctor
 from greenbench.energy import lock
-from greenbench.energy.sources import zeus
+from greenbench.energy.doctor import examine_machine
+from greenbench.energy.sources import rapl, zeus
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +54,20 @@ def world(monkeypatch: pytest.MonkeyPatch) -> zeus_stand_in.World:
     world.install(monkeypatch)
     monkeypatch.setattr(zeus, "SystemClock", lambda: world.clock)
     return world
+
+
+@pytest.fixture
+def run_doctor(stub, capsys, monkeypatch, tmp_path):
+    """Run ``greenbench doctor`` on the stub's clock, with a CPU that hides its counters; exit code and output."""
+    monkeypatch.setattr(
+        doctor, "examine_machine", lambda seconds: examine_machine(seconds, clock=stub.clock())
+    )
+    monkeypatch.setattr(rapl, "open_rapl", partial(rapl.open_rapl, root=tmp_path))
+
+    def call(*arguments: str) -> tuple[int, str]:
+        parser = argparse.ArgumentParser()
+        doctor.configure(parser)
+        code = doctor.run(parser.parse_args(arguments))
+        return code, capsys.readouterr().out
+
+    return call

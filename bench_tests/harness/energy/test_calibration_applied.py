@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -13,15 +11,12 @@ import pytest
 from bench_tests.harness.energy.calibration_simulation import Card, counted, recorded
 from bench_tests.harness.energy.test_calibration_store import ENTRY
 from bench_tests.harness.energy.test_traces import PolledCard
-from greenbench.cli import doctor
 from greenbench.energy import open_meter
 from greenbench.energy.calibration.session import calibrate_device
 from greenbench.energy.calibration.store import forget, store, stored
 from greenbench.energy.clock import VirtualClock
 from greenbench.energy.device import Device, DeviceInfo, EdgeState, Sample
-from greenbench.energy.doctor import examine_machine
 from greenbench.energy.meter import DeviceMeter
-from greenbench.energy.sources import rapl
 from greenbench.energy.sources.replay import Recorder, replay_windows
 from greenbench.errors import UserError
 
@@ -263,37 +258,20 @@ def test_a_recorded_trace_is_played_back_with_the_calibration_of_its_time(clock,
 
 
 @pytest.fixture
-def run(stub, capsys, monkeypatch, tmp_path):
-    """Run ``greenbench doctor`` on the stub's virtual clock; exit code and output."""
-    monkeypatch.setattr(
-        doctor, "examine_machine", lambda seconds: examine_machine(seconds, clock=stub.clock())
-    )
-    monkeypatch.setattr(rapl, "open_rapl", partial(rapl.open_rapl, root=tmp_path))
-
-    def call(*arguments: str) -> tuple[int, str]:
-        parser = argparse.ArgumentParser()
-        doctor.configure(parser)
-        code = doctor.run(parser.parse_args(arguments))
-        return code, capsys.readouterr().out
-
-    return call
-
-
-@pytest.fixture
 def trace(tmp_path):
     return str(file_of(recorded(Card(gain=0.95), 4, low_w=20.0, high_w=300.0), tmp_path))
 
 
-def test_the_command_stores_for_the_only_gpu_and_the_next_reading_is_narrower(run, stub, trace):
-    _, output = run("--json")
+def test_the_command_stores_for_the_only_gpu_and_the_next_reading_is_narrower(run_doctor, stub, trace):
+    _, output = run_doctor("--json")
     before = next(d for d in json.loads(output)["devices"] if d["boundary"] == "GPU")
-    code, output = run("--calibrate", trace)
+    code, output = run_doctor("--calibrate", trace)
     assert code == 0
     assert f"{UUID}: " in output
     assert "times narrower" in output
     entry = stored().entries[UUID]
     assert entry.driver
-    code, output = run("--json")
+    code, output = run_doctor("--json")
     after = next(d for d in json.loads(output)["devices"] if d["boundary"] == "GPU")
     assert code == 0
     assert json.loads(output)["calibrations"]["devices"][UUID]["gain"] == entry.gain
@@ -303,16 +281,16 @@ def test_the_command_stores_for_the_only_gpu_and_the_next_reading_is_narrower(ru
     assert any("calibrated on" in note for note in after["notes"])
 
 
-def test_the_public_meter_uses_it(run, stub, trace, monkeypatch):
-    run("--calibrate", trace)
+def test_the_public_meter_uses_it(run_doctor, stub, trace, monkeypatch):
+    run_doctor("--calibrate", trace)
     monkeypatch.setattr("greenbench.energy.sources.nvml.opening.SystemClock", stub.clock)
     with open_meter("nvml") as meter, meter.window("work") as window:
         meter.clock.sleep(10.0)
     assert any("calibrated on" in note for note in window.reading.notes)
 
 
-def test_json_says_what_was_found_and_stored(run, trace):
-    code, output = run("--calibrate", trace, "--json", "--reference-gain", "0.5%")
+def test_json_says_what_was_found_and_stored(run_doctor, trace):
+    code, output = run_doctor("--calibrate", trace, "--json", "--reference-gain", "0.5%")
     found = json.loads(output)
     assert code == 0
     assert found["uuid"] == UUID
@@ -323,47 +301,47 @@ def test_json_says_what_was_found_and_stored(run, trace):
     assert found["narrower"][0] > 2 * found["narrower"][1] > 4
 
 
-def test_what_is_stored_is_listed_and_forgotten(run, trace):
-    run("--calibrate", trace)
-    assert f"Calibrated {UUID} on" in run()[1]
-    assert run("--forget", UUID)[0] == 0
-    assert "Calibrated" not in run()[1]
+def test_what_is_stored_is_listed_and_forgotten(run_doctor, trace):
+    run_doctor("--calibrate", trace)
+    assert f"Calibrated {UUID} on" in run_doctor()[1]
+    assert run_doctor("--forget", UUID)[0] == 0
+    assert "Calibrated" not in run_doctor()[1]
     with pytest.raises(UserError, match="no calibration of"):
-        run("--forget", UUID)
+        run_doctor("--forget", UUID)
 
 
-def test_a_broken_file_is_a_warning_and_no_crash(run, file):
+def test_a_broken_file_is_a_warning_and_no_crash(run_doctor, file):
     file.write_text("[]")
-    code, output = run()
+    code, output = run_doctor()
     assert code == 0
     assert "WARNING: no calibration is used" in output
     assert "note         no calibration is used" in output
 
 
-def test_of_several_gpus_one_must_be_named(run, stub, trace):
+def test_of_several_gpus_one_must_be_named(run_doctor, stub, trace):
     stub.command("gpus 2")
     with pytest.raises(UserError, match="there are 2 GPUs"):
-        run("--calibrate", trace)
-    assert run("--calibrate", trace, "--device", UUID)[0] == 0
+        run_doctor("--calibrate", trace)
+    assert run_doctor("--calibrate", trace, "--device", UUID)[0] == 0
 
 
-def test_without_a_gpu_the_device_must_be_named(run, stub, trace):
+def test_without_a_gpu_the_device_must_be_named(run_doctor, stub, trace):
     stub.command("gpus 0")
     with pytest.raises(UserError, match="--device UUID"):
-        run("--calibrate", trace)
-    assert run("--calibrate", trace, "--device", "GPU-elsewhere")[0] == 0
+        run_doctor("--calibrate", trace)
+    assert run_doctor("--calibrate", trace, "--device", "GPU-elsewhere")[0] == 0
     assert stored().entries["GPU-elsewhere"].driver is None
 
 
 @pytest.mark.parametrize(
     "arguments", [("--device", UUID), ("--forget", UUID, "--calibrate", "x"), ("--calibrate", "no-such-file")]
 )
-def test_arguments_that_make_no_sense_are_refused(run, arguments):
+def test_arguments_that_make_no_sense_are_refused(run_doctor, arguments):
     with pytest.raises(UserError):
-        run(*arguments)
+        run_doctor(*arguments)
 
 
-def test_a_steady_trace_is_said_to_tell_no_lag(run, tmp_path):
+def test_a_steady_trace_is_said_to_tell_no_lag(run_doctor, tmp_path):
     trace = file_of(recorded(Card(gain=0.95), 4, low_w=300.0, high_w=300.0), tmp_path)
-    assert "lag          unknown" in run("--calibrate", str(trace))[1]
-    assert "lag unknown" in run()[1]
+    assert "lag          unknown" in run_doctor("--calibrate", str(trace))[1]
+    assert "lag unknown" in run_doctor()[1]

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-from functools import partial
 
 import pytest
 
-from greenbench.cli import doctor
 from greenbench.energy.device import Device, DeviceInfo, Sample
-from greenbench.energy.doctor import WITHOUT_METER, examine_machine
+from greenbench.energy.doctor import WITHOUT_METER
 from greenbench.energy.meter import DeviceMeter
 from greenbench.energy.sources import rapl
 from greenbench.errors import UserError
-
-
-@pytest.fixture
-def run(stub, capsys, monkeypatch, tmp_path):
-    """Run the command on the stub's virtual clock, with a CPU that hides its counters; exit code and output."""
-    monkeypatch.setattr(
-        doctor, "examine_machine", lambda seconds: examine_machine(seconds, clock=stub.clock())
-    )
-    monkeypatch.setattr(rapl, "open_rapl", partial(rapl.open_rapl, root=tmp_path))
-
-    def call(*arguments: str) -> tuple[int, str]:
-        parser = argparse.ArgumentParser()
-        doctor.configure(parser)
-        code = doctor.run(parser.parse_args(arguments))
-        return code, capsys.readouterr().out
-
-    return call
 
 
 class Steady(Device):
@@ -61,39 +41,39 @@ def gpus_of(output: str) -> list[dict]:
     return [device for device in json.loads(output)["devices"] if device["boundary"] == "GPU"]
 
 
-def test_a_sound_machine_is_exit_code_0(run):
-    code, output = run()
+def test_a_sound_machine_is_exit_code_0(run_doctor):
+    code, output = run_doctor()
     assert code == 0
     assert "nvml-counter, updated every 100 ms" in output
     assert "A measurement here would be valid, except of the CPU." in output
     assert "RAPL: no package" in output
 
 
-def test_cpu_and_memory_are_shown_beside_the_gpu(run, cpu):
-    code, output = run()
+def test_cpu_and_memory_are_shown_beside_the_gpu(run_doctor, cpu):
+    code, output = run_doctor()
     assert code == 0
     for part in ("CPU package", "CPU memory"):
         assert f"\n{part} {part}\n" in output
     assert "A measurement here would be valid." in output
 
 
-def test_without_a_gpu_the_cpu_decides(run, stub, cpu):
+def test_without_a_gpu_the_cpu_decides(run_doctor, stub, cpu):
     stub.command("gpus 0")
-    code, output = run("--json")
+    code, output = run_doctor("--json")
     assert code == 0
     assert [device["boundary"] for device in json.loads(output)["devices"]] == ["CPU package", "CPU memory"]
 
 
-def test_a_gpu_that_cannot_be_read_is_not_replaced_by_the_cpu(run, stub, cpu):
+def test_a_gpu_that_cannot_be_read_is_not_replaced_by_the_cpu(run_doctor, stub, cpu):
     stub.fault("nvmlInitWithFlags", 18)
-    code, output = run("--json")
+    code, output = run_doctor("--json")
     assert code == 1
     assert [device["valid"] for device in json.loads(output)["devices"]] == [False, True, True]
 
 
-def test_json_holds_what_was_found(run, stub):
+def test_json_holds_what_was_found(run_doctor, stub):
     stub.wave([(0.0, 28.0), (0.4, 32.0)], repeat=0.8)
-    code, output = run("--json")
+    code, output = run_doctor("--json")
     found = json.loads(output)
     (device,) = gpus_of(output)
     assert code == 0
@@ -118,34 +98,34 @@ PROBLEMS = {
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_a_problem_is_exit_code_1_with_the_next_step(run, stub, name):
+def test_a_problem_is_exit_code_1_with_the_next_step(run_doctor, stub, name):
     lines, words = PROBLEMS[name]
     for line in lines:
         stub.command(line)
-    code, output = run("--json")
+    code, output = run_doctor("--json")
     (device,) = gpus_of(output)
     assert code == 1
     assert device["valid"] is False
     assert words in device["problem"]
     assert device["next_step"] != WITHOUT_METER
-    code, output = run()
+    code, output = run_doctor()
     assert code == 1
     assert "PROBLEM" in output
     assert f"next step    {device['next_step']}" in output
     assert "would not be valid" in output
 
 
-def test_every_device_is_examined_and_one_bad_one_counts(run, stub):
+def test_every_device_is_examined_and_one_bad_one_counts(run_doctor, stub):
     stub.command("gpus 3")
     stub.command("set 1 mig 1")
-    code, output = run("--json")
+    code, output = run_doctor("--json")
     assert code == 1
     assert [device["valid"] for device in gpus_of(output)] == [True, False, True]
 
 
-def test_without_any_meter_gpu_and_cpu_are_explained(run, stub):
+def test_without_any_meter_gpu_and_cpu_are_explained(run_doctor, stub):
     stub.command("gpus 0")
-    code, output = run("--json")
+    code, output = run_doctor("--json")
     gpu, cpu = json.loads(output)["devices"]
     assert code == 1
     assert "no GPU" in gpu["problem"]
@@ -154,9 +134,9 @@ def test_without_any_meter_gpu_and_cpu_are_explained(run, stub):
     assert cpu["next_step"].startswith("measure on a machine of your own")
 
 
-def test_a_short_examination_is_told_how_to_be_longer(run, stub):
+def test_a_short_examination_is_told_how_to_be_longer(run_doctor, stub):
     stub.command("set 0 tick 0.3")
-    code, output = run("--json")
+    code, output = run_doctor("--json")
     (device,) = gpus_of(output)
     assert code == 1
     assert "short window" in device["problem"]
@@ -164,6 +144,6 @@ def test_a_short_examination_is_told_how_to_be_longer(run, stub):
 
 
 @pytest.mark.parametrize("seconds", ["2", "nan", "inf", "-inf", "-1", "1e9"])
-def test_an_examination_of_no_sensible_length_is_refused(run, seconds):
+def test_an_examination_of_no_sensible_length_is_refused(run_doctor, seconds):
     with pytest.raises(UserError, match="it must be from 5 to 3600"):
-        run(f"--seconds={seconds}")
+        run_doctor(f"--seconds={seconds}")
