@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from greenbench.data.augmentation import resize
 from greenbench.data.cache import kept
 from greenbench.data.decoding import decode_image, decode_mask
 from greenbench.data.mask_ids import MaskIds
 from greenbench.errors import DataError
+from greenbench.spec.recipe import Size
 
 CHECKED_MASKS = 16
 """Of each split, before training."""
@@ -57,6 +59,32 @@ class ResidentImages:
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         return self.images[index], self.targets[index]
 
+    @property
+    def names(self) -> list[str]:
+        """Places of the images in their file."""
+        return [str(index) for index in range(len(self))]
+
+    @property
+    def labels(self) -> list[int] | None:
+        """Labels, or None where the targets are masks."""
+        return self.targets.tolist() if self.targets.ndim == 1 else None
+
+    def chosen(self, indices: Sequence[int]) -> ResidentImages:
+        """Return some of the images."""
+        places = torch.tensor(indices, dtype=torch.long, device=self.images.device)
+        return ResidentImages(self.images[places], self.targets[places])
+
+    def read(self) -> ResidentImages:
+        """Return itself: it is in memory."""
+        return self
+
+    def check(self) -> None:
+        """Do nothing: what is in memory was decoded."""
+
+    def resized(self, size: Size) -> ResidentImages:
+        """Return the images at another size, with their targets as they are."""
+        return ResidentImages(resize(self.images, size), self.targets)
+
     def to(self, device: torch.device) -> ResidentImages:
         """Return the same images on `device`."""
         return ResidentImages(self.images.to(device), self.targets.to(device))
@@ -87,6 +115,20 @@ class MaskFiles:
             kept((image_file, mask_file), meaning, lambda: self._decode(image_file, mask_file))
         )
         return planes[:3], planes[3]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the image files, without the kind of file, of which copies have several."""
+        return [image.stem.lower() for image, _ in self.pairs]
+
+    @property
+    def labels(self) -> None:
+        """None: an image has many classes."""
+        return None
+
+    def chosen(self, indices: Sequence[int]) -> MaskFiles:
+        """Return some of the files."""
+        return MaskFiles([self.pairs[index] for index in indices], self._ids)
 
     def check(self) -> None:
         """Decode some masks, evenly spaced, so that those of another kind are refused before training.

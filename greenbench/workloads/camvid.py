@@ -9,7 +9,7 @@ from greenbench.data.decorator import workload
 from greenbench.networks.factories import backbone_weights, bisenet
 from greenbench.nn.baselines import sgd_sparing_vectors
 from greenbench.nn.schedules import poly
-from greenbench.spec.workload import Setting
+from greenbench.spec.workload import Setting, Subset
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +39,16 @@ CLASSES = 11
     optimizer=sgd_sparing_vectors,
     schedule=poly,
     settings={
-        "short": Setting(epochs=40, batch_size=16, learning_rate=0.025, evaluate_every=2, large_batch=64)
+        "tryout": Setting(
+            epochs=12,
+            batch_size=8,
+            learning_rate=0.05,
+            evaluate_every=4,
+            network={"width": 0.25, "norm_momentum": 0.3},
+            subset=Subset(train=160, validation=48),
+            image_size=(128, 176),
+        ),
+        "short": Setting(epochs=40, batch_size=16, learning_rate=0.025, evaluate_every=2, large_batch=64),
     },
 )
 def camvid(root: Path, device: torch.device) -> MaskData:
@@ -78,8 +87,6 @@ def camvid(root: Path, device: torch.device) -> MaskData:
 
     train, validation = read("train"), read("val")
     version = version_of_pairs(folder, train.pairs, validation.pairs)
-    train.check()
-    validation.check()
     return MaskData(
         train,
         validation,

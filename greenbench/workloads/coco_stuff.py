@@ -9,7 +9,7 @@ from greenbench.data.decorator import workload
 from greenbench.networks.factories import backbone_weights, bisenet
 from greenbench.nn.baselines import sgd_sparing_vectors
 from greenbench.nn.schedules import poly
-from greenbench.spec.workload import Setting
+from greenbench.spec.workload import Setting, Subset
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +43,15 @@ CLASSES = len(USED_IDS)
     optimizer=sgd_sparing_vectors,
     schedule=poly,
     settings={
+        "tryout": Setting(
+            epochs=12,
+            batch_size=8,
+            learning_rate=0.05,
+            evaluate_every=4,
+            network={"width": 0.25, "norm_momentum": 0.3},
+            subset=Subset(train=160, validation=48),
+            image_size=(128, 128),
+        ),
         "short": Setting(epochs=4, batch_size=12, learning_rate=0.01, large_batch=32),
         "paper": Setting(epochs=60, batch_size=12, learning_rate=0.01, evaluate_every=5, large_batch=32),
     },
@@ -84,8 +93,6 @@ def coco_stuff(root: Path, device: torch.device) -> MaskData:
 
     train, validation = read("train2017"), read("val2017")
     version = version_of_pairs(folder, train.pairs, validation.pairs)
-    train.check()
-    validation.check()
     return MaskData(
         train,
         validation,

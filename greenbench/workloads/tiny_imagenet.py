@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +10,11 @@ from greenbench.data.decorator import workload
 from greenbench.errors import DataError
 from greenbench.networks.factories import resnet50
 from greenbench.nn.schedules import step_decay
-from greenbench.spec.workload import Setting
+from greenbench.spec.workload import Setting, Subset
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
-    from greenbench.data.images import ResidentImages
     from greenbench.data.labels import LabelData
 
 FOLDER = "tiny-imagenet-200"
@@ -25,21 +22,6 @@ CLASSES = 200
 SIZE = (64, 64)
 IMAGES = "*.jp*g"
 CURE = "unpack tiny-imagenet-200.zip again"
-
-
-def _read(files: list[Path], labels: list[int]) -> ResidentImages:
-    import torch
-
-    from greenbench.data.cache import kept
-    from greenbench.data.decoding import decode_image
-    from greenbench.data.images import VERSION, ResidentImages, as_image
-
-    def decoded() -> np.ndarray:
-        with ThreadPoolExecutor() as pool:
-            images = list(pool.map(lambda file: as_image(decode_image(file, SIZE, CURE)), files))
-        return torch.stack(images).numpy()
-
-    return ResidentImages(torch.from_numpy(kept(files, VERSION, decoded)), torch.tensor(labels))
 
 
 def _validation(folder: Path, label_of: dict[str, int]) -> list[tuple[Path, int]]:
@@ -87,6 +69,14 @@ def _validation(folder: Path, label_of: dict[str, int]) -> list[tuple[Path, int]
     network=resnet50,
     schedule=partial(step_decay, warmup_fraction=1 / 200),
     settings={
+        "tryout": Setting(
+            epochs=10,
+            batch_size=64,
+            learning_rate=0.05,
+            network={"width": 0.25, "blocks_per_stage": (1, 1, 1, 1), "norm_momentum": 0.3},
+            subset=Subset(train=10_000, validation=2_000),
+            image_size=(16, 16),
+        ),
         "short": Setting(epochs=10, batch_size=128, learning_rate=0.1, large_batch=256),
         "paper": Setting(epochs=200, batch_size=128, learning_rate=0.1, large_batch=256),
     },
@@ -101,6 +91,7 @@ def tiny_imagenet(root: Path, device: torch.device) -> LabelData:
     **Augmentation.** Random crop of 64 after padding by 8, horizontal flip.
     """
     from greenbench.data.augmentation import Augmentation
+    from greenbench.data.label_files import LabelFiles
     from greenbench.data.labels import LabelData
     from greenbench.data.normalization import Normalization
     from greenbench.data.sources import content_of, data_folder, files_version, matching_files
@@ -126,8 +117,10 @@ def tiny_imagenet(root: Path, device: torch.device) -> LabelData:
             raise DataError(f"tiny_imagenet: {folder / split} holds no images", CURE)
     version = files_version(folder, (file for file, _ in [*train, *validation]))
     return LabelData(
-        _read([file for file, _ in train], [label for _, label in train]),
-        _read([file for file, _ in validation], [label for _, label in validation]),
+        *(
+            LabelFiles([file for file, _ in found], [label for _, label in found], SIZE, CURE)
+            for found in (train, validation)
+        ),
         augmentation=Augmentation(padding=8, flip=True, rotation_degrees=0),
         normalization=Normalization((0.4802, 0.4481, 0.3975), (0.2770, 0.2691, 0.2821)),
         version=f"{len(train)}+{len(validation)} files, names and sizes {version}",
