@@ -98,6 +98,10 @@ class Door:
 
         return example(self.data(root, torch.device("cpu")), batch_size, image_size, generator)
 
+    def samples(self, root: Path | None, split: Split) -> Any:
+        """As `Workload.samples`."""
+        return None if self._makes_batches else self._open(root).samples(split)
+
     def _open(self, root: Path | None) -> Opened:
         from greenbench.data.opened import Opened
 

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from greenbench.data.augmentation import Augmentation, augment, resize
 from greenbench.data.evaluated import evaluated_indices
-from greenbench.data.images import ResidentImages
-from greenbench.data.label_files import LabelFiles
+from greenbench.data.images import LabelFiles, ResidentImages
 from greenbench.data.loading import steps_per_epoch
 from greenbench.data.metrics import Accuracy
 from greenbench.data.normalization import Normalization
@@ -68,7 +67,7 @@ class LabelData:
         """Return what a setting asks for, decoded; None asks for all. See `greenbench.data.subset.divide`."""
         size = None if setting is None else setting.image_size
         chosen, drawn = divide(self._sources, None if setting is None else setting.subset, official)
-        splits: dict[Split, ResidentImages] = {split: images.read() for split, images in chosen.items()}
+        splits: dict[Split, ResidentImages] = {split: images.resident() for split, images in chosen.items()}
         augmentation = self._augmentation
         if size is not None:
             ratio = min(size) / min(splits["train"].images.shape[-2:])
@@ -89,7 +88,7 @@ class LabelData:
 
     @cached_property
     def _splits(self) -> dict[Split, ResidentImages]:
-        return {split: images.read().to(self._device) for split, images in self._sources.items()}
+        return {split: images.resident().to(self._device) for split, images in self._sources.items()}
 
     def size(self, split: Split) -> int:
         """Return the number of images of a split."""

@@ -11,10 +11,9 @@ from torch.utils.data import TensorDataset
 
 import greenbench
 from bench_tests.harness.workloads.small_sets import WORKLOADS, write_image, write_mask
-from greenbench.data import images, label_files
+from greenbench.data import images
 from greenbench.data.augmentation import Augmentation
-from greenbench.data.images import MaskFiles, ResidentImages
-from greenbench.data.label_files import LabelFiles
+from greenbench.data.images import LabelFiles, MaskFiles, ResidentImages
 from greenbench.data.labels import LabelData
 from greenbench.data.masks import MaskData
 from greenbench.data.normalization import Normalization
@@ -187,8 +186,8 @@ def test_labeled_files_that_are_not_in_the_subset_are_not_decoded(tmp_path, monk
     for file in files:
         write_image(file, 8, 8)
     decoded = Decoded()
-    decoded.watch(monkeypatch, (label_files, "decode_image"))
-    split = LabelFiles(files, [number % 3 for number in range(12)], (8, 8), "unpack it again")
+    decoded.watch(monkeypatch, (images, "decode_image"))
+    split = LabelFiles([(file, number % 3) for number, file in enumerate(files)], (8, 8), "unpack it again")
     data = LabelData(
         split, split, augmentation=Augmentation(), normalization=Normalization(), version="1", device=CPU
     )
