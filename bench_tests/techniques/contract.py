@@ -10,6 +10,7 @@ import torch
 
 from greenbench.execute.trainer import Trainer, finished
 from greenbench.spec.composition import compose
+from greenbench.spec.mode import PAPER
 from greenbench.spec.recipe import scaled_size
 
 EPOCHS = 4
@@ -70,14 +71,14 @@ class TinyData:
         return images, torch.randint(recipe.num_classes, shape, generator=generator)
 
 
-def trainer(recipe, seed=0):
+def trainer(recipe, seed=0, mode=PAPER):
     """Return the suite's own loop on random batches."""
-    return Trainer(recipe, TinyData(recipe), seed=seed, device=torch.device("cpu"))
+    return Trainer(recipe, TinyData(recipe), seed=seed, device=torch.device("cpu"), mode=mode)
 
 
-def trained(recipe, seed=0):
+def trained(recipe, seed=0, mode=PAPER):
     """Train, with an evaluation after every epoch; return the losses and the state of what is judged at the end."""
-    run = trainer(recipe, seed)
+    run = trainer(recipe, seed, mode)
     losses = list(run.train_teacher())
     while run.epoch < recipe.epochs:
         losses += run.epoch_steps()
@@ -114,39 +115,41 @@ def leaves_its_argument_alone(technique, recipe):
     assert same(trained(recipe)[1], state), "the baseline trains differently after the technique was applied"
 
 
-def has_an_effect(technique, recipe):
+def has_an_effect(technique, recipe, mode=PAPER):
     """Names the fields that it changes, and training with it ends elsewhere."""
     changed = technique(recipe)
     assert recipe.changed_fields(changed)
-    assert not same(trained(changed)[1], trained(recipe)[1]), "it trains to the baseline's very weights"
+    assert not same(trained(changed, mode=mode)[1], trained(recipe, mode=mode)[1]), (
+        "it trains to the baseline's very weights"
+    )
 
 
-def trains_and_repeats(technique, recipe):
+def trains_and_repeats(technique, recipe, mode=PAPER):
     """Trains without diverging, moves the weights, and does the same again under the same seed."""
     changed = technique(recipe)
-    losses, state = trained(changed)
+    losses, state = trained(changed, mode=mode)
     assert losses.isfinite().all(), "the run diverged"
     assert all(value.isfinite().all() for value in state.values())
-    start = trainer(changed).network.state_dict()
+    start = trainer(changed, mode=mode).network.state_dict()
     weights = [key for key in start if key.endswith("weight")]
     assert not all(torch.equal(start[key], state[key]) for key in weights), "no weight moved"
-    assert same(trained(changed)[1], state), "two runs under one seed differ"
-    assert not same(trained(changed, seed=1)[1], state), "runs under different seeds are the same"
+    assert same(trained(changed, mode=mode)[1], state), "two runs under one seed differ"
+    assert not same(trained(changed, seed=1, mode=mode)[1], state), "runs under different seeds are the same"
 
 
-def saves_and_resumes(technique, recipe):
+def saves_and_resumes(technique, recipe, mode=PAPER):
     """A run that is stopped, saved to a file and gone on with elsewhere ends as the one that was not."""
     changed = technique(recipe)
-    taught = trainer(changed).teacher_steps
+    taught = trainer(changed, mode=mode).teacher_steps
     for stop in sorted({STOP, taught + STOP}):
-        first = trainer(changed)
+        first = trainer(changed, mode=mode)
         left = first.remaining_steps()
         assert len(list(islice(left, stop))) == stop
         file = io.BytesIO()
         torch.save(first.state_dict(), file)
         assert list(left), "nothing was left to do"
         file.seek(0)
-        resumed = trainer(changed, seed=7)
+        resumed = trainer(changed, seed=7, mode=mode)
         resumed.load_state_dict(torch.load(file, weights_only=False))
         assert len(list(resumed.remaining_steps())) == taught + first.steps - stop
         for run in (first, resumed):

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from bench_tests.techniques import contract
-from greenbench.errors import UserError
+from greenbench.errors import NotApplicable, UserError
+from greenbench.spec.mode import FAST, PAPER
 from greenbench.spec.technique import Technique
 from greenbench.study.catalog import discover
 
@@ -34,6 +35,21 @@ def pairs(long=False):
     ]
 
 
+def in_modes(found, quick=False):
+    """Return pairs in both modes; in fast, where `autocast` has nothing to do, all are slow but `quick` ones on digits."""
+    fast = [
+        pytest.param(
+            *pair.values,
+            FAST,
+            id=f"{pair.id}-fast",
+            marks=[] if quick and "classification" in pair.id else [pytest.mark.slow],
+        )
+        for pair in found
+        if "autocast" not in pair.id
+    ]
+    return [pytest.param(*pair.values, PAPER, id=pair.id, marks=pair.marks) for pair in found] + fast
+
+
 pytestmark = pytest.mark.usefixtures("_no_compiler")
 WITH_AN_EFFECT = [pair for pair in pairs() if "compile" not in pair.id]
 """Without a compiler, a compiled network trains to the baseline's weights."""
@@ -49,14 +65,14 @@ def test_describes_itself(technique):
     contract.describes_itself(technique)
 
 
-@pytest.mark.parametrize(("technique", "task"), WITH_AN_EFFECT)
-def test_has_an_effect(technique, recipe):
-    contract.has_an_effect(technique, recipe)
+@pytest.mark.parametrize(("technique", "task", "mode"), in_modes(WITH_AN_EFFECT, quick=True))
+def test_has_an_effect(technique, recipe, mode):
+    contract.has_an_effect(technique, recipe, mode)
 
 
-@pytest.mark.parametrize(("technique", "task"), pairs(long=True))
-def test_trains_and_repeats(technique, recipe):
-    contract.trains_and_repeats(technique, recipe)
+@pytest.mark.parametrize(("technique", "task", "mode"), in_modes(pairs(long=True)))
+def test_trains_and_repeats(technique, recipe, mode):
+    contract.trains_and_repeats(technique, recipe, mode)
 
 
 @pytest.mark.parametrize(("technique", "task"), pairs(long=True))
@@ -64,9 +80,16 @@ def test_leaves_its_argument_alone(technique, recipe):
     contract.leaves_its_argument_alone(technique, recipe)
 
 
-@pytest.mark.parametrize(("technique", "task"), pairs())
-def test_saves_and_resumes(technique, recipe):
-    contract.saves_and_resumes(technique, recipe)
+@pytest.mark.parametrize(("technique", "task", "mode"), in_modes(pairs()))
+def test_saves_and_resumes(technique, recipe, mode):
+    contract.saves_and_resumes(technique, recipe, mode)
+
+
+@pytest.mark.parametrize("task", WORKLOADS)
+def test_autocast_has_nothing_to_do_in_a_mode_that_computes_in_bfloat16(recipe):
+    changed = CATALOG.technique("autocast")(recipe)
+    with pytest.raises(NotApplicable, match="networks compute in bfloat16 already in the mode fast"):
+        contract.trained(changed, mode=FAST)
 
 
 @pytest.mark.parametrize(("technique", "task"), pairs(long=True))

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from greenbench.cli import main
+from greenbench.spec.mode import MODES
 from greenbench.study import catalog as catalog_module
 from greenbench.study.catalog import discover
 
@@ -56,6 +57,13 @@ def test_list_prints_every_workload_with_task_metric_and_scales(capsys):
         line = line_of(text, workload.name)
         for part in (workload.title, workload.task, workload.metric.title, ", ".join(workload.settings)):
             assert part in line
+
+
+def test_list_prints_every_numerical_mode(capsys):
+    main(["list"])
+    text = capsys.readouterr().out
+    for mode in MODES.values():
+        assert line_of(text, mode.name).endswith(mode.summary)
 
 
 def test_list_includes_files_of_one_s_own(capsys, own_file):
