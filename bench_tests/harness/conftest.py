@@ -1,6 +1,8 @@
 """A study in a process of its own, at a scale small enough to train within a second."""
 
+import gc
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,8 @@ discover = catalog.discover
 
 def tiny(workload):
     setting = workload.settings["smoke"]
-    small = replace(setting, epochs=2, network={**setting.network, "width": 0.0625}, floor=None)
+    network = {**setting.network, "width": 0.0625}
+    small = replace(setting, epochs=2, batch_size=5 * setting.batch_size, network=network, floor=None)
     return replace(workload, settings={**workload.settings, "tiny": small})
 
 def with_tiny(files=()):
@@ -39,6 +42,31 @@ CASES = Path(__file__).parents[1] / "study"
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Run on one thread, here and in new processes: arrays and networks are tiny, and threads would wait for each other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        if "torch" not in sys.modules:  # which reads the variable when it is imported
+            yield
+            return
+        import torch
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        yield
+        torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _collected_objects_stay():
+    """Spare the garbage collector what modules and collection hold: a dry run collects after each network."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
 def nothing_of_this_machine():
     """Let tests find no calibration and no cache of the machine they run on."""
     with pytest.MonkeyPatch.context() as patch:
@@ -52,8 +80,6 @@ def clean_environment(monkeypatch, tmp_path):
     """Let processes of the tests see none of this run's settings."""
     for name in ("GREENBENCH_DATA", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
         monkeypatch.delenv(name, raising=False)
-    # Networks are tiny here: threads would wait for each other, and on busy cores for long.
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     # Studies of tests that run side by side are no neighbors of each other.
     monkeypatch.setenv("TMPDIR", str(tmp_path))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import fields, replace
+from functools import cached_property
 from itertools import islice
 
 import torch
@@ -21,8 +22,16 @@ STOP = 3
 """Steps before a run is saved: in the middle of an epoch and of a cycle of LookAhead, which ends at 5."""
 
 
-def small(recipe):
-    """Return a recipe of the same kind that trains in a moment: four epochs of two steps."""
+WIDTH = 0.125
+"""Of the networks: a clause holds at any width, and kernels are started as often at all of them. Where they are narrower
+still, no gradient of a segmentation is long enough to be clipped."""
+
+
+def small(workload):
+    """Return a workload's baseline recipe for a narrow network that trains in a moment: four epochs of two steps."""
+    setting = workload.settings["smoke"]
+    narrow = replace(setting, network={**setting.network, "width": WIDTH})
+    recipe = replace(workload, settings={"smoke": narrow}).recipe("smoke")
     return replace(recipe, epochs=EPOCHS, batch_size=BATCH)
 
 
@@ -93,6 +102,46 @@ def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
+class Candidate:
+    """A technique on a recipe of its own, with the two trainings that several clauses look at, each run once.
+
+    Attributes
+    ----------
+    technique, recipe
+        What is looked at. The recipe is a copy: no technique can spoil that of the next.
+    mode
+        What both are trained in.
+    before
+        The recipe's fields before the technique was ever applied.
+    """
+
+    def __init__(self, technique, recipe, baseline=None, mode=PAPER):
+        self.technique, self.recipe, self.mode = technique, replace(recipe), mode
+        self.before = {field.name: getattr(recipe, field.name) for field in fields(recipe)}
+        self._baseline = baseline
+
+    @property
+    def baseline(self):
+        """The baseline's losses and state."""
+        if self._baseline is None:
+            self._baseline = trained(self.recipe, mode=self.mode)
+        return self._baseline
+
+    @cached_property
+    def changed(self):
+        """The recipe with the technique."""
+        return self.technique(self.recipe)
+
+    @cached_property
+    def trained(self):
+        """Losses and state of a training with the technique."""
+        return trained(self.changed, mode=self.mode)
+
+    def trainer(self, seed=0):
+        """Return the loop that trains with the technique, before its first step."""
+        return trainer(self.changed, seed, self.mode)
+
+
 def describes_itself(technique):
     """Has a title, a citation, and a card that says where it is from, how it is set and what is unknown."""
     assert technique.title
@@ -104,52 +153,48 @@ def describes_itself(technique):
     assert any(part in technique.card for part in honest), f"the card has none of {honest}"
 
 
-def leaves_its_argument_alone(technique, recipe):
+def leaves_its_argument_alone(candidate):
     """Applying a technique changes neither the recipe nor what it trains."""
-    before = {field.name: getattr(recipe, field.name) for field in fields(recipe)}
-    _, state = trained(recipe)
-    technique(recipe)
-    after = {field.name: getattr(recipe, field.name) for field in fields(recipe)}
-    modified = [name for name in before if after[name] != before[name]]
+    recipe, (_, state) = candidate.recipe, candidate.baseline
+    candidate.technique(recipe)
+    modified = [name for name, value in candidate.before.items() if getattr(recipe, name) != value]
     assert not modified, f"the technique modified its argument's {', '.join(modified)}"
-    assert same(trained(recipe)[1], state), "the baseline trains differently after the technique was applied"
-
-
-def has_an_effect(technique, recipe, mode=PAPER):
-    """Names the fields that it changes, and training with it ends elsewhere."""
-    changed = technique(recipe)
-    assert recipe.changed_fields(changed)
-    assert not same(trained(changed, mode=mode)[1], trained(recipe, mode=mode)[1]), (
-        "it trains to the baseline's very weights"
+    assert same(trained(recipe, mode=candidate.mode)[1], state), (
+        "the baseline trains differently after the technique was applied"
     )
 
 
-def trains_and_repeats(technique, recipe, mode=PAPER):
-    """Trains without diverging, moves the weights, and does the same again under the same seed."""
-    changed = technique(recipe)
-    losses, state = trained(changed, mode=mode)
+def has_an_effect(candidate):
+    """Names the fields that it changes, and training with it ends elsewhere."""
+    assert candidate.recipe.changed_fields(candidate.changed)
+    assert not same(candidate.trained[1], candidate.baseline[1]), "it trains to the baseline's very weights"
+
+
+def trains_and_repeats(candidate):
+    """Trains without diverging, moves the weights, and does the same again under the same seed alone."""
+    losses, state = candidate.trained
     assert losses.isfinite().all(), "the run diverged"
     assert all(value.isfinite().all() for value in state.values())
-    start = trainer(changed, mode=mode).network.state_dict()
+    start = candidate.trainer().network.state_dict()
     weights = [key for key in start if key.endswith("weight")]
     assert not all(torch.equal(start[key], state[key]) for key in weights), "no weight moved"
-    assert same(trained(changed, mode=mode)[1], state), "two runs under one seed differ"
-    assert not same(trained(changed, seed=1, mode=mode)[1], state), "runs under different seeds are the same"
+    assert same(trained(candidate.changed, mode=candidate.mode)[1], state), "two runs under one seed differ"
+    other = next(candidate.trainer(seed=1).remaining_steps())
+    assert other != losses[0], "runs under different seeds are the same"
 
 
-def saves_and_resumes(technique, recipe, mode=PAPER):
+def saves_and_resumes(candidate):
     """A run that is stopped, saved to a file and gone on with elsewhere ends as the one that was not."""
-    changed = technique(recipe)
-    taught = trainer(changed, mode=mode).teacher_steps
+    taught = candidate.trainer().teacher_steps
     for stop in sorted({STOP, taught + STOP}):
-        first = trainer(changed, mode=mode)
+        first = candidate.trainer()
         left = first.remaining_steps()
         assert len(list(islice(left, stop))) == stop
         file = io.BytesIO()
         torch.save(first.state_dict(), file)
         assert list(left), "nothing was left to do"
         file.seek(0)
-        resumed = trainer(changed, seed=7, mode=mode)
+        resumed = candidate.trainer(seed=7)
         resumed.load_state_dict(torch.load(file, weights_only=False))
         assert len(list(resumed.remaining_steps())) == taught + first.steps - stop
         for run in (first, resumed):
@@ -160,11 +205,12 @@ def saves_and_resumes(technique, recipe, mode=PAPER):
         assert same(first.judged_weights(), resumed.judged_weights()), "the resumed run is judged elsewhere"
 
 
-def composes(technique, other, recipe):
+def composes(candidate, other):
     """Together with another technique it changes what both of them change, and trains."""
-    together = compose([technique, other])(recipe)
-    alone = {name for part in (technique, other) for name in recipe.changed_fields(part(recipe))}
-    undone = alone - set(recipe.changed_fields(together))
+    recipe = candidate.recipe
+    together = compose([candidate.technique, other])(recipe)
+    changed = {*recipe.changed_fields(candidate.changed), *recipe.changed_fields(other(recipe))}
+    undone = changed - set(recipe.changed_fields(together))
     assert not undone, f"together they leave {', '.join(undone)} as it was"
-    losses, _ = trained(together)
+    losses, _ = trained(together, mode=candidate.mode)
     assert losses.isfinite().all(), "the run diverged"

@@ -31,7 +31,7 @@ from greenbench.techniques.modern.sam import sam
 CATALOG = discover()
 DIGITS = CATALOG.workloads["digits"].recipe("smoke")
 SCENES = CATALOG.workloads["scenes4"].recipe("smoke")
-SMALL = contract.small(DIGITS)
+SMALL = contract.small(CATALOG.workloads["digits"])
 CLASSES = 5
 
 seeds = st.integers(0, 2**31)

@@ -87,9 +87,9 @@ def outcome(first, second, recipe):
     return refused.problem
 
 
-def small(recipes, task):
+def small(task):
     """Return a recipe of two epochs of two steps."""
-    return replace(contract.small(recipes[WORKLOADS[task], "smoke"]), epochs=2)
+    return replace(contract.small(CATALOG.workloads[WORKLOADS[task]]), epochs=2)
 
 
 @pytest.mark.slow
@@ -97,8 +97,8 @@ def small(recipes, task):
     ("first", "task"),
     [pytest.param(t, task, id=f"{t.name}-{task}") for task in WORKLOADS for t in applicable(task)],
 )
-def test_a_pair_has_both_effects_or_is_refused(first, task, recipes):
-    recipe = small(recipes, task)
+def test_a_pair_has_both_effects_or_is_refused(first, task):
+    recipe = small(task)
     for second in applicable(task):
         if second is not first:
             try:
@@ -117,9 +117,9 @@ def test_a_pair_has_both_effects_or_is_refused(first, task, recipes):
         ("lookahead+radam", "classification", "optimizer"),
     ],
 )
-def test_two_that_replace_one_field_are_refused(names, task, told, recipes):
+def test_two_that_replace_one_field_are_refused(names, task, told):
     pair = [CATALOG.technique(name) for name in names.split("+")]
-    reason = outcome(*pair, small(recipes, task))
+    reason = outcome(*pair, small(task))
     assert f"both change the recipe's {told}" in reason
 
 
@@ -137,8 +137,8 @@ def test_most_pairs_of_the_paper_go_together(recipes):
     assert together >= 0.9 * len(paper) * (len(paper) - 1)
 
 
-def test_a_technique_that_is_never_called_is_found(recipes):
-    recipe = small(recipes, "classification")
+def test_a_technique_that_is_never_called_is_found():
+    recipe = small("classification")
     mixup, focal = (CATALOG.technique(name) for name in ("mixup", "focal"))
     deaf = replace(
         mixup, name="deaf", apply=lambda r: replace(r, objective=lambda t, x, _: t.network(x).square().mean())
@@ -147,8 +147,8 @@ def test_a_technique_that_is_never_called_is_found(recipes):
         both_effects(focal, deaf, recipe)
 
 
-def test_images_that_change_size_are_refused_by_layers_of_one_size(recipes):
+def test_images_that_change_size_are_refused_by_layers_of_one_size():
     pair = [CATALOG.technique(name) for name in ("ge_theta", "progressive_resizing")]
     for parts in (pair, pair[::-1]):
-        reason = outcome(*parts, small(recipes, "segmentation"))
-        assert "this layer was built for (N, 16, 16, 16), got (4, 16, 8, 8)" in reason
+        reason = outcome(*parts, small("segmentation"))
+        assert "this layer was built for (N, 8, 16, 16), got (4, 8, 8, 8)" in reason

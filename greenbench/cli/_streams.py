@@ -8,7 +8,8 @@ import os
 import sys
 from typing import TextIO
 
-PLAIN = {"±": "+/-", "°": " deg ", "µ": "u", "–": "-", "×": "x", "₂": "2"}
+PLAIN = {"±": "+/-", "°": " deg ", "µ": "u", "–": "-", "×": "x", "₂": "2", "━": "=", "·": "."}
+PLAIN |= {step: str(height) for height, step in enumerate("▁▂▃▄▅▆▇█", start=1)}
 """What a terminal without these letters shows instead. Any other letter becomes a question mark."""
 
 ERRORS = "greenbench.plain"

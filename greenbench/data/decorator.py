@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from greenbench.data.arguments import check_factories, metric_of, settings_of
 from greenbench.data.options import Options, place_of
 from greenbench.errors import UserError
 from greenbench.nn.baselines import cross_entropy, sgd
 from greenbench.nn.schedules import cosine
 from greenbench.spec.fields import takes
 from greenbench.spec.recipe import LossFunction, ScheduleFactory, Size
-from greenbench.spec.scale import SCALES
-from greenbench.spec.workload import ACCURACY, MIOU, Data, Metric, Setting, Workload
+from greenbench.spec.workload import ACCURACY, MIOU, Data, Metric, Setting, Split, Workload
 
 if TYPE_CHECKING:
     import torch
@@ -27,14 +27,10 @@ if TYPE_CHECKING:
     from greenbench.data.opened import Opened
     from greenbench.data.samples import Collate
 
-LEARNING_RATE = 0.05
-"""Of SGD with momentum, for networks with norms that start from random weights."""
-
 VOID = 255
 """Label of pixels that do not count, as most data sets with masks have it."""
 
 TASKS = {ACCURACY.name: "classification", MIOU.name: "segmentation"}
-METRICS = {ACCURACY.name: ACCURACY, MIOU.name: MIOU}
 
 
 def workload(
@@ -63,6 +59,7 @@ def workload(
     how_to_get: str = "",
     tolerances: Mapping[str, float] | None = None,
     weights: Callable[[Setting, Path | None], Path | None] | None = None,
+    samples: Callable[[Path, Split], Any] | None = None,
     train_images: int | None = None,
     validation_images: int | None = None,
     fitted_size: Size | None = None,
@@ -118,7 +115,7 @@ def workload(
         Label of pixels that do not count; 255 for masks.
     name, title
         Instead of the function's name, for several made in a loop; and as the tables print it.
-    folder, other_folder, how_to_get, tolerances, weights, train_images, validation_images, fitted_size, full_image_evaluation, best_known
+    folder, other_folder, how_to_get, tolerances, weights, samples, train_images, validation_images, fitted_size, full_image_evaluation, best_known
         As in `Workload`.
 
     Raises
@@ -131,7 +128,7 @@ def workload(
             "@greenbench.workload was used without a metric",
             'write @greenbench.workload(metric="accuracy", epochs=10, batch_size=64), all by name',
         )
-    chosen = _metric(metric)
+    chosen = metric_of(metric)
     if chosen not in (ACCURACY, MIOU):
         for argument, value in (("task", task), ("score", score), ("loss", loss)):
             if value is None:
@@ -140,8 +137,8 @@ def workload(
                 )
     if chosen == MIOU and ignore_index is None:
         ignore_index = VOID
-    at_scales = _settings(settings, epochs, batch_size, learning_rate, has_optimizer=optimizer is not None)
-    _check_factories(network, loss, optimizer, schedule)
+    at_scales = settings_of(settings, epochs, batch_size, learning_rate, has_optimizer=optimizer is not None)
+    check_factories(network, loss, optimizer, schedule)
 
     def decorate(function: Callable[..., Any]) -> Workload:
         options = Options(
@@ -179,6 +176,7 @@ def workload(
             train_images=train_images,
             validation_images=validation_images,
             weights=weights or _no_weights,
+            samples=samples or door.samples,
             fitted_size=fitted_size,
             full_image_evaluation=full_image_evaluation,
             best_known=dict(best_known or {}),
@@ -253,6 +251,10 @@ class _Door:
 
         return example(self.data(root, torch.device("cpu")), batch_size, image_size, generator)
 
+    def samples(self, root: Path | None, split: Split) -> Any:
+        """As `Workload.samples`."""
+        return None if self._makes_batches else self._open(root).samples(split)
+
     def _open(self, root: Path | None) -> Opened:
         from greenbench.data.opened import Opened
 
@@ -280,70 +282,6 @@ class _Door:
                 f"the function of workload {name!r} fails ({place}): {type(error).__name__}: {error}",
                 self._how_to_get or "mend it",
             ) from error
-
-
-def _metric(metric: str | Metric) -> Metric:
-    if isinstance(metric, Metric):
-        return metric
-    if metric not in METRICS:
-        raise UserError(
-            f"the metric {metric!r} is unknown",
-            f"choose one of {', '.join(METRICS)}, or give a greenbench.Metric",
-        )
-    return METRICS[metric]
-
-
-def _settings(
-    settings: Mapping[str, Setting] | None,
-    epochs: int | None,
-    batch_size: int | None,
-    learning_rate: float | None,
-    has_optimizer: bool,
-) -> Mapping[str, Setting]:
-    if settings is not None:
-        if (epochs, batch_size, learning_rate) != (None, None, None):
-            raise UserError(
-                "settings= stand beside epochs=, batch_size= or learning_rate=", "give one or the other"
-            )
-        if not settings or not all(isinstance(setting, Setting) for setting in settings.values()):
-            raise UserError(f"settings= are {settings!r}", "give a greenbench.Setting for each scale")
-        return dict(settings)
-    if epochs is None or batch_size is None:
-        raise UserError("epochs= or batch_size= is missing", "give both, or settings=")
-    if learning_rate is None and has_optimizer:
-        raise UserError("optimizer= stands without learning_rate=", "give the rate that it is built with")
-    rate = LEARNING_RATE if learning_rate is None else learning_rate
-    return dict.fromkeys(SCALES, Setting(epochs, batch_size, rate))
-
-
-def _check_factories(network: Any, loss: Any, optimizer: Any, schedule: Callable[..., Any]) -> None:
-    """Refuse what is to be built by a function and is given as the thing itself, or as a class of other arguments."""
-    if network is not None and not _builds(network):
-        raise UserError(
-            f"network= is {type(network).__name__}, and every run needs a new one",
-            "give what builds it: network=lambda: ...",
-        )
-    if loss is not None and not (_builds(loss) and takes(loss)):
-        raise UserError(
-            f"loss={loss!r} cannot be called without arguments", "give what builds the loss: loss=lambda: ..."
-        )
-    if optimizer is not None and (
-        isinstance(optimizer, type) or not callable(optimizer) or not takes(optimizer, 0, 0)
-    ):
-        raise UserError(
-            f"optimizer={optimizer!r} is no function of network and learning rate",
-            "give one: optimizer=lambda network, rate: torch.optim.AdamW(network.parameters(), rate)",
-        )
-    if not (callable(schedule) and takes(schedule, 0, 0, 0)):
-        raise UserError(
-            f"schedule={schedule!r} is no function of optimizer, steps per epoch and epochs",
-            "give such a function",
-        )
-
-
-def _builds(value: Any) -> bool:
-    """Whether it is a function or class, and not a module of torch's, which can be called too."""
-    return callable(value) and (isinstance(value, type) or not hasattr(value, "forward"))
 
 
 def _no_weights(_setting: Setting, _root: Path | None) -> Path | None:

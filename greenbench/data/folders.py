@@ -37,6 +37,8 @@ class FolderImages:
         Of training images, or None.
     """
 
+    thread_safe = True
+
     def __init__(
         self,
         files: list[LabeledFile],

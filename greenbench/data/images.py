@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from greenbench.data.cache import kept
-from greenbench.data.decoding import decode_image, decode_mask
+from greenbench.data.decoding import Size, decode_image, decode_mask
 from greenbench.data.mask_ids import MaskIds
 from greenbench.errors import DataError
 
@@ -45,6 +46,8 @@ class ResidentImages:
         Labels (N,) int64, or masks (N, H, W) uint8.
     """
 
+    thread_safe = True
+
     def __init__(self, images: Tensor, targets: Tensor) -> None:
         if len(images) != len(targets):
             raise ValueError(f"{len(images)} images have {len(targets)} targets; they must be as many")
@@ -62,6 +65,43 @@ class ResidentImages:
         return ResidentImages(self.images.to(device), self.targets.to(device))
 
 
+class LabelFiles:
+    """Image files of one size with labels, decoded on access.
+
+    Parameters
+    ----------
+    files
+        (image file, label).
+    size
+        That each must have.
+    cure
+        What to do about one that cannot be used.
+    """
+
+    thread_safe = True
+
+    def __init__(self, files: Sequence[tuple[Path, int]], size: Size, cure: str) -> None:
+        self.files = files
+        self._size, self._cure = size, cure
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        file, label = self.files[index]
+        return as_image(decode_image(file, self._size, self._cure)), torch.tensor(label)
+
+    def resident(self) -> ResidentImages:
+        """Return all of them in memory; from the cache where they were decoded before."""
+
+        def decoded() -> np.ndarray:
+            with ThreadPoolExecutor() as pool:
+                return torch.stack(list(pool.map(lambda index: self[index][0], range(len(self))))).numpy()
+
+        files, labels = zip(*self.files, strict=True)
+        return ResidentImages(torch.from_numpy(kept(files, VERSION, decoded)), torch.tensor(labels))
+
+
 class MaskFiles:
     """Image and mask files, decoded on access.
 
@@ -72,6 +112,8 @@ class MaskFiles:
     ids
         What the masks store; None for labels as they are.
     """
+
+    thread_safe = True
 
     def __init__(self, pairs: Sequence[tuple[Path, Path]], ids: MaskIds | None = None) -> None:
         self.pairs = pairs
@@ -86,6 +128,11 @@ class MaskFiles:
         planes = torch.from_numpy(
             kept((image_file, mask_file), meaning, lambda: self._decode(image_file, mask_file))
         )
+        return planes[:3], planes[3]
+
+    def decode(self, index: int) -> tuple[Tensor, Tensor]:
+        """As by index, from the files themselves and never from the cache."""
+        planes = torch.from_numpy(self._decode(*self.pairs[index]))
         return planes[:3], planes[3]
 
     def check(self) -> None:

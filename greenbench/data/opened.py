@@ -21,7 +21,7 @@ from greenbench.data.metrics import Accuracy, MeanIoU, OwnScore
 from greenbench.data.normalization import Normalization
 from greenbench.data.options import Options
 from greenbench.data.returned import checked
-from greenbench.data.samples import Collate, Reader, classes_of, digest, labels_of
+from greenbench.data.samples import Collate, Reader, Samples, classes_of, digest, labels_of
 from greenbench.data.streamed import StreamedData
 from greenbench.data.structures import map_leaves
 from greenbench.errors import UserError
@@ -81,6 +81,11 @@ class Opened:
         return self._streamed(
             device, self.options.evaluation_batch, workers_for(self._readers["train"], self._epoch_s)
         )
+
+    def samples(self, split: Split) -> Samples:
+        """Return input and target of each sample, read when it is asked for."""
+        reader = self._readers[split]
+        return reader.samples if getattr(reader.samples, "thread_safe", False) else _Read(reader)
 
     def network(self, num_classes: int | None, setting: Setting, root: Path | None) -> nn.Module:
         """Return a new network, on the CPU.
@@ -255,6 +260,19 @@ class Opened:
                 f"{self._what}: its network has {outputs.shape[1]} outputs, and there are {self.num_classes} classes",
                 "build it with as many outputs as classes",
             )
+
+
+class _Read:
+    """What a reader gives, one by one."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def __len__(self) -> int:
+        return len(self._reader.samples)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        return self._reader.sample((index, 0))
 
 
 def example(data: Data, batch_size: int, image_size: Size | None, generator: torch.Generator) -> Any:

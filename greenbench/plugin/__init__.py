@@ -97,7 +97,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse, before the first case, an output folder, a meter or data that do not work."""
     config = session.config
     cases = [marker.kwargs for item in session.items if (marker := item.get_closest_marker("green_case"))]
-    if cases and not config.option.collectonly and not hasattr(config, "workerinput"):
+    runs = not (config.option.collectonly or config.option.setupplan)
+    if cases and runs and not hasattr(config, "workerinput"):
         names = {(case["kind"], f"{case['technique']}-{case['workload']}") for case in cases}
         with usage_errors():
             need_study()

@@ -175,6 +175,9 @@ class Workload:
         Official numbers, where they are known.
     weights
         Takes setting and data root, returns the file of weights that the network starts from, or None.
+    samples
+        Takes data root and split, returns what gives (image, target) by index, read when it is asked for; None for batches
+        without samples.
     fitted_size
         Images at inference that the study's FLOPs fit, where they are not those of training.
     full_image_evaluation
@@ -213,6 +216,7 @@ class Workload:
     train_images: int | None = None
     validation_images: int | None = None
     weights: Callable[[Setting, Path | None], Path | None] = lambda _setting, _root: None
+    samples: Callable[[Path, Split], Any] = lambda _root, _split: None
     fitted_size: Size | None = None
     full_image_evaluation: bool = False
     best_known: Mapping[str, float] = field(default_factory=dict)

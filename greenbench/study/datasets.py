@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from greenbench.errors import UserError
-from greenbench.spec.workload import Workload
+from greenbench.execute.progress import Progress, ProgressCallback
+from greenbench.spec.workload import Split, Workload
+
+if TYPE_CHECKING:
+    from greenbench.data.checking import CheckedSplit
 
 Status = Literal["complete", "partial", "damaged", "missing"]
+
+
+SPLITS: tuple[Split, Split] = ("train", "validation")
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,10 @@ class DataSet:
         What tells this copy from others; None where it could not be read.
     train_images, validation_images
         How many were found.
+    checked
+        What decoding every sample of a split has found; None where that was not done.
+    contact_sheet
+        The picture of some of them.
     """
 
     name: str
@@ -37,6 +51,13 @@ class DataSet:
     version: str | None = None
     train_images: int | None = None
     validation_images: int | None = None
+    checked: dict[Split, CheckedSplit] | None = None
+    contact_sheet: str | None = None
+
+    @property
+    def faults(self) -> list[str]:
+        """Why some samples cannot be used, in a sentence each."""
+        return list(dict.fromkeys(fault for split in (self.checked or {}).values() for fault in split.faults))
 
 
 def examine(workload: Workload, root: Path | None) -> DataSet:
@@ -66,3 +87,91 @@ def examine(workload: Workload, root: Path | None) -> DataSet:
         train,
         validation,
     )
+
+
+def check(
+    workload: Workload,
+    root: Path,
+    found: DataSet,
+    folder: Path,
+    progress: Callable[[str], ProgressCallback],
+) -> DataSet:
+    """Decode every sample of a workload, count its labels, and draw some.
+
+    Parameters
+    ----------
+    found
+        What `examine` returned.
+    folder
+        Where the contact sheet is written, and a list of what is damaged.
+    progress
+        Takes what is under way and returns what is told how far it is.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be written.
+    """
+    from greenbench.data.checking import CheckedSplit, check_split
+    from greenbench.data.sheets import contact_sheet
+
+    splits: dict[Split, Any] = {}
+    checked: dict[Split, CheckedSplit] = {}
+    for split in SPLITS:
+        try:
+            workload = workload.read(root)
+            samples = workload.samples(root, split)
+            if samples is None:
+                return found
+            splits[split] = samples
+            checked[split] = check_split(
+                samples, split, workload, _ticker(progress(f"{workload.name} {split}"), len(samples))
+            )
+        except UserError as error:
+            checked[split] = CheckedSplit(0, (error.problem,), error.next_step)
+    found = replace(found, checked=checked)
+    listed = folder / f"{workload.name}-damaged.txt"
+    sheet = contact_sheet(splits, _heading(found), workload.ignore_index) if splits else None
+    try:
+        if sheet is not None:
+            file = folder / f"{workload.name}.png"
+            sheet.save(file)
+            found = replace(found, contact_sheet=str(file))
+        listed.unlink(missing_ok=True)
+        if found.faults:
+            listed.write_text("\n".join(found.faults) + "\n", encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    if not found.faults:
+        return found
+    first = next(split for split in checked.values() if split.faults)
+    more = f", and {len(found.faults) - 1} more: {listed} lists all" if len(found.faults) > 1 else ""
+    return replace(
+        found, status="damaged", reason=f"{found.faults[0]}{more}", next_step=first.next_step or None
+    )
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder that `check` writes to; `UserError` where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> UserError:
+    return UserError(f"{folder} cannot be written ({error.strerror})", "give another folder with --sheets")
+
+
+def _heading(found: DataSet) -> str:
+    counts = ", ".join(f"{split.samples:,} {name}" for name, split in (found.checked or {}).items())
+    return (
+        f"{found.title}: {counts}; version {found.version or 'unknown'}. Below each image: split, number, label. "
+        "Dark pixels of a mask do not count."
+    )
+
+
+def _ticker(tell: ProgressCallback, total: int) -> Callable[[int], None]:
+    return lambda done: tell(Progress(done, total, ""))

@@ -146,11 +146,11 @@ class Session:
         pairs = list(pairs)
         for pair in pairs:
             self._check_composition(pair[0])
-        from greenbench.execute.modes import numerical_mode
-
-        numerical_mode(self.settings.mode)
         self.folder.check()
         self.meter  # noqa: B018  # opens it, and an assert would not under python -O
+        from greenbench.execute.modes import numerical_mode  # imports torch, which takes seconds
+
+        numerical_mode(self.settings.mode)
         training = [pair[0] for pair in pairs if pair[0].kind == "training" or self._needs_training(pair[0])]
         faults = []
         for name in dict.fromkeys(case.workload for case in training):

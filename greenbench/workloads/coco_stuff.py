@@ -9,11 +9,12 @@ from greenbench.data.decorator import workload
 from greenbench.networks.factories import backbone_weights, bisenet
 from greenbench.nn.baselines import sgd_sparing_vectors
 from greenbench.nn.schedules import poly
-from greenbench.spec.workload import Setting
+from greenbench.spec.workload import Setting, Split
 
 if TYPE_CHECKING:
     import torch
 
+    from greenbench.data.images import MaskFiles
     from greenbench.data.masks import MaskData
 
 IGNORE_INDEX = 255
@@ -23,6 +24,28 @@ CROP = (640, 640)
 UNUSED_IDS = (11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90)
 USED_IDS = tuple(raw for raw in range(182) if raw not in UNUSED_IDS)
 CLASSES = len(USED_IDS)
+
+
+def _files(root: Path, split: Split) -> MaskFiles:
+    from greenbench.data.images import MaskFiles
+    from greenbench.data.mask_ids import MaskIds
+    from greenbench.data.sources import data_folder, pair_files
+
+    ids = MaskIds(
+        classes=USED_IDS,
+        unlabeled=(IGNORE_INDEX,),
+        ignore_index=IGNORE_INDEX,
+        likely=(
+            "they are likely counted from 1 instead of 0, or numbered 0 to 170 already: "
+            "unpack stuffthingmaps_trainval2017.zip again"
+        ),
+    )
+    folder, part = data_folder(root, FOLDER), "train2017" if split == "train" else "val2017"
+    masks = folder / "annotations" / part
+    pairs = pair_files(
+        folder / "images" / part, "*.jpg", lambda image: masks / image.with_suffix(".png").name
+    )
+    return MaskFiles(pairs, ids)
 
 
 @workload(
@@ -38,6 +61,7 @@ CLASSES = len(USED_IDS)
         "Unpack train2017.zip and val2017.zip into its folder coco_stuff164k/images and "
         "stuffthingmaps_trainval2017.zip into coco_stuff164k/annotations (github.com/nightrome/cocostuff)."
     ),
+    samples=_files,
     network=bisenet,
     weights=backbone_weights,
     optimizer=sgd_sparing_vectors,
@@ -57,33 +81,13 @@ def coco_stuff(root: Path, device: torch.device) -> MaskData:
 
     **Augmentation.** Rescale by 0.5 to 2 of a short side of 640, random crop of 640x640, horizontal flip.
     """
-    from greenbench.data.images import MaskFiles
-    from greenbench.data.mask_ids import MaskIds
     from greenbench.data.masks import MaskData
     from greenbench.data.normalization import Normalization
-    from greenbench.data.sources import data_folder, pair_files, version_of_pairs
+    from greenbench.data.sources import data_folder, version_of_pairs
     from greenbench.data.views import View
 
-    folder = data_folder(root, FOLDER)
-    ids = MaskIds(
-        classes=USED_IDS,
-        unlabeled=(IGNORE_INDEX,),
-        ignore_index=IGNORE_INDEX,
-        likely=(
-            "they are likely counted from 1 instead of 0, or numbered 0 to 170 already: "
-            "unpack stuffthingmaps_trainval2017.zip again"
-        ),
-    )
-
-    def read(split: str) -> MaskFiles:
-        masks = folder / "annotations" / split
-        pairs = pair_files(
-            folder / "images" / split, "*.jpg", lambda image: masks / image.with_suffix(".png").name
-        )
-        return MaskFiles(pairs, ids)
-
-    train, validation = read("train2017"), read("val2017")
-    version = version_of_pairs(folder, train.pairs, validation.pairs)
+    train, validation = _files(root, "train"), _files(root, "validation")
+    version = version_of_pairs(data_folder(root, FOLDER), train.pairs, validation.pairs)
     train.check()
     validation.check()
     return MaskData(

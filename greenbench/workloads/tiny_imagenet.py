@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +10,12 @@ from greenbench.data.decorator import workload
 from greenbench.errors import DataError
 from greenbench.networks.factories import resnet50
 from greenbench.nn.schedules import step_decay
-from greenbench.spec.workload import Setting
+from greenbench.spec.workload import Setting, Split
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
-    from greenbench.data.images import ResidentImages
+    from greenbench.data.images import LabelFiles
     from greenbench.data.labels import LabelData
 
 FOLDER = "tiny-imagenet-200"
@@ -27,19 +25,32 @@ IMAGES = "*.jp*g"
 CURE = "unpack tiny-imagenet-200.zip again"
 
 
-def _read(files: list[Path], labels: list[int]) -> ResidentImages:
-    import torch
+def _files(root: Path, split: Split) -> LabelFiles:
+    from greenbench.data.images import LabelFiles
+    from greenbench.data.sources import content_of, data_folder, matching_files
 
-    from greenbench.data.cache import kept
-    from greenbench.data.decoding import decode_image
-    from greenbench.data.images import VERSION, ResidentImages, as_image
-
-    def decoded() -> np.ndarray:
-        with ThreadPoolExecutor() as pool:
-            images = list(pool.map(lambda file: as_image(decode_image(file, SIZE, CURE)), files))
-        return torch.stack(images).numpy()
-
-    return ResidentImages(torch.from_numpy(kept(files, VERSION, decoded)), torch.tensor(labels))
+    folder = data_folder(root, FOLDER)
+    class_folders = sorted(path for path in folder.glob("train/[!.]*") if path.is_dir())
+    if len(class_folders) != CLASSES:
+        raise DataError(
+            f"tiny_imagenet: {folder / 'train'} holds {len(class_folders)} class folders instead of "
+            f"{CLASSES}: {content_of(folder)}",
+            CURE,
+        )
+    if split == "train":
+        files = [
+            (file, label)
+            for label, class_folder in enumerate(class_folders)
+            for inner in (class_folder, class_folder / "images")
+            for file in matching_files(inner, IMAGES)
+        ]
+    else:
+        files = _validation(folder, {path.name: label for label, path in enumerate(class_folders)})
+    if not files:
+        raise DataError(
+            f"tiny_imagenet: {folder / ('train' if split == 'train' else 'val')} holds no images", CURE
+        )
+    return LabelFiles(files, SIZE, CURE)
 
 
 def _validation(folder: Path, label_of: dict[str, int]) -> list[tuple[Path, int]]:
@@ -84,6 +95,7 @@ def _validation(folder: Path, label_of: dict[str, int]) -> list[tuple[Path, int]
     validation_images=10_000,
     folder=FOLDER,
     how_to_get="Unpack tiny-imagenet-200.zip (from cs231n.stanford.edu) into the data root.",
+    samples=_files,
     network=resnet50,
     schedule=partial(step_decay, warmup_fraction=1 / 200),
     settings={
@@ -103,31 +115,15 @@ def tiny_imagenet(root: Path, device: torch.device) -> LabelData:
     from greenbench.data.augmentation import Augmentation
     from greenbench.data.labels import LabelData
     from greenbench.data.normalization import Normalization
-    from greenbench.data.sources import content_of, data_folder, files_version, matching_files
+    from greenbench.data.sources import data_folder, files_version
 
-    folder = data_folder(root, FOLDER)
-    class_folders = sorted(path for path in folder.glob("train/[!.]*") if path.is_dir())
-    if len(class_folders) != CLASSES:
-        raise DataError(
-            f"tiny_imagenet: {folder / 'train'} holds {len(class_folders)} class folders instead of "
-            f"{CLASSES}: {content_of(folder)}",
-            CURE,
-        )
-    train = [
-        (file, label)
-        for label, class_folder in enumerate(class_folders)
-        for inner in (class_folder, class_folder / "images")
-        for file in matching_files(inner, IMAGES)
-    ]
-    label_of = {class_folder.name: label for label, class_folder in enumerate(class_folders)}
-    validation = _validation(folder, label_of)
-    for split, files in (("train", train), ("val", validation)):
-        if not files:
-            raise DataError(f"tiny_imagenet: {folder / split} holds no images", CURE)
-    version = files_version(folder, (file for file, _ in [*train, *validation]))
+    train, validation = _files(root, "train"), _files(root, "validation")
+    version = files_version(
+        data_folder(root, FOLDER), (file for file, _ in [*train.files, *validation.files])
+    )
     return LabelData(
-        _read([file for file, _ in train], [label for _, label in train]),
-        _read([file for file, _ in validation], [label for _, label in validation]),
+        train.resident(),
+        validation.resident(),
         augmentation=Augmentation(padding=8, flip=True, rotation_degrees=0),
         normalization=Normalization((0.4802, 0.4481, 0.3975), (0.2770, 0.2691, 0.2821)),
         version=f"{len(train)}+{len(validation)} files, names and sizes {version}",

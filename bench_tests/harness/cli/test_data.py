@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from greenbench.cli import main
+from greenbench.cli._histograms import histogram
 
 SQUARES = """
 import greenbench
@@ -115,3 +117,78 @@ def test_the_official_numbers_of_images_are_known():
         "cityscapes": (2_975, 500),
         "coco_stuff": (118_287, 5_000),
     }
+
+
+def checked(root, capsys, tmp_path, *more):
+    code, rows = rows_of(
+        capsys,
+        root,
+        "--file",
+        root.parent / "squares_of_mine.py",
+        "--check",
+        "--sheets",
+        tmp_path / "sheets",
+        *more,
+    )
+    return code, rows, tmp_path / "sheets"
+
+
+def test_check_decodes_all_counts_labels_and_draws(root, capsys, tmp_path):
+    code, rows, sheets = checked(root, capsys, tmp_path)
+    assert code == 1
+    whole = rows["whole"]
+    assert whole["status"] == "complete"
+    assert whole["checked"] == {
+        split: {"samples": 2 * half, "faults": [], "next_step": "", "labels": [half, half], "ignored": 0}
+        for split, half in (("train", 4), ("validation", 2))
+    }
+    assert Path(whole["contact_sheet"]) == sheets / "whole.png"
+    assert (sheets / "whole.png").is_file()
+    assert rows["bad"]["checked"]["train"]["faults"] == ["a square is round"]
+    assert (rows["bad"]["status"], rows["bad"]["next_step"]) == ("damaged", "draw it again")
+    assert rows["none"]["checked"] is None
+    assert (sheets / "bad-damaged.txt").read_text() == "a square is round\n"
+    assert not (sheets / "whole-damaged.txt").exists()
+
+
+def test_a_person_sees_the_histogram_and_where_the_contact_sheet_is(root, capsys, tmp_path):
+    arguments = ["data", str(root), "--file", str(root.parent / "squares_of_mine.py"), "--check"]
+    assert main([*arguments, "--sheets", str(tmp_path / "s")]) == 1
+    text = capsys.readouterr().out
+    assert "whole: 12 samples decoded, 0 faults" in text
+    assert f"      0 {'━' * 40}      50.00%      50.00%" in text.splitlines()
+    assert f"  contact sheet: {tmp_path / 's' / 'whole.png'}" in text
+    assert max(len(line) for line in text.splitlines() if "/" not in line) <= 80
+
+
+def test_a_folder_for_sheets_that_cannot_be_is_refused_before_anything_is_read(root, capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert main(["data", str(root), "--check", "--sheets", str(tmp_path / "file" / "sheets")]) == 2
+    message = capsys.readouterr().err
+    assert "cannot be written" in message
+    assert "--sheets" in message
+    assert "reading" not in message
+
+
+def test_many_labels_are_columns_and_those_that_are_nowhere_are_named():
+    counts = [[8] * 30 + [0] + [1] * 69, [2] * 100]
+    lines = histogram(counts, ["train", "validation"])
+    assert lines == [
+        "  train: 0 to 8 of each label",
+        f"      0 {'█' * 30}·{'▂' * 19} 49",
+        f"     50 {'▂' * 50} 99",
+        "  validation: 2 of each label",
+        f"      0 {'█' * 50} 49",
+        f"     50 {'█' * 50} 99",
+        "  labels that are not in train: 30",
+    ]
+
+
+@pytest.mark.parametrize("counts", [[], [[]], [[], []], [[0, 0], [0, 0]]])
+def test_nothing_counted_is_nothing_shown(counts):
+    assert histogram(counts, ["train", "validation"][: len(counts)]) == []
+
+
+def test_labels_of_one_part_alone_are_shown():
+    lines = histogram([[], [3, 1]], ["train", "validation"])
+    assert [line.split()[-1] for line in lines[1:]] == ["75.00%", "25.00%"]

@@ -13,15 +13,19 @@ SOFT_LABELS = '''
 from dataclasses import replace
 from functools import partial
 
-import torch.nn.functional as F
-
 import greenbench
 
 
 @greenbench.technique("Loss Function", "Szegedy et al. 2015, arXiv:1512.00567", tasks=("classification",))
 def soft_labels(recipe):
     """Soft labels: train on targets that leave a tenth to all classes."""
-    return replace(recipe, loss=lambda: partial(F.cross_entropy, label_smoothing=0.1))
+
+    def loss():
+        from torch.nn.functional import cross_entropy
+
+        return partial(cross_entropy, label_smoothing=0.1)
+
+    return replace(recipe, loss=loss)
 '''
 
 
@@ -236,7 +240,7 @@ def test_workers_share_one_baseline_and_one_report(run_study, pytester):
 
 
 STILL = SOFT_LABELS.replace("def soft_labels", "def no_learning").replace(
-    "loss=lambda: partial(F.cross_entropy, label_smoothing=0.1)",
+    "loss=loss",
     "optimizer=lambda network, rate: __import__('torch').optim.SGD(network.parameters(), lr=0.0)",
 )
 STRICT = """
