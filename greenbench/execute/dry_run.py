@@ -14,8 +14,9 @@ from torch import Tensor
 
 from greenbench.data.structures import map_tensors, tensors_in
 from greenbench.errors import NotApplicable, UserError
+from greenbench.execute.failures import failure_of
 from greenbench.execute.modes import numerical_mode
-from greenbench.execute.run import failure_of, tile_of, training_device
+from greenbench.execute.run import tile_of, training_device
 from greenbench.execute.trainer import Trainer
 from greenbench.spec.case import Case
 from greenbench.spec.mode import find_mode

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from greenbench.records.machine import Machine
+from greenbench.records.memory import OLDER, PeakMemory
 from greenbench.records.results import Failure, Result, Skipped
 from greenbench.spec.case import Case
 from greenbench.spec.workload import Metric
@@ -75,6 +76,8 @@ class Record:
         What came out.
     disturbed
         Who else measured on this machine at the same time, or None.
+    memory
+        The most memory that the case took.
     key
         Hash of `case`.
     """
@@ -91,6 +94,7 @@ class Record:
     workload: WorkloadFacts
     result: Result
     disturbed: str | None = None
+    memory: PeakMemory = OLDER
     schema: int = SCHEMA
     key: str = ""
 
