@@ -61,7 +61,7 @@ class DryRuns:
         stage = "data"
         try:
             with _random_numbers_kept(), numerical_mode(case.mode):
-                workload, data, batches = self._data()
+                workload, data, batches = self._data(case.scale)
                 stage = "recipe"
                 recipe = technique(workload.recipe(case.scale, self._root))
                 with torch.compiler.set_stance("force_eager") if recipe.warm_up else nullcontext():
@@ -87,9 +87,9 @@ class DryRuns:
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
 
-    def _data(self) -> tuple[Workload, Data, list[Batch]]:
+    def _data(self, scale: str) -> tuple[Workload, Data, list[Batch]]:
         if self._read is None:
-            data = self._workload.data(self._root, self._device)
+            data = self._workload.data_at(scale, self._root, self._device)
             self._read = self._workload.read(self._root), data, _batch_of_each_size(data)
         return self._read
 

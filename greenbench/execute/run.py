@@ -22,6 +22,7 @@ from greenbench.records.results import Inference, Result, Skipped, Training
 from greenbench.spec.case import TILES, Case, Kind
 from greenbench.spec.mode import find_mode
 from greenbench.spec.recipe import Inputs, Recipe, Size
+from greenbench.spec.setting import Drawn
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Data, Workload
 
@@ -124,7 +125,7 @@ def run_case(
             task=workload.task,
             metric=workload.metric,
             num_classes=notes.workload.num_classes,
-            image_size=workload.image_size or notes.workload.image_size,
+            image_size=workload.size_at(case.scale) or notes.workload.image_size,
             card=workload.card,
             best_known=dict(workload.best_known),
             **notes.data,
@@ -178,7 +179,7 @@ def _train(
     recipe = _recipe(case, technique, workload, bench, notes)
     device = training_device()
     notes.stage = "data"
-    data = workload.data(bench.data_root, device)
+    data = workload.data_at(case.scale, bench.data_root, device)
     notes.data = _data_facts(workload, data, workload.weights(workload.setting(case.scale), bench.data_root))
     with _measuring(case, bench, notes) as (meter, net_of_idle):
         notes.stage = "training"
@@ -268,11 +269,12 @@ def tile_of(case: Case, recipe: Recipe) -> Size | None:
 
 
 def _data_facts(workload: Workload, data: Data, weights: Path | None) -> dict[str, Any]:
-    train, validation = data.size("train"), data.size("validation")
+    drawn: Drawn | None = getattr(data, "drawn", None)
     return {
-        "train_images": train,
-        "validation_images": validation,
-        "partial": workload.partial(train, validation),
+        "train_images": data.size("train"),
+        "validation_images": data.size("validation"),
+        "partial": workload.partial(data),
+        "subset": None if drawn is None else str(drawn),
         "version": data.version,
         "weights": None if weights is None else weights.name,
     }

@@ -89,6 +89,8 @@ def _training_setting(technique: Technique, workload: Workload, scale: Scale) ->
     evaluation = TILES if technique.fixed_input_size else FULL_IMAGES
     return {
         **({"evaluation": evaluation} if workload.full_image_evaluation else {}),
+        **({"subset": asdict(setting.subset)} if setting.subset is not None else {}),
+        **({"image_size": setting.image_size} if setting.image_size is not None else {}),
         "epochs": setting.epochs,
         "batch_size": setting.batch_size,
         "learning_rate": setting.learning_rate,
@@ -104,7 +106,7 @@ def _inference_setting(_technique: Technique, workload: Workload, scale: Scale) 
     return {
         "network": setting.network,
         "large_batch": setting.large_batch,
-        "image_size": workload.inference_size(scale.inference.inputs),
+        "image_size": workload.inference_size(scale.inference.inputs, scale.name),
         **asdict(scale.inference),
         "idle_s": scale.idle_s,
     }

@@ -189,8 +189,8 @@ class Session:
         import torch
 
         try:
-            data = workload.data(root, torch.device("cpu"))
-            partial = workload.partial(data.size("train"), data.size("validation"))
+            data = workload.data_at(self.settings.scale.name, root, torch.device("cpu"))
+            partial = workload.partial(data)
         except UserError:
             raise
         except Exception as error:

@@ -297,3 +297,13 @@ def test_networks_that_were_trained_are_told_from_those_that_were_built(report_o
     assert told not in report_of(record_of("baseline", inference_result(3.0)))[0]
     trained = record_of("baseline", inference_result(3.0), setting={"weights": "trained"})
     assert told in report_of(trained)[0]
+
+
+def test_a_table_and_a_card_name_the_part_of_the_data_that_was_used(report_of):
+    record = record_of("baseline", training_result(0.5))
+    part = "10 of 40 training images and 4 of 20 validation images, drawn with seed 3"
+    facts = replace(record.workload, version="1", train_images=10, validation_images=4, subset=part)
+    text, _ = report_of(replace(record, workload=facts))
+    assert f"A part of the data set was used: {part}." in text
+    assert f"10 training images, 4 validation images (subset: {part})." in text
+    assert "A part of the data set" not in report_of(record)[0]
