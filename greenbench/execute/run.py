@@ -19,7 +19,9 @@ from greenbench.records.machine import suite_commit, this_machine
 from greenbench.records.record import Record, TechniqueFacts, WorkloadFacts
 from greenbench.records.results import Inference, Result, Skipped, Training
 from greenbench.spec.case import TILES, Case, Kind
+from greenbench.spec.mode import find_mode
 from greenbench.spec.recipe import Inputs, Recipe, Size
+from greenbench.spec.setting import Drawn
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Data, Workload
 
@@ -125,7 +127,7 @@ def run_case(
             task=workload.task,
             metric=workload.metric,
             num_classes=notes.workload.num_classes,
-            image_size=workload.image_size or notes.workload.image_size,
+            image_size=workload.size_at(case.scale) or notes.workload.image_size,
             card=workload.card,
             best_known=dict(workload.best_known),
             **notes.data,
@@ -180,11 +182,12 @@ def _train(
     notes.batch_size = recipe.batch_size
     device = training_device()
     notes.stage = "data"
-    data = workload.data(bench.data_root, device)
+    data = workload.data_at(case.scale, bench.data_root, device)
     notes.data = _data_facts(workload, data, workload.weights(workload.setting(case.scale), bench.data_root))
     with _measuring(case, bench, notes) as (meter, net_of_idle):
         notes.stage = "training"
-        trainer = Trainer(recipe, data, seed=case.seed, device=device, tile=tile_of(case, recipe))
+        mode, tile = find_mode(case.mode), tile_of(case, recipe)
+        trainer = Trainer(recipe, data, seed=case.seed, device=device, tile=tile, mode=mode)
         try:
             training = train(
                 trainer,
@@ -234,7 +237,13 @@ def _infer(
         if bench.weights is not None:
             network.load_state_dict(read_weights(bench.weights))
         inference = measure_inference(
-            finished(recipe, network), example, plan, meter, device=training_device(), progress=progress
+            finished(recipe, network),
+            example,
+            plan,
+            meter,
+            device=training_device(),
+            mode=find_mode(case.mode),
+            progress=progress,
         )
         idle = net_of_idle()
     single, large = (
@@ -263,11 +272,12 @@ def tile_of(case: Case, recipe: Recipe) -> Size | None:
 
 
 def _data_facts(workload: Workload, data: Data, weights: Path | None) -> dict[str, Any]:
-    train, validation = data.size("train"), data.size("validation")
+    drawn: Drawn | None = getattr(data, "drawn", None)
     return {
-        "train_images": train,
-        "validation_images": validation,
-        "partial": workload.partial(train, validation),
+        "train_images": data.size("train"),
+        "validation_images": data.size("validation"),
+        "partial": workload.partial(data),
+        "subset": None if drawn is None else str(drawn),
         "version": data.version,
         "weights": None if weights is None else weights.name,
     }

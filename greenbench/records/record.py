@@ -33,7 +33,9 @@ class WorkloadFacts:
     """The workload as it was; see `greenbench.spec.workload.Workload`.
 
     `train_images` and `validation_images` are those that were there, None where no data were read. `version` tells
-    this copy of the data from another, and `partial` says which official numbers of images are not those. `weights` names the file that the network started from, None for random ones.
+    this copy of the data from another, and `partial` says which official numbers of images are not those. `subset` says
+    which part of them the scale uses, None for all; the numbers are then its own. `weights` names the file that the
+    network started from, None for random ones.
     """
 
     title: str
@@ -46,6 +48,7 @@ class WorkloadFacts:
     validation_images: int | None = None
     version: str | None = None
     partial: str | None = None
+    subset: str | None = None
     weights: str | None = None
     best_known: dict[str, float] = field(default_factory=dict)
 

@@ -83,6 +83,8 @@ def on_records(found: ComparableSet, titles: Mapping[str, str]) -> Iterator[str]
     yield from _set_up(found.records)
     for text in dict.fromkeys(record.workload.partial for record in found.records if record.workload.partial):
         yield f"The data set is not whole: {text}."
+    for text in dict.fromkeys(record.workload.subset for record in found.records if record.workload.subset):
+        yield f"A part of the data set was used: {text}."
     for record in found.records:
         result = record.result
         if isinstance(result, Training) and result.status == "diverged":

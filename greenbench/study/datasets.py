@@ -76,7 +76,7 @@ def examine(workload: Workload, root: Path | None) -> DataSet:
     except Exception as error:  # of a user's own file, too
         reason = f"{type(error).__name__}: {error}"
         return DataSet(workload.name, workload.title, "damaged", reason, workload.how_to_get or None)
-    partial = workload.partial(train, validation)
+    partial = workload.partial(data)
     return DataSet(
         workload.name,
         workload.title,
