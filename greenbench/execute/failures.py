@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from greenbench.errors import DataError, UserError
-from greenbench.execute.modes import MODES
 from greenbench.records.memory import PeakMemory
 from greenbench.records.results import Failure
-from greenbench.spec.case import MODE
+from greenbench.spec.mode import MODES, PAPER
 from greenbench.units import si
 
 NO_MEMORY = re.compile(r"out of memory|DefaultCPUAllocator: (can't|not enough)", re.IGNORECASE)
@@ -89,7 +88,7 @@ def _shortage(message: str, attempt: Attempt, memory: PeakMemory | None) -> str:
 
 
 def _less_memory(attempt: Attempt) -> str:
-    others = [f"--green-mode {mode}" for mode in MODES if attempt.mode == MODE != mode]
+    others = [f"--green-mode {mode}" for mode in MODES if attempt.mode == PAPER.name != mode]
     return " or ".join(
         ["set a smaller batch_size in the workload's file", "choose another --green-scale", *others]
     )
