@@ -74,7 +74,7 @@ def examine(workload: Workload, root: Path | None) -> DataSet:
     except UserError as error:
         return DataSet(workload.name, workload.title, "damaged", error.problem, error.next_step)
     except Exception as error:  # of a user's own file, too
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"the data of {workload.name} below {root} cannot be read: {type(error).__name__}: {error}"
         return DataSet(workload.name, workload.title, "damaged", reason, workload.how_to_get or None)
     partial = workload.partial(train, validation)
     return DataSet(
