@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from greenbench.energy import Reading, Status
 from greenbench.records.machine import Machine
+from greenbench.records.memory import OLDER
 from greenbench.records.record import Record, TechniqueFacts, WorkloadFacts
 from greenbench.records.results import Batch, Epoch, Failure, Inference, Training
 from greenbench.spec.case import Case
@@ -134,6 +135,7 @@ def record_of(
         workload=workload_facts,
         result=result,
         disturbed=facts.pop("disturbed", None),
+        memory=facts.pop("memory", OLDER),
     )
     assert not facts, f"no record has {', '.join(facts)}"
     return record

@@ -1,23 +1,35 @@
-"""Show the card of a technique or workload: what it does, its source and settings, what deviates and is unknown."""
+"""Show the card of a technique or workload, or what a record says.
+
+A card says what it does, its source and settings, what deviates and is unknown. A record, given as its file, says what was
+run under which conditions, and each quantity, such as energy and peak memory, or why it is missing.
+"""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from greenbench.cli import OK
 from greenbench.cli._faults import show_faults
+from greenbench.cli._record import record_text
+from greenbench.energy.carbon import carbon_intensity
 from greenbench.errors import UserError
 from greenbench.study.catalog import discover
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("name", metavar="NAME", help="a name that greenbench list prints")
+    parser.add_argument(
+        "name", metavar="NAME", help="a name that greenbench list prints, or the file of a record"
+    )
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="Python files of your own")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the card below what the catalog knows."""
+    """Print the card below what the catalog knows, or the record."""
+    if args.name.endswith(".json"):
+        print(record_text(Path(args.name), carbon_intensity()))
+        return OK
     catalog = discover(args.files)
     if args.name in catalog.workloads:
         workload = catalog.workloads[args.name]

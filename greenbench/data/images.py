@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from greenbench.data.augmentation import resize
 from greenbench.data.cache import kept
 from greenbench.data.decoding import Size, decode_image, decode_mask
 from greenbench.data.mask_ids import MaskIds
@@ -60,6 +61,32 @@ class ResidentImages:
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         return self.images[index], self.targets[index]
 
+    @property
+    def names(self) -> list[str]:
+        """Places of the images in their file."""
+        return [str(index) for index in range(len(self))]
+
+    @property
+    def labels(self) -> list[int] | None:
+        """Labels, or None where the targets are masks."""
+        return self.targets.tolist() if self.targets.ndim == 1 else None
+
+    def chosen(self, indices: Sequence[int]) -> ResidentImages:
+        """Return some of the images."""
+        places = torch.tensor(indices, dtype=torch.long, device=self.images.device)
+        return ResidentImages(self.images[places], self.targets[places])
+
+    def resident(self) -> ResidentImages:
+        """Return itself: it is in memory."""
+        return self
+
+    def check(self) -> None:
+        """Do nothing: what is in memory was decoded."""
+
+    def resized(self, size: Size) -> ResidentImages:
+        """Return the images at another size, with their targets as they are."""
+        return ResidentImages(resize(self.images, size), self.targets)
+
     def to(self, device: torch.device) -> ResidentImages:
         """Return the same images on `device`."""
         return ResidentImages(self.images.to(device), self.targets.to(device))
@@ -90,6 +117,20 @@ class LabelFiles:
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         file, label = self.files[index]
         return as_image(decode_image(file, self._size, self._cure)), torch.tensor(label)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the files, without the kind of file, of which copies have several."""
+        return [file.stem.lower() for file, _ in self.files]
+
+    @property
+    def labels(self) -> list[int]:
+        """The label of each file."""
+        return [label for _, label in self.files]
+
+    def chosen(self, indices: Sequence[int]) -> LabelFiles:
+        """Return some of the files."""
+        return LabelFiles([self.files[index] for index in indices], self._size, self._cure)
 
     def resident(self) -> ResidentImages:
         """Return all of them in memory; from the cache where they were decoded before."""
@@ -129,6 +170,20 @@ class MaskFiles:
             kept((image_file, mask_file), meaning, lambda: self._decode(image_file, mask_file))
         )
         return planes[:3], planes[3]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the image files, without the kind of file, of which copies have several."""
+        return [image.stem.lower() for image, _ in self.pairs]
+
+    @property
+    def labels(self) -> None:
+        """None: an image has many classes."""
+        return None
+
+    def chosen(self, indices: Sequence[int]) -> MaskFiles:
+        """Return some of the files."""
+        return MaskFiles([self.pairs[index] for index in indices], self._ids)
 
     def decode(self, index: int) -> tuple[Tensor, Tensor]:
         """As by index, from the files themselves and never from the cache."""

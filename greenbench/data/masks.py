@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,9 +13,10 @@ from greenbench.data.images import Images, ResidentImages
 from greenbench.data.loading import Key, Loaders, in_batches, shuffled_keys, usable_workers
 from greenbench.data.metrics import MeanIoU
 from greenbench.data.normalization import Normalization
-from greenbench.data.views import View, random_view
+from greenbench.data.subset import divide
+from greenbench.data.views import View, random_view, whole_view
 from greenbench.spec.recipe import Size, scaled_size
-from greenbench.spec.workload import Split
+from greenbench.spec.setting import Drawn, Setting, Split
 
 RESIDENT_EVALUATION_BATCH = 40
 
@@ -38,12 +39,16 @@ class _Views:
 
 @dataclass(frozen=True)
 class _Whole:
-    """Reads images as they are."""
+    """Reads images as they are, or with a short side of so many pixels."""
 
     images: Images
+    short_side: int | None
 
     def __call__(self, keys: Sequence[Key]) -> tuple[Tensor, Tensor]:
-        return _stacked(self.images[index] for index, _ in keys)
+        pairs = (self.images[index] for index, _ in keys)
+        return _stacked(
+            pairs if self.short_side is None else (whole_view(*pair, self.short_side) for pair in pairs)
+        )
 
 
 def _stacked(pairs: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
@@ -64,8 +69,10 @@ class MaskData:
         How training images are drawn; its `ignore_index` is that of the masks.
     num_classes
         Labels that count are below it.
-    normalization, version, device
+    normalization, version, device, drawn
         As for `greenbench.data.labels.LabelData`.
+    evaluated_side
+        Short side of the images and masks that are evaluated; None evaluates them at their own sizes.
     """
 
     def __init__(
@@ -79,14 +86,43 @@ class MaskData:
         normalization: Normalization,
         version: str,
         device: torch.device,
+        evaluated_side: int | None = None,
+        drawn: Drawn | None = None,
     ) -> None:
-        self.version = version
+        self.version, self.drawn = version, drawn
         self._splits: dict[Split, Images] = {"train": train, "validation": validation}
         self._crop, self._view, self._num_classes, self._device = crop, view, num_classes, device
         self._resident = isinstance(train, ResidentImages)
         # Decoding files takes longer than the network; what is in memory needs no worker.
         self._loaders = Loaders(0 if self._resident else usable_workers(), device)
-        self._normalize_on_device = normalization.on(device)
+        self._normalization, self._normalize_on_device = normalization, normalization.on(device)
+        self._evaluated_side = evaluated_side
+
+    def at(self, setting: Setting | None, official: Mapping[Split, int | None]) -> MaskData:
+        """Return what a setting asks for, its masks checked; None asks for all. See `greenbench.data.subset.divide`.
+
+        For a crop of another size, images are rescaled as much before they are cropped, and evaluated at that scale.
+        """
+        splits, drawn = divide(self._splits, None if setting is None else setting.subset, official)
+        for images in splits.values():
+            images.check()
+        crop, view, evaluated_side = self._crop, self._view, self._evaluated_side
+        if setting is not None and setting.image_size is not None:
+            crop = setting.image_size
+            evaluated_side = round(view.base_size * min(crop) / min(self._crop))
+            view = replace(view, base_size=evaluated_side)
+        return MaskData(
+            splits["train"],
+            splits["validation"],
+            crop=crop,
+            view=view,
+            num_classes=self._num_classes,
+            normalization=self._normalization,
+            version=self.version,
+            device=self._device,
+            evaluated_side=evaluated_side,
+            drawn=drawn,
+        )
 
     def size(self, split: Split) -> int:
         """Return the number of images of a split."""
@@ -111,10 +147,10 @@ class MaskData:
             yield images.to(self._device, non_blocking=True), masks.to(self._device, non_blocking=True).long()
 
     def evaluation_batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the evaluated images of a split at their own resolution, not augmented."""
+        """Yield the evaluated images of a split, not augmented."""
         keys = [(index, index) for index in evaluated_indices(self, split)]
         batches = in_batches(keys, RESIDENT_EVALUATION_BATCH if self._resident else 1)
-        for images, masks in self._loaders.load(_Whole(self._splits[split]), batches):
+        for images, masks in self._loaders.load(_Whole(self._splits[split], self._evaluated_side), batches):
             yield images.to(self._device, non_blocking=True), masks.to(self._device, non_blocking=True)
 
     def normalize(self, inputs: Tensor) -> Tensor:

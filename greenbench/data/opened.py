@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -65,8 +67,13 @@ class Opened:
             "validation": Reader(validation, "validation", collate),
         }
 
-    def data(self, device: torch.device) -> Data:
-        """Return the batches, on the device that trains."""
+    def data(
+        self,
+        device: torch.device,
+        setting: Setting | None = None,
+        official: Mapping[Split, int | None] = MappingProxyType({}),
+    ) -> Data:
+        """Return the batches that a setting asks for, on the device that trains."""
         resident = [_resident(reader.samples) for reader in self._readers.values()]
         if resident[0] is not None and resident[1] is not None and self.options.collate is None:
             return LabelData(
@@ -77,10 +84,9 @@ class Opened:
                 version=self.version,
                 device=device,
                 score=self.score,
-            )
-        return self._streamed(
-            device, self.options.evaluation_batch, workers_for(self._readers["train"], self._epoch_s)
-        )
+            ).at(setting, official)
+        workers = workers_for(self._readers["train"], self._epoch_s)
+        return self._streamed(device, self.options.evaluation_batch, workers).at(setting, official)
 
     def samples(self, split: Split) -> Samples:
         """Return input and target of each sample, read when it is asked for."""

@@ -7,12 +7,13 @@ import random
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Subset
 
 from greenbench.data.decoding import image_pixels
 from greenbench.data.images import as_image
@@ -75,6 +76,20 @@ class Reader:
     split: Split
     collate: Collate
 
+    @property
+    def names(self) -> list[str]:
+        """Places of the samples in their data set."""
+        return [str(index) for index in range(len(self.samples))]
+
+    @property
+    def labels(self) -> list[int] | None:
+        """All labels where they are known without reading a sample, or None."""
+        return labels_of(self.samples)
+
+    def chosen(self, indices: Sequence[int]) -> Reader:
+        """Return what reads some of the samples."""
+        return replace(self, samples=Subset(self.samples, list(indices)))  # type: ignore[arg-type]
+
     def __call__(self, keys: Sequence[Key]) -> Batch:
         """Return the batch of some keys.
 
@@ -136,8 +151,6 @@ class Reader:
 
 def _file_of(samples: Any, index: int) -> str | None:
     """Return a sample's file, where the data set is one of torchvision's folders; Pillow's errors do not name it."""
-    from torch.utils.data import Subset
-
     if isinstance(samples, Subset):
         return _file_of(samples.dataset, samples.indices[index])
     listed = getattr(samples, "samples", None)
@@ -208,7 +221,7 @@ def digest(parts: Sequence[Any]) -> str:
 
 def labels_of(samples: Any) -> list[int] | None:
     """Return all labels where they are known without reading a sample, or None."""
-    from torch.utils.data import Subset, TensorDataset
+    from torch.utils.data import TensorDataset
 
     if isinstance(samples, Subset):
         labels = labels_of(samples.dataset)
@@ -223,8 +236,6 @@ def labels_of(samples: Any) -> list[int] | None:
 
 def classes_of(samples: Any) -> list[Any] | None:
     """Return the classes that a data set names, or None."""
-    from torch.utils.data import Subset
-
     if isinstance(samples, Subset):
         return classes_of(samples.dataset)
     classes = getattr(samples, "classes", None)

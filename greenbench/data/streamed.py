@@ -15,9 +15,11 @@ from greenbench.data.loading import Loaders, in_batches, shuffled_keys, steps_pe
 from greenbench.data.normalization import Normalization
 from greenbench.data.samples import Reader
 from greenbench.data.structures import map_tensors
-from greenbench.errors import NotApplicable
+from greenbench.data.subset import divide
+from greenbench.errors import NotApplicable, UserError
 from greenbench.spec.recipe import Batch, scaled_size
-from greenbench.spec.workload import Score, Split
+from greenbench.spec.setting import Drawn, Setting, Split
+from greenbench.spec.workload import Score
 
 _SMALL_WHOLE_NUMBERS = (torch.uint8, torch.int8, torch.int16, torch.int32)
 
@@ -43,6 +45,8 @@ class StreamedData:
         As for `greenbench.data.labels.LabelData`.
     workers
         Processes that read.
+    drawn
+        As for `greenbench.data.labels.LabelData`.
     """
 
     def __init__(
@@ -56,13 +60,41 @@ class StreamedData:
         version: str,
         device: torch.device,
         workers: int = 0,
+        drawn: Drawn | None = None,
     ) -> None:
-        self.version = version
-        self.score = score
+        self.version, self.score, self.drawn = version, score, drawn
         self._readers, self._augmentation = readers, augmentation
-        self._loaders = Loaders(workers, device)
+        self._workers, self._loaders = workers, Loaders(workers, device)
         self._evaluation_batch, self._device = evaluation_batch, device
-        self._normalize_on_device = normalization.on(device)
+        self._normalization, self._normalize_on_device = normalization, normalization.on(device)
+
+    def at(self, setting: Setting | None, official: Mapping[Split, int | None]) -> StreamedData:
+        """Return what a setting asks for; None asks for all. See `greenbench.data.subset.divide`.
+
+        Raises
+        ------
+        UserError
+            For images of another size, which are the data set's to give.
+        """
+        if setting is None or (setting.subset is None and setting.image_size is None):
+            return self
+        if setting.image_size is not None:
+            raise UserError(
+                f"a setting has the image size {setting.image_size}, and these samples are read one by one",
+                "resize them in the data set, and leave image_size out of the setting",
+            )
+        readers, drawn = divide(self._readers, setting.subset, official)
+        return StreamedData(
+            readers,
+            augmentation=self._augmentation,
+            normalization=self._normalization,
+            score=self.score,
+            evaluation_batch=self._evaluation_batch,
+            version=self.version,
+            device=self._device,
+            workers=self._workers,
+            drawn=drawn,
+        )
 
     def size(self, split: Split) -> int:
         """Return the number of samples of a split."""

@@ -67,9 +67,7 @@ def random_view(
 
     # Only where the whole rescaled image ends before the crop does, is the result padded.
     size = [min(length, round(side * ratio)) for side, length in zip((height, width), crop, strict=True)]
-    if size != window:
-        image = F.interpolate(image[None], size=size, mode="bilinear", antialias=True)[0]
-        mask = F.interpolate(mask[None, None], size=size, mode="nearest-exact")[0, 0]
+    image, mask = _rescaled(image, mask, size)
     if draw[3] < FLIP_PROBABILITY:
         image, mask = image.flip(-1), mask.flip(-1)
     if view.color_jitter:
@@ -78,6 +76,21 @@ def random_view(
     if any(missing):
         image, mask = F.pad(image, missing), F.pad(mask, missing, value=view.ignore_index)
     return image, mask
+
+
+def whole_view(image: Tensor, mask: Tensor, short_side: int) -> tuple[Tensor, Tensor]:
+    """Return an image (3, H, W) and its mask (H, W), both uint8, rescaled as a whole to a short side in pixels."""
+    height, width = mask.shape
+    ratio = short_side / min(height, width)
+    return _rescaled(image, mask, [round(ratio * height), round(ratio * width)])
+
+
+def _rescaled(image: Tensor, mask: Tensor, size: list[int]) -> tuple[Tensor, Tensor]:
+    """Rescale the image smoothly and its mask to the nearest label."""
+    if list(mask.shape) == size:
+        return image, mask
+    image = F.interpolate(image[None], size=size, mode="bilinear", antialias=True)[0]
+    return image, F.interpolate(mask[None, None], size=size, mode="nearest-exact")[0, 0]
 
 
 def _jitter(image: Tensor, factors: list[float]) -> Tensor:

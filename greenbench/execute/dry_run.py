@@ -14,10 +14,12 @@ from torch import Tensor
 
 from greenbench.data.structures import map_tensors, tensors_in
 from greenbench.errors import NotApplicable, UserError
+from greenbench.execute.failures import failure_of
 from greenbench.execute.modes import numerical_mode
-from greenbench.execute.run import failure_of, tile_of, training_device
+from greenbench.execute.run import tile_of, training_device
 from greenbench.execute.trainer import Trainer
 from greenbench.spec.case import Case
+from greenbench.spec.mode import find_mode
 from greenbench.spec.recipe import Batch
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Data, Split, Workload
@@ -59,13 +61,14 @@ class DryRuns:
         stage = "data"
         try:
             with _random_numbers_kept(), numerical_mode(case.mode):
-                workload, data, batches = self._data()
+                workload, data, batches = self._data(case.scale)
                 stage = "recipe"
                 recipe = technique(workload.recipe(case.scale, self._root))
                 with torch.compiler.set_stance("force_eager") if recipe.warm_up else nullcontext():
                     stage = "network"
                     tile = tile_of(case, recipe)
-                    trainer = Trainer(recipe, data, seed=case.seed, device=self._device, tile=tile)
+                    mode = find_mode(case.mode)
+                    trainer = Trainer(recipe, data, seed=case.seed, device=self._device, tile=tile, mode=mode)
                     stage = "training"
                     for _ in trainer.sample_steps():
                         stage = "training at another size of images"
@@ -84,9 +87,9 @@ class DryRuns:
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
 
-    def _data(self) -> tuple[Workload, Data, list[Batch]]:
+    def _data(self, scale: str) -> tuple[Workload, Data, list[Batch]]:
         if self._read is None:
-            data = self._workload.data(self._root, self._device)
+            data = self._workload.data_at(scale, self._root, self._device)
             self._read = self._workload.read(self._root), data, _batch_of_each_size(data)
         return self._read
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -14,14 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from greenbench.energy import Meter, open_meter
-from greenbench.errors import DataError, NotApplicable, UserError
+from greenbench.errors import NotApplicable, UserError
+from greenbench.execute.failures import failure_of, one_line
 from greenbench.execute.progress import ProgressCallback, silent
 from greenbench.records.conditions import engine_digest
 from greenbench.records.machine import suite_commit, this_machine
 from greenbench.records.record import Record, TechniqueFacts, WorkloadFacts
-from greenbench.records.results import Failure, Inference, Result, Skipped, Training
+from greenbench.records.results import Inference, Result, Skipped, Training
 from greenbench.spec.case import TILES, Case, Kind
+from greenbench.spec.mode import find_mode
 from greenbench.spec.recipe import Inputs, Recipe, Size
+from greenbench.spec.setting import Drawn
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Data, Workload
 
@@ -88,13 +89,16 @@ def run_case(
     progress
         Called now and then while it runs.
     """
+    from greenbench.execute.memory import watch_memory
+
     started_at, start = datetime.now(UTC), time.monotonic()
     notes = _Notes(workload)
     disturbed = bench.disturbed()
+    peak_memory = watch_memory(training_device())
     try:
         result = _RUN[case.kind](case, technique, workload, bench, notes, progress)
     except NotApplicable as error:
-        result = Skipped(_one_line(error.problem))
+        result = Skipped(one_line(error.problem))
     except (Exception, SystemExit) as error:
         result = failure_of(notes.stage, error, (technique.source.name, workload.source.name))
     return Record(
@@ -121,13 +125,14 @@ def run_case(
             task=workload.task,
             metric=workload.metric,
             num_classes=notes.workload.num_classes,
-            image_size=workload.image_size or notes.workload.image_size,
+            image_size=workload.size_at(case.scale) or notes.workload.image_size,
             card=workload.card,
             best_known=dict(workload.best_known),
             **notes.data,
         ),
         result=result,
         disturbed=disturbed or bench.disturbed(),
+        memory=peak_memory(),
     )
 
 
@@ -169,15 +174,17 @@ def _train(
 ) -> Training:
     from greenbench.execute.train import train
     from greenbench.execute.trainer import Trainer
+    from greenbench.execute.weights import save_weights
 
     recipe = _recipe(case, technique, workload, bench, notes)
     device = training_device()
     notes.stage = "data"
-    data = workload.data(bench.data_root, device)
+    data = workload.data_at(case.scale, bench.data_root, device)
     notes.data = _data_facts(workload, data, workload.weights(workload.setting(case.scale), bench.data_root))
     with _measuring(case, bench, notes) as (meter, net_of_idle):
         notes.stage = "training"
-        trainer = Trainer(recipe, data, seed=case.seed, device=device, tile=tile_of(case, recipe))
+        mode, tile = find_mode(case.mode), tile_of(case, recipe)
+        trainer = Trainer(recipe, data, seed=case.seed, device=device, tile=tile, mode=mode)
         try:
             training = train(
                 trainer,
@@ -193,7 +200,7 @@ def _train(
             raise
         idle = net_of_idle()
     if bench.weights is not None:
-        _save_weights(bench.weights, trainer.judged_weights())
+        save_weights(bench.weights, trainer.judged_weights())
     return replace(training, energy=idle(training.energy))
 
 
@@ -209,6 +216,7 @@ def _infer(
 
     from greenbench.execute.inference import Passes, measure_inference
     from greenbench.execute.trainer import finished
+    from greenbench.execute.weights import read_weights
 
     plan = Passes(**{f.name: case.setting[f.name] for f in fields(Passes)})
     size = case.setting["image_size"]
@@ -224,9 +232,15 @@ def _infer(
         torch.manual_seed(case.seed)
         network = recipe.network()
         if bench.weights is not None:
-            network.load_state_dict(_read_weights(bench.weights))
+            network.load_state_dict(read_weights(bench.weights))
         inference = measure_inference(
-            finished(recipe, network), example, plan, meter, device=training_device(), progress=progress
+            finished(recipe, network),
+            example,
+            plan,
+            meter,
+            device=training_device(),
+            mode=find_mode(case.mode),
+            progress=progress,
         )
         idle = net_of_idle()
     single, large = (
@@ -255,11 +269,12 @@ def tile_of(case: Case, recipe: Recipe) -> Size | None:
 
 
 def _data_facts(workload: Workload, data: Data, weights: Path | None) -> dict[str, Any]:
-    train, validation = data.size("train"), data.size("validation")
+    drawn: Drawn | None = getattr(data, "drawn", None)
     return {
-        "train_images": train,
-        "validation_images": validation,
-        "partial": workload.partial(train, validation),
+        "train_images": data.size("train"),
+        "validation_images": data.size("validation"),
+        "partial": workload.partial(data),
+        "subset": None if drawn is None else str(drawn),
         "version": data.version,
         "weights": None if weights is None else weights.name,
     }
@@ -288,51 +303,3 @@ def _measuring(
             return lambda reading: reading.net_of(before, after)
 
         yield meter, net_of_idle
-
-
-def _save_weights(file: Path, weights: Mapping[str, Any]) -> None:
-    """Write whole or not at all; a full disk must not cost the training, and inference will say that they are missing."""
-    import torch
-
-    temporary = file.with_suffix(f".{os.getpid()}.tmp")
-    with suppress(OSError, RuntimeError):  # torch wraps a full disk in the latter
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(weights, temporary)
-        temporary.replace(file)
-    with suppress(OSError):
-        temporary.unlink()
-
-
-def _read_weights(file: Path) -> Mapping[str, Any]:
-    import torch
-
-    try:
-        weights: Mapping[str, Any] = torch.load(file, weights_only=True)
-    except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"the trained weights {file} are missing: their training was skipped or failed, or they could not be written",
-            "look at the training's record, and whether there is room in the folder",
-        ) from error
-    return weights
-
-
-def failure_of(stage: str, error: BaseException, files: Sequence[str]) -> Failure:
-    """Return a failure in words; of the frames on the way, one in the technique's or workload's file says most."""
-    if isinstance(error, UserError):
-        cause = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
-        # A file may be read, and refused, when training has long begun.
-        stage = "data" if isinstance(error, DataError) else stage
-        return Failure(stage, _one_line(error.problem), error.next_step, cause)
-    frames = traceback.extract_tb(error.__traceback__)
-    names = {Path(file).name for file in files}
-    place = next((frame for frame in reversed(frames) if Path(frame.filename).name in names), frames[-1])
-    return Failure(
-        stage=stage,
-        error=f"{type(error).__name__}: {_one_line(str(error)) or 'no message'}",
-        next_step=f"look at {Path(place.filename).name}, line {place.lineno}",
-        traceback="".join(traceback.format_exception(error)),
-    )
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

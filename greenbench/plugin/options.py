@@ -13,6 +13,7 @@ import pytest
 
 from greenbench.energy import BUSY_POLICIES
 from greenbench.errors import UserError
+from greenbench.spec.mode import MODES, PAPER, find_mode
 from greenbench.spec.scale import INPUTS, SCALES, TRAINING_ENERGIES, WEIGHTS
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ def add_options(parser: pytest.Parser) -> None:
     """Add the options, all of them named --green-*."""
     add = parser.getgroup("greenbench", "greenbench: what a training technique gains and costs").addoption
     add("--green-scale", metavar="NAME", help=f"{', '.join(SCALES)} (default: {SMALLEST_SCALE})")
+    add(
+        "--green-mode",
+        metavar="NAME",
+        default=PAPER.name,
+        help=f"what networks compute in: {', '.join(MODES)} (default: {PAPER.name})",
+    )
     add("--green-data", metavar="DIR", help="folder of the data sets (default: $GREENBENCH_DATA)")
     add("--green-out", metavar="DIR", help=f"folder for records and report (default: {DEFAULT_OUT})")
     add("--green-seeds", metavar="N", help="runs of each case, seeds 0 to N-1 (default: the scale's own)")
@@ -200,6 +207,7 @@ def _settings(config: pytest.Config) -> Settings:
             workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
         ),
         partial=option.green_partial,
+        mode=find_mode(option.green_mode).name,
         tolerances=() if option.green_tolerances is None else read_tolerances(here / option.green_tolerances),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from greenbench.records.machine import Machine
+from greenbench.records.memory import OLDER, PeakMemory
 from greenbench.records.results import Failure, Result, Skipped
 from greenbench.spec.case import Case
 from greenbench.spec.workload import Metric
@@ -32,7 +33,9 @@ class WorkloadFacts:
     """The workload as it was; see `greenbench.spec.workload.Workload`.
 
     `train_images` and `validation_images` are those that were there, None where no data were read. `version` tells
-    this copy of the data from another, and `partial` says which official numbers of images are not those. `weights` names the file that the network started from, None for random ones.
+    this copy of the data from another, and `partial` says which official numbers of images are not those. `subset` says
+    which part of them the scale uses, None for all; the numbers are then its own. `weights` names the file that the
+    network started from, None for random ones.
     """
 
     title: str
@@ -45,6 +48,7 @@ class WorkloadFacts:
     validation_images: int | None = None
     version: str | None = None
     partial: str | None = None
+    subset: str | None = None
     weights: str | None = None
     best_known: dict[str, float] = field(default_factory=dict)
 
@@ -75,6 +79,8 @@ class Record:
         What came out.
     disturbed
         Who else measured on this machine at the same time, or None.
+    memory
+        The most memory that the case took.
     key
         Hash of `case`.
     """
@@ -91,6 +97,7 @@ class Record:
     workload: WorkloadFacts
     result: Result
     disturbed: str | None = None
+    memory: PeakMemory = OLDER
     schema: int = SCHEMA
     key: str = ""
 

@@ -62,7 +62,8 @@ def _data(records: Sequence[Record]) -> list[str]:
     lines = {
         f"Data version {facts.version}: {facts.train_images or 'unknown'} training images, "
         f"{facts.validation_images or 'unknown'} validation images"
-        f"{'' if facts.partial is None else f' (partial: {facts.partial})'}."
+        f"{'' if facts.partial is None else f' (partial: {facts.partial})'}"
+        f"{'' if facts.subset is None else f' (subset: {facts.subset})'}."
         for facts in (record.workload for record in records)
         if facts.version
     }

@@ -38,7 +38,8 @@ def without_values(columns: Sequence[Quantity], records: Sequence[Record]) -> It
     other = []
     for column in columns:
         if reasons := _joined(_reasons(column, records)):
-            yield f"Energy, and what follows from it, is left out where no run has it: {reasons}."
+            what = "Energy, and what follows from it," if column.reading else column.title
+            yield f"{what} is left out where no run has it: {reasons}."
         else:
             other.append(column.title)
     if other:
@@ -50,8 +51,12 @@ def on_columns(columns: Sequence[Quantity], records: Sequence[Record]) -> Iterat
     for column in columns:
         if column.note:
             yield column.note
-    if reasons := _joined(sorted({reason for one in columns for reason in _reasons(one, records)})):
+    energies = [column for column in columns if column.reading]
+    if reasons := _joined(sorted({reason for one in energies for reason in _reasons(one, records)})):
         yield f"–: energy was not measured: {reasons}."
+    for column in columns:
+        if column not in energies and (reasons := _joined(_reasons(column, records))):
+            yield f"–: {column.title} is not known: {reasons}."
     found = [
         (record, reading)
         for quantity in columns
@@ -78,6 +83,8 @@ def on_records(found: ComparableSet, titles: Mapping[str, str]) -> Iterator[str]
     yield from _set_up(found.records)
     for text in dict.fromkeys(record.workload.partial for record in found.records if record.workload.partial):
         yield f"The data set is not whole: {text}."
+    for text in dict.fromkeys(record.workload.subset for record in found.records if record.workload.subset):
+        yield f"A part of the data set was used: {text}."
     for record in found.records:
         result = record.result
         if isinstance(result, Training) and result.status == "diverged":
@@ -126,8 +133,7 @@ def skip_lines(records: Sequence[Record]) -> Iterator[str]:
 
 
 def _reasons(quantity: Quantity, records: Sequence[Record]) -> list[str]:
-    found = {reading.reason or "" for reading in readings(quantity, records) if reading.energy_j is None}
-    return sorted(found - {""})
+    return sorted({reason for record in records if (reason := quantity.why_missing(record))})
 
 
 def _joined(reasons: Sequence[str]) -> str:

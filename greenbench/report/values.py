@@ -17,7 +17,7 @@ MARKS: Mapping[Status, tuple[str, str]] = {
 }
 """How a value is marked that is not a full measurement, and what the mark means."""
 
-PREFIXED = ("J", "s", "W")
+PREFIXED = ("J", "s", "W", "B")
 """Units that take SI prefixes where a heading does not name the unit."""
 
 

@@ -99,6 +99,14 @@ SCALES = {
             ),
         ),
         Scale(
+            name="tryout",
+            training_energy="all",
+            idle_s=0.0,
+            inference=InferenceScale(
+                passes=50, large_batch_passes=5, min_seconds=0.0, repeats=3, warmup_s=0.3
+            ),
+        ),
+        Scale(
             name="short",
             training_energy="all",
             idle_s=5.0,
@@ -118,7 +126,8 @@ SCALES = {
         ),
     )
 }
-"""``smoke`` shows that everything works, ``short`` is a first look at real data, ``paper`` follows the study."""
+"""``smoke`` shows that everything works, ``tryout`` that it works on parts of real data, ``short`` is a first look at the
+whole of them, ``paper`` follows the study."""
 
 
 def find_scale(

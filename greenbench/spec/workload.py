@@ -13,6 +13,10 @@ from greenbench.spec.download import Download
 from greenbench.spec.places import found_instead
 from greenbench.spec.recipe import Batch, LossFunction, Recipe, ScheduleFactory, Size
 from greenbench.spec.scale import Inputs
+from greenbench.spec.setting import SPLITS, Drawn
+from greenbench.spec.setting import Setting as Setting
+from greenbench.spec.setting import Split as Split
+from greenbench.spec.setting import Subset as Subset
 from greenbench.spec.source import Source
 from greenbench.spec.technique import check_name
 
@@ -22,8 +26,6 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 DATA_ENVIRONMENT_VARIABLE = "GREENBENCH_DATA"
-
-Split = Literal["train", "validation"]
 
 
 class Score(Protocol):
@@ -71,6 +73,14 @@ class Data(Protocol):
         ...
 
 
+class ReadData(Protocol):
+    """Reads a workload's data: all of them, or what a setting asks for."""
+
+    def __call__(self, root: Path | None, device: torch.device, setting: Setting | None = None) -> Data:
+        """Return data whose images are read as far as they are kept in memory."""
+        ...
+
+
 @dataclass(frozen=True)
 class Metric:
     """What a workload is judged by.
@@ -101,42 +111,6 @@ MIOU = Metric("miou", "mIoU")
 
 
 @dataclass(frozen=True)
-class Setting:
-    """How a workload runs at one scale.
-
-    Attributes
-    ----------
-    epochs, batch_size, learning_rate
-        Of the baseline.
-    network
-        Arguments for the workload's `network`, such as ``{"width": 0.25}``.
-    evaluate_every
-        Epochs between evaluations; the last epoch is always evaluated.
-    large_batch
-        Images in a pass that fills the device, so that it measures the network and not the start of its layers.
-    floor, floor_source
-        The least score that the baseline itself must reach, and where the number comes from.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    network: Mapping[str, Any] = field(default_factory=dict)
-    evaluate_every: int = 1
-    large_batch: int = 32
-    floor: float | None = None
-    floor_source: str = ""
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "evaluate_every", "large_batch"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise UserError(f"{name} is {value!r}", "give a whole number from 1 on")
-        if not self.learning_rate > 0:
-            raise UserError(f"learning_rate is {self.learning_rate!r}", "give a number above 0")
-
-
-@dataclass(frozen=True)
 class Workload:
     """One task to be learned. Its file holds all that is known of it.
 
@@ -157,7 +131,7 @@ class Workload:
     settings
         By scale's name. A workload takes part in the scales that are here.
     data
-        Reads the data: takes the data root and the device that trains.
+        Reads the data: takes the data root, the device that trains, and a setting, which may ask for a part of them.
     network
         Builds the network: takes the number of classes, the setting and the data root.
     optimizer
@@ -206,7 +180,7 @@ class Workload:
     num_classes: int | None
     image_size: Size | None
     settings: Mapping[str, Setting]
-    data: Callable[[Path | None, torch.device], Data]
+    data: ReadData
     network: Callable[[Any, Setting, Path | None], nn.Module]
     optimizer: Callable[[nn.Module, float], Optimizer]
     schedule: ScheduleFactory
@@ -270,7 +244,7 @@ class Workload:
         return Recipe(
             task=self.task,
             num_classes=self.num_classes,
-            image_size=self.image_size,
+            image_size=self.size_at(scale),
             ignore_index=self.ignore_index,
             epochs=setting.epochs,
             batch_size=setting.batch_size,
@@ -281,6 +255,13 @@ class Workload:
             loss=self.loss,
         )
 
+    def data_at(self, scale: str, root: Path | None, device: torch.device) -> Data:
+        """Return the data that a scale uses."""
+        setting = self.setting(scale)
+        if setting.subset is None and setting.image_size is None:
+            return self.data(root, device)
+        return self.data(root, device, setting)
+
     def setting(self, scale: str) -> Setting:
         """Return how the workload runs at a scale; `UserError` where it does not."""
         if scale not in self.settings:
@@ -290,17 +271,26 @@ class Workload:
             )
         return self.settings[scale]
 
-    def inference_size(self, inputs: Inputs) -> Size | None:
-        """Return the size of the images that networks are measured on."""
-        return self.image_size if inputs == "stated" or self.fitted_size is None else self.fitted_size
+    def size_at(self, scale: str) -> Size | None:
+        """Return the size of a training image at a scale."""
+        return self.setting(scale).image_size or self.image_size
 
-    def partial(self, train: int, validation: int) -> str | None:
-        """Return which official numbers of images are not those that were found; None where all are."""
-        counts = (("training", train, self.train_images), ("validation", validation, self.validation_images))
+    def inference_size(self, inputs: Inputs, scale: str | None = None) -> Size | None:
+        """Return the size of the images that networks are measured on: at a scale with a size of its own, that size."""
+        own = None if scale is None else self.setting(scale).image_size
+        return own or (
+            self.image_size if inputs == "stated" or self.fitted_size is None else self.fitted_size
+        )
+
+    def partial(self, data: Data) -> str | None:
+        """Return which official numbers of images are not those that were found, used or not; None where all are."""
+        drawn: Drawn | None = getattr(data, "drawn", None)
+        official: dict[Split, int | None] = {"train": self.train_images, "validation": self.validation_images}
+        found = {split: drawn.found[split] if drawn else data.size(split) for split in official}
         unlike = [
-            f"{found:,} of {official:,} {split} images"
-            for split, found, official in counts
-            if official is not None and found != official
+            f"{found[split]:,} of {whole:,} {SPLITS[split]} images"
+            for split, whole in official.items()
+            if whole is not None and found[split] != whole
         ]
         return " and ".join(unlike) or None
 

@@ -21,6 +21,7 @@ from greenbench.records.machine import this_machine
 from greenbench.records.record import Record
 from greenbench.records.results import Failure, Skipped
 from greenbench.spec.case import Case, Kind, case_of
+from greenbench.spec.mode import PAPER
 from greenbench.spec.scale import TRAINED, Scale
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Workload
@@ -65,6 +66,8 @@ class Settings:
         The user's own, which count before all others.
     partial
         Whether data sets that are not whole may be used.
+    mode
+        Name of the numerical mode of all cases.
     """
 
     catalog: Catalog
@@ -77,6 +80,7 @@ class Settings:
     bench: Bench
     tolerances: tuple[Tolerance, ...] = ()
     partial: bool = False
+    mode: str = PAPER.name
 
 
 class Session:
@@ -117,9 +121,8 @@ class Session:
         """Return the pairs of the study's matrix."""
         if kind not in self._pairs:
             settings = self.settings
-            self._pairs[kind] = plan(
-                kind, self._techniques(), self._workloads(), settings.scale, settings.seeds, self._changes
-            )
+            matrix = kind, self._techniques(), self._workloads(), settings.scale, settings.seeds
+            self._pairs[kind] = plan(*matrix, self._changes, settings.mode)
         return self._pairs[kind]
 
     def missing_data(self, pair: Pair) -> str | None:
@@ -148,10 +151,9 @@ class Session:
             self._check_composition(pair[0])
         self.folder.check()
         self.meter  # noqa: B018  # opens it, and an assert would not under python -O
-        for mode in dict.fromkeys(case.mode for pair in pairs for case in pair):
-            from greenbench.execute.modes import numerical_mode  # imports torch, which takes seconds
+        from greenbench.execute.modes import numerical_mode  # imports torch, which takes seconds
 
-            numerical_mode(mode)
+        numerical_mode(self.settings.mode)
         training = [pair[0] for pair in pairs if pair[0].kind == "training" or self._needs_training(pair[0])]
         faults = []
         for name in dict.fromkeys(case.workload for case in training):
@@ -159,10 +161,8 @@ class Session:
                 self._check_data(self.settings.catalog.workloads[name])
             except UserError as error:
                 faults.append(error)
-        if len(faults) > 1:
-            raise UserError("\n".join(map(str, faults)))
         if faults:
-            raise faults[0]
+            raise faults[0] if len(faults) == 1 else UserError("\n".join(map(str, faults)))
         if self.settings.scale.dry_run:
             dry_run(
                 self._to_train(pairs), self.settings.catalog, self.settings.bench, self.progress("dry run")
@@ -189,7 +189,7 @@ class Session:
         root, given = self.settings.bench.data_root, self.settings.catalog.given
         if workload.name in given or workload.folder is None:
             return
-        found = examine(workload, root)
+        found = examine(workload, root, self.settings.scale.name)
         if found.status == "damaged":
             raise UserError(found.reason or "", found.next_step or "")
         if found.status == "partial" and not self.settings.partial:

@@ -9,17 +9,24 @@ from greenbench.records.results import Failure, Training
 from greenbench.spec.case import Kind
 from greenbench.verdict.quantities import (
     IMAGE_ENERGY,
+    INFERENCE_MEMORY,
     LATENCY,
     SCORE,
     TRAIN_ENERGY,
+    TRAIN_MEMORY,
     TRAIN_TIME,
     Quantity,
 )
 from greenbench.verdict.statistics import estimate
 
 COLUMNS: dict[Kind, dict[str, Quantity]] = {
-    "training": {"score": SCORE, "energy_j": TRAIN_ENERGY, "time_s": TRAIN_TIME},
-    "inference": {"energy_j": IMAGE_ENERGY, "time_ms": LATENCY},
+    "training": {
+        "score": SCORE,
+        "energy_j": TRAIN_ENERGY,
+        "time_s": TRAIN_TIME,
+        "memory_bytes": TRAIN_MEMORY,
+    },
+    "inference": {"energy_j": IMAGE_ENERGY, "time_ms": LATENCY, "memory_bytes": INFERENCE_MEMORY},
 }
 
 
@@ -43,5 +50,5 @@ def _status(records: Sequence[Record]) -> str:
 
 
 def _why_not(quantity: Quantity, record: Record) -> str:
-    reading = quantity.reading(record) if quantity.reading else None
-    return f"not measured: {reading.reason}" if reading is not None and reading.reason else "not measured"
+    reason = quantity.why_missing(record)
+    return f"not measured: {reason}" if reason else "not measured"

@@ -6,7 +6,6 @@ Tables, figures, tolerances, verdicts and the plugin read values through it alon
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
 
 from greenbench.energy.carbon import (
@@ -19,84 +18,7 @@ from greenbench.energy.reading import Reading
 from greenbench.errors import UserError
 from greenbench.records.record import Record
 from greenbench.records.results import Batch, Inference, Training
-from greenbench.spec.case import Kind
-from greenbench.spec.workload import Metric
-
-Better = Literal["higher", "lower"]
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """One thing that is measured.
-
-    Attributes
-    ----------
-    name
-        As in tolerances, verdicts and options: ``train_energy_j``.
-    title
-        Heading of its column; ``{metric}`` stands for the title of the workload's metric.
-    kind
-        Of the cases that have it.
-    table
-        The report's table that shows it: ``training``, ``single`` (images) or ``batch``.
-    unit
-        ``%`` for fractions, an SI unit that takes prefixes, or empty.
-    better
-        Which direction is good.
-    take
-        Takes the value from a record; None where it was not measured.
-    scale, digits
-        For columns whose heading names the unit: values are divided by `scale` and written with that many decimals.
-        Without digits, they are written with an SI prefix.
-    exact
-        Whether it is counted, so that equal runs give equal values and one run is enough.
-    repeats
-        Takes the repeated measurements of one record, where it has such: then the interval is theirs.
-    reading
-        Takes the energy reading that the value comes from.
-    note
-        A footnote of every table that shows it.
-    headline
-        Whether its verdict has a column beside it.
-    """
-
-    name: str
-    title: str
-    kind: Kind
-    table: Literal["training", "single", "batch"]
-    unit: str
-    better: Better
-    take: Callable[[Record], float | None]
-    scale: float = 1.0
-    digits: int | None = None
-    exact: bool = False
-    repeats: Callable[[Record], Sequence[float]] | None = None
-    reading: Callable[[Record], Reading | None] | None = None
-    note: str = ""
-    headline: bool = False
-
-    @property
-    def is_score(self) -> bool:
-        """Whether it is the workload's metric, and not a cost."""
-        return self.name in ("score", "train_score")
-
-    @property
-    def is_timed(self) -> bool:
-        """Whether another program on the machine changes it."""
-        return not self.exact and not self.is_score
-
-    def of(self, metric: Metric) -> Quantity:
-        """Return the quantity with the metric's title, unit and direction, where it stands for the metric."""
-        if "{metric}" not in self.title:
-            return self
-        return replace(
-            self, title=self.title.format(metric=metric.title), unit=metric.unit, better=metric.better
-        )
-
-    def by_seed(self, records: Sequence[Record]) -> dict[int, float]:
-        """Return the values of records by seed; what was not measured is absent."""
-        values = {record.case.seed: self.take(record) for record in records}
-        return {seed: value for seed, value in values.items() if value is not None}
+from greenbench.verdict.quantity import Quantity as Quantity
 
 
 def _train_score(record: Record) -> float | None:
@@ -162,6 +84,25 @@ def _large(inference: Inference) -> Batch:
     return inference.large
 
 
+def _trained_memory(record: Record) -> float | None:
+    result = record.result
+    finished = isinstance(result, Training) and result.status == "finished"
+    return record.memory.peak_bytes if finished else None
+
+
+def _inference_memory(record: Record) -> float | None:
+    return record.memory.peak_bytes if isinstance(record.result, Inference) else None
+
+
+def _unknown_memory(record: Record) -> str | None:
+    return record.memory.reason
+
+
+MEMORY_NOTE = (
+    "Peak memory is the most that the whole case took: what torch allocated on a GPU, and else the resident set of the "
+    "process, which holds Python and all libraries."
+)
+
 SCORE = Quantity(
     "score",
     "{metric} validation",
@@ -185,6 +126,17 @@ TRAIN_ENERGY = Quantity(
 )
 TRAIN_TIME = Quantity(
     "train_time_s", "Time", "training", "training", "s", "lower", _training(lambda t: t.train_seconds)
+)
+TRAIN_MEMORY = Quantity(
+    "train_memory_bytes",
+    "Peak memory",
+    "training",
+    "training",
+    "B",
+    "lower",
+    _trained_memory,
+    unknown=_unknown_memory,
+    note=MEMORY_NOTE,
 )
 PARAMS = Quantity(
     "params",
@@ -268,6 +220,17 @@ BATCH_ENERGY = Quantity(
     digits=3,
     reading=_energy_of(_large),
 )
+INFERENCE_MEMORY = Quantity(
+    "inference_memory_bytes",
+    "Peak memory",
+    "inference",
+    "batch",
+    "B",
+    "lower",
+    _inference_memory,
+    unknown=_unknown_memory,
+    note=MEMORY_NOTE,
+)
 
 QUANTITIES = {
     quantity.name: quantity
@@ -276,12 +239,14 @@ QUANTITIES = {
         SCORE,
         TRAIN_ENERGY,
         TRAIN_TIME,
+        TRAIN_MEMORY,
         PARAMS,
         CONV_MACS,
         LATENCY,
         IMAGE_ENERGY,
         BATCH_LATENCY,
         BATCH_ENERGY,
+        INFERENCE_MEMORY,
     )
 }
 """What verdicts and tolerances are about, by name."""

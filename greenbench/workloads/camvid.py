@@ -9,7 +9,7 @@ from greenbench.data.decorator import workload
 from greenbench.networks.factories import BACKBONE_DOWNLOAD, backbone_weights, bisenet
 from greenbench.nn.baselines import sgd_sparing_vectors
 from greenbench.nn.schedules import poly
-from greenbench.spec.workload import Setting, Split
+from greenbench.spec.workload import Setting, Split, Subset
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +59,16 @@ def _files(root: Path, split: Split) -> MaskFiles:
     optimizer=sgd_sparing_vectors,
     schedule=poly,
     settings={
-        "short": Setting(epochs=40, batch_size=16, learning_rate=0.025, evaluate_every=2, large_batch=64)
+        "tryout": Setting(
+            epochs=12,
+            batch_size=8,
+            learning_rate=0.05,
+            evaluate_every=4,
+            network={"width": 0.25, "norm_momentum": 0.3},
+            subset=Subset(train=160, validation=48),
+            image_size=(128, 176),
+        ),
+        "short": Setting(epochs=40, batch_size=16, learning_rate=0.025, evaluate_every=2, large_batch=64),
     },
 )
 def camvid(root: Path, device: torch.device) -> MaskData:
@@ -81,8 +90,6 @@ def camvid(root: Path, device: torch.device) -> MaskData:
 
     train, validation = _files(root, "train"), _files(root, "validation")
     version = version_of_pairs(data_folder(root, FOLDER), train.pairs, validation.pairs)
-    train.check()
-    validation.check()
     return MaskData(
         train,
         validation,

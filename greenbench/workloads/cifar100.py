@@ -12,7 +12,7 @@ from greenbench.errors import DataError
 from greenbench.networks.factories import resnet50
 from greenbench.nn.schedules import step_decay
 from greenbench.spec.download import Download
-from greenbench.spec.workload import Setting, Split
+from greenbench.spec.workload import Setting, Split, Subset
 
 if TYPE_CHECKING:
     import torch
@@ -113,6 +113,14 @@ def _images(root: Path, split: Split) -> ResidentImages:
     network=resnet50,
     schedule=partial(step_decay, warmup_fraction=1 / 200),
     settings={
+        "tryout": Setting(
+            epochs=10,
+            batch_size=64,
+            learning_rate=0.05,
+            network={"width": 0.25, "blocks_per_stage": (1, 1, 1, 1), "norm_momentum": 0.3},
+            subset=Subset(train=10_000, validation=2_000),
+            image_size=(16, 16),
+        ),
         "short": Setting(epochs=10, batch_size=128, learning_rate=0.1, large_batch=1024),
         "paper": Setting(epochs=200, batch_size=128, learning_rate=0.1, large_batch=1024),
     },

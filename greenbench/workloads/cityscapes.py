@@ -9,7 +9,7 @@ from greenbench.data.decorator import workload
 from greenbench.networks.factories import BACKBONE_DOWNLOAD, backbone_weights, bisenet
 from greenbench.nn.baselines import sgd_sparing_vectors
 from greenbench.nn.schedules import poly
-from greenbench.spec.workload import Setting, Split
+from greenbench.spec.workload import Setting, Split, Subset
 
 if TYPE_CHECKING:
     import torch
@@ -72,6 +72,15 @@ def _files(root: Path, split: Split) -> MaskFiles:
     optimizer=sgd_sparing_vectors,
     schedule=poly,
     settings={
+        "tryout": Setting(
+            epochs=12,
+            batch_size=8,
+            learning_rate=0.05,
+            evaluate_every=4,
+            network={"width": 0.25, "norm_momentum": 0.3},
+            subset=Subset(train=160, validation=48),
+            image_size=(128, 128),
+        ),
         "short": Setting(epochs=20, batch_size=16, learning_rate=0.025, large_batch=32),
         "paper": Setting(epochs=1000, batch_size=16, learning_rate=0.025, evaluate_every=10, large_batch=32),
     },
@@ -93,8 +102,6 @@ def cityscapes(root: Path, device: torch.device) -> MaskData:
 
     train, validation = _files(root, "train"), _files(root, "validation")
     version = version_of_pairs(data_folder(root, FOLDER), train.pairs, validation.pairs)
-    train.check()
-    validation.check()
     return MaskData(
         train,
         validation,

@@ -11,7 +11,7 @@ from greenbench.errors import DataError
 from greenbench.networks.factories import resnet50
 from greenbench.nn.schedules import step_decay
 from greenbench.spec.download import Download
-from greenbench.spec.workload import Setting, Split
+from greenbench.spec.workload import Setting, Split, Subset
 
 if TYPE_CHECKING:
     import torch
@@ -107,6 +107,14 @@ def _validation(folder: Path, label_of: dict[str, int]) -> list[tuple[Path, int]
     network=resnet50,
     schedule=partial(step_decay, warmup_fraction=1 / 200),
     settings={
+        "tryout": Setting(
+            epochs=10,
+            batch_size=64,
+            learning_rate=0.05,
+            network={"width": 0.25, "blocks_per_stage": (1, 1, 1, 1), "norm_momentum": 0.3},
+            subset=Subset(train=10_000, validation=2_000),
+            image_size=(16, 16),
+        ),
         "short": Setting(epochs=10, batch_size=128, learning_rate=0.1, large_batch=256),
         "paper": Setting(epochs=200, batch_size=128, learning_rate=0.1, large_batch=256),
     },
@@ -130,8 +138,8 @@ def tiny_imagenet(root: Path, device: torch.device) -> LabelData:
         data_folder(root, FOLDER), (file for file, _ in [*train.files, *validation.files])
     )
     return LabelData(
-        train.resident(),
-        validation.resident(),
+        train,
+        validation,
         augmentation=Augmentation(padding=8, flip=True, rotation_degrees=0),
         normalization=Normalization((0.4802, 0.4481, 0.3975), (0.2770, 0.2691, 0.2821)),
         version=f"{len(train)}+{len(validation)} files, names and sizes {version}",

@@ -6,7 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from bench_tests.harness.made_records import failure_result, inference_result, record_of, training_result
 from greenbench.cli import main
+from greenbench.records.folder import RecordFolder
+from greenbench.records.memory import PROCESS, PeakMemory
+from greenbench.spec.mode import MODES
 from greenbench.study import catalog as catalog_module
 from greenbench.study.catalog import discover
 
@@ -56,6 +60,13 @@ def test_list_prints_every_workload_with_task_metric_and_scales(capsys):
         line = line_of(text, workload.name)
         for part in (workload.title, workload.task, workload.metric.title, ", ".join(workload.settings)):
             assert part in line
+
+
+def test_list_prints_every_numerical_mode(capsys):
+    main(["list"])
+    text = capsys.readouterr().out
+    for mode in MODES.values():
+        assert line_of(text, mode.name).endswith(mode.summary)
 
 
 def test_list_includes_files_of_one_s_own(capsys, own_file):
@@ -139,6 +150,52 @@ def test_show_prints_the_cards_of_a_file_of_one_s_own(capsys, own_file, name, wo
     out = capsys.readouterr().out
     assert words in out
     assert str(own_file) in out
+
+
+RECORD = record_of(
+    "mixup",
+    training_result(0.9, energy_j=50.0, seconds=2.5),
+    memory=PeakMemory(512_000_000, PROCESS),
+)
+
+
+@pytest.mark.parametrize(
+    ("record", "first", "parts"),
+    [
+        (
+            RECORD,
+            "Mixup on Digits: training, seed 0, finished",
+            [("train_memory_bytes", "512 MB"), ("train_energy_j", "50.0 J"), ("(score)", "90.0%")],
+        ),
+        (
+            record_of(result=inference_result(4.0), memory=PeakMemory(None, PROCESS, reason="no /proc")),
+            "Baseline on Digits: inference, seed 0, finished",
+            [
+                ("inference_memory_bytes", "– no /proc"),
+                ("image_energy_j", "– no meter on this machine (test)"),
+            ],
+        ),
+        (
+            record_of(result=failure_result(), kind="training"),
+            "Baseline on Digits: training, seed 0, failed, stage training: ZeroDivisionError: division by zero. "
+            "Next step: look at own.py, line 3",
+            [],
+        ),
+    ],
+)
+def test_show_says_what_a_record_holds(capsys, tmp_path, record, first, parts):
+    assert main(["show", str(RecordFolder(tmp_path).write(record))]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0] == first
+    for name, value in parts:
+        (line,) = (line for line in out.splitlines() if name in line)
+        assert value in " ".join(line.split())
+
+
+def test_show_of_a_file_that_is_no_record_says_so(capsys, tmp_path):
+    (tmp_path / "a.json").write_text("{}")
+    assert main(["show", str(tmp_path / "a.json")]) == 2
+    assert "a.json: not a greenbench record; give a record that a study wrote" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["mixup2", "mixup+mixup2", ""])

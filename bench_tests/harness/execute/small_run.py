@@ -83,7 +83,7 @@ SQUARES = Workload(
     num_classes=3,
     image_size=(8, 8),
     settings={"tiny": Setting(epochs=2, batch_size=8, learning_rate=0.1, evaluate_every=2, large_batch=4)},
-    data=lambda root, device: small_data(),
+    data=lambda root, device, setting=None: small_data(),
     network=squares_network,
     optimizer=sgd,
     schedule=poly,

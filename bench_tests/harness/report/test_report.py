@@ -147,8 +147,25 @@ def test_headings_say_how_tables_differ(report_of):
     text, _ = report_of(
         record_of(), record_of("mixup", meter="nvml"), record_of(machine=replace(MACHINE, gpu="X"))
     )
-    assert "## smoke, on X" in text
+    assert "## smoke, mode paper, on X" in text
     assert "### Digits: training (energy source nvml)" in text
+
+
+def test_two_modes_are_never_in_one_table_or_one_comparison(report_of):
+    seeds = range(3)
+    text, summary = report_of(
+        *(record_of(result=training_result(0.5), seed=seed) for seed in seeds),
+        *(record_of("mixup", training_result(0.9), seed=seed, mode="fast") for seed in seeds),
+    )
+    paper, fast = (text.split(f"## smoke, mode {mode}, on Test CPU")[1] for mode in ("paper", "fast"))
+    fast = fast.partition("## smoke, mode paper")[0]
+    assert "numerical mode: fast" in fast
+    assert "numerical mode: paper" in paper
+    assert "Mixup" in fast.partition("## Method cards")[0]
+    assert "Baseline |" not in fast
+    assert "Mixup |" not in paper
+    assert "better" not in fast.replace("is better", "").partition("## Audit")[0]
+    assert any(line.startswith("smoke, mode fast") for line in summary)
 
 
 def test_texts_of_records_are_texts(report_of):
@@ -280,3 +297,13 @@ def test_networks_that_were_trained_are_told_from_those_that_were_built(report_o
     assert told not in report_of(record_of("baseline", inference_result(3.0)))[0]
     trained = record_of("baseline", inference_result(3.0), setting={"weights": "trained"})
     assert told in report_of(trained)[0]
+
+
+def test_a_table_and_a_card_name_the_part_of_the_data_that_was_used(report_of):
+    record = record_of("baseline", training_result(0.5))
+    part = "10 of 40 training images and 4 of 20 validation images, drawn with seed 3"
+    facts = replace(record.workload, version="1", train_images=10, validation_images=4, subset=part)
+    text, _ = report_of(replace(record, workload=facts))
+    assert f"A part of the data set was used: {part}." in text
+    assert f"10 training images, 4 validation images (subset: {part})." in text
+    assert "A part of the data set" not in report_of(record)[0]

@@ -13,6 +13,7 @@ from bench_tests.harness.made_records import (
     training_result,
 )
 from greenbench.energy import Reading, Status, Uncertainty
+from greenbench.records.memory import PROCESS, PeakMemory
 from greenbench.report.layout import layouts
 from greenbench.report.table import MAX_COLUMNS, Cell, Row, Table
 from greenbench.report.values import Written
@@ -80,7 +81,27 @@ def test_a_column_that_one_run_fills_stays_with_dashes_and_the_reason(tables_of)
     (table,) = tables_of(record_of(result=training_result(0.9, energy_j=50)), record_of("mixup"))
     assert texts(table, "Mixup")[3] == "–"
     assert sum(NOT_MEASURED.reason in note for note in table.footnotes) == 1
-    assert not any("left out" in note for note in table.footnotes)
+    assert not any("left out" in note and "nergy" in note for note in table.footnotes)
+
+
+def test_peak_memory_has_a_column_and_a_note(tables_of):
+    memory = PeakMemory(512_000_000, PROCESS)
+    training, _, batch = tables_of(
+        record_of(memory=memory), record_of(result=inference_result(2.0), memory=memory)
+    )
+    for table in (training, batch):
+        assert table.columns[-1] == "Peak memory"
+        assert texts(table, "Baseline")[-1] == "512 MB"
+        assert any("resident set of the process" in note for note in table.footnotes)
+
+
+def test_a_peak_that_one_run_lacks_is_a_dash_with_the_reason(tables_of):
+    (table,) = tables_of(
+        record_of(memory=PeakMemory(512_000_000, PROCESS)),
+        record_of("mixup", memory=PeakMemory(None, PROCESS, reason="no /proc")),
+    )
+    assert texts(table, "Mixup")[-1] == "–"
+    assert "–: Peak memory is not known: no /proc." in table.footnotes
 
 
 def test_where_all_diverged_the_table_still_stands(tables_of):

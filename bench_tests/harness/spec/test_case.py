@@ -7,6 +7,7 @@ import pytest
 
 from greenbench.spec.case import KEY_LENGTH, Case, case_of
 from greenbench.spec.scale import find_scale
+from greenbench.spec.setting import Subset
 from greenbench.spec.source import Source
 from greenbench.study.catalog import discover
 
@@ -95,6 +96,29 @@ def test_how_training_energy_is_measured_changes_training_alone():
     scale = find_scale("smoke", training_energy="steady")
     assert key("training", scale=scale) != key("training")
     assert key("inference", scale=scale) == key("inference")
+
+
+def test_a_subset_and_its_seed_change_training_alone():
+    asked = [with_setting(DIGITS, subset=Subset(40, 20, seed)) for seed in (0, 1)]
+    assert len({key("training", workload) for workload in (DIGITS, *asked)}) == 3
+    assert {key("inference", workload) for workload in (DIGITS, *asked)} == {key("inference")}
+    setting = case_of("training", CATALOG.baseline, asked[1], SMOKE, 0).setting
+    assert setting["subset"] == {"train": 40, "validation": 20, "seed": 1}
+
+
+def test_a_scale_s_own_image_size_changes_training_and_inference():
+    smaller = with_setting(DIGITS, image_size=(8, 8))
+    for kind in ("training", "inference"):
+        assert key(kind, smaller) != key(kind)
+        assert case_of(kind, CATALOG.baseline, smaller, SMOKE, 0).setting["image_size"] == [8, 8]
+
+
+@pytest.mark.parametrize("scale", ["smoke", "short", "paper"])
+def test_where_nothing_is_left_out_a_case_says_nothing_of_it(scale):
+    for workload in CATALOG.workloads.values():
+        if scale in workload.settings:
+            case = case_of("training", CATALOG.baseline, workload, find_scale(scale), 0)
+            assert not {"subset", "image_size"} & case.setting.keys()
 
 
 def test_the_inputs_change_inference_alone():

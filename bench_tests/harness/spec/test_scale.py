@@ -16,7 +16,7 @@ def test_the_paper_s_scale_is_the_paper_s():
 
 
 def test_scales_are_found_by_their_names():
-    assert list(SCALES) == ["smoke", "short", "paper"]
+    assert list(SCALES) == ["smoke", "tryout", "short", "paper"]
     for name, scale in SCALES.items():
         assert find_scale(name) == scale
         assert scale.name == name
@@ -38,10 +38,10 @@ def test_other_inputs_change_that_alone(inputs):
 @pytest.mark.parametrize(
     ("arguments", "problem", "next_step"),
     [
-        (("tiny",), "scale 'tiny' is unknown", "choose one of smoke, short, paper"),
+        (("tiny",), "scale 'tiny' is unknown", "choose one of smoke, tryout, short, paper"),
         (("smoke", "some"), "training energy 'some' is unknown", "choose one of all, epochs, steady"),
         (("smoke", None, "guessed"), "inputs 'guessed' is unknown", "choose one of stated, fitted"),
-        (("",), "scale '' is unknown", "choose one of smoke, short, paper"),
+        (("",), "scale '' is unknown", "choose one of smoke, tryout, short, paper"),
         (("smoke", ""), "training energy '' is unknown", "choose one of all, epochs, steady"),
     ],
 )

@@ -117,8 +117,12 @@ def other_setting(session):
     session.settings = replace(session.settings, catalog=replace(CATALOG, workloads={"squares": workload}))
 
 
+def other_mode(session):
+    session.settings = replace(session.settings, mode="fast")
+
+
 @pytest.mark.parametrize(
-    "change", [edited_technique, other_engine, edited_record, other_meter, other_setting]
+    "change", [edited_technique, other_engine, edited_record, other_meter, other_setting, other_mode]
 )
 def test_a_stale_record_is_run_again_on_resume(study, ran, change):
     first = study()

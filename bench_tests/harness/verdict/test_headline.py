@@ -9,12 +9,16 @@ from bench_tests.harness.made_records import (
     record_of,
     training_result,
 )
+from greenbench.records.memory import PROCESS, PeakMemory
 from greenbench.verdict.headline import headline
 
 
 def test_a_training_says_status_metric_score_joules_and_seconds():
     records = [
-        record_of(result=training_result(score, 10.0), seed=seed) for seed, score in enumerate((0.5, 0.75))
+        record_of(
+            result=training_result(score, 10.0), seed=seed, memory=PeakMemory(500_000_000 + seed, PROCESS)
+        )
+        for seed, score in enumerate((0.5, 0.75))
     ]
     assert headline(records) == {
         "status": "finished",
@@ -22,6 +26,7 @@ def test_a_training_says_status_metric_score_joules_and_seconds():
         "score": "0.625",
         "energy_j": "10",
         "time_s": "2",
+        "memory_bytes": "5e+08",
         "records": " ".join(record.file_name for record in records),
     }
 
@@ -34,6 +39,7 @@ def test_an_inference_says_joules_and_milliseconds_of_an_image():
 
 def test_what_was_not_measured_says_why():
     found = headline([record_of(result=training_result(0.5))])
+    assert found["memory_bytes"] == "not measured: records of earlier versions do not hold it"
     assert found["energy_j"] == "not measured: no meter on this machine (test)"
 
 

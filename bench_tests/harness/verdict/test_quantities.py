@@ -14,6 +14,7 @@ from bench_tests.harness.made_records import (
 )
 from greenbench.energy.carbon import CarbonIntensity
 from greenbench.errors import UserError
+from greenbench.records.memory import PROCESS, PeakMemory
 from greenbench.spec.workload import ACCURACY, Metric
 from greenbench.verdict.quantities import (
     BATCH_LATENCY,
@@ -26,7 +27,8 @@ from greenbench.verdict.quantities import (
 )
 
 TRAINING = record_of(
-    result=training_result(0.9, energy_j=50.0, seconds=2.5, train={"accuracy": 0.95, "other": 1.0})
+    result=training_result(0.9, energy_j=50.0, seconds=2.5, train={"accuracy": 0.95, "other": 1.0}),
+    memory=PeakMemory(300_000_000, PROCESS),
 )
 _INFERENCE = inference_result(4.0, params=1234, energy_j=0.5)
 INFERENCE = record_of(
@@ -38,7 +40,8 @@ INFERENCE = record_of(
             repeat_medians_ms=(32.0, 64.0, 96.0),
             energy_per_image=reading_of(0.25, 6.0),
         ),
-    )
+    ),
+    memory=PeakMemory(200_000_000, PROCESS),
 )
 VALUES = {
     "score": 0.9,
@@ -51,6 +54,8 @@ VALUES = {
     "image_energy_j": 0.5,
     "batch_latency_ms": 2.0,  # 64 ms for 32 images
     "batch_energy_j": 0.25,
+    "train_memory_bytes": 3e8,
+    "inference_memory_bytes": 2e8,
 }
 
 
@@ -77,6 +82,19 @@ def test_a_quantity_has_its_value_in_a_record_of_its_kind_alone(name):
 )
 def test_a_diverged_run_has_no_value(name):
     assert QUANTITIES[name].take(record_of(result=diverged_result())) is None
+
+
+def test_a_value_that_is_missing_says_why_where_its_record_does():
+    record = record_of(result=training_result(0.5), memory=PeakMemory(None, PROCESS, reason="no /proc"))
+    reasons = {name: one.why_missing(record) for name, one in QUANTITIES.items() if one.kind == "training"}
+    assert reasons == {
+        "score": None,
+        "train_score": None,
+        "train_time_s": None,
+        "train_energy_j": "no meter on this machine (test)",
+        "train_memory_bytes": "no /proc",
+    }
+    assert all(one.why_missing(TRAINING) is None for one in QUANTITIES.values())
 
 
 @pytest.mark.parametrize("name", [name for name in VALUES if name.endswith("energy_j")])

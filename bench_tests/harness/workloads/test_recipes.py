@@ -16,6 +16,11 @@ SETTINGS = {
     ("digits20", "smoke"): (2, 48, 0.06, 1, 32),
     ("scenes4", "smoke"): (4, 16, 0.1, 1, 32),
     ("scenes6", "smoke"): (4, 16, 0.1, 1, 32),
+    ("cifar100", "tryout"): (10, 64, 0.05, 1, 32),
+    ("tiny_imagenet", "tryout"): (10, 64, 0.05, 1, 32),
+    ("camvid", "tryout"): (12, 8, 0.05, 4, 32),
+    ("cityscapes", "tryout"): (12, 8, 0.05, 4, 32),
+    ("coco_stuff", "tryout"): (12, 8, 0.05, 4, 32),
     ("cifar100", "short"): (10, 128, 0.1, 1, 1024),
     ("tiny_imagenet", "short"): (10, 128, 0.1, 1, 256),
     ("camvid", "short"): (40, 16, 0.025, 2, 64),
@@ -38,7 +43,15 @@ TASKS = {
     "cityscapes": ("segmentation", 19, (512, 512), (512, 1024)),
     "coco_stuff": ("segmentation", 171, (640, 640), (640, 1144)),
 }
-SMOKE_NETWORK = {"width": 0.25, "norm_momentum": 0.3}
+# (training and validation images, image size)
+PARTS = {
+    "cifar100": ((10_000, 2_000), (16, 16)),
+    "tiny_imagenet": ((10_000, 2_000), (16, 16)),
+    "camvid": ((160, 48), (128, 176)),
+    "cityscapes": ((160, 48), (128, 128)),
+    "coco_stuff": ((160, 48), (128, 128)),
+}
+SMALL_NETWORK = {"width": 0.25, "norm_momentum": 0.3}
 
 
 def test_the_settings_are_these_and_no_others():
@@ -57,11 +70,31 @@ def test_the_settings_are_these_and_no_others():
     assert {scale for _, scale in found} == set(SCALES)
 
 
-def test_small_networks_are_for_the_smoke_scale_alone():
+def test_small_networks_are_for_the_small_scales_alone():
     for workload in WORKLOADS.values():
         for scale, setting in workload.settings.items():
             blocks = {"blocks_per_stage": (1, 1, 1, 1)} if workload.task == "classification" else {}
-            assert setting.network == ({**SMOKE_NETWORK, **blocks} if scale == "smoke" else {})
+            assert setting.network == ({**SMALL_NETWORK, **blocks} if scale in ("smoke", "tryout") else {})
+
+
+def test_parts_of_the_data_and_small_images_are_for_tryout_alone():
+    for workload in WORKLOADS.values():
+        for scale, setting in workload.settings.items():
+            images = setting.subset and (setting.subset.train, setting.subset.validation)
+            expected = PARTS[workload.name] if scale == "tryout" else (None, None)
+            assert (images, setting.image_size) == expected
+            assert setting.subset is None or setting.subset.seed == 0
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_is_smaller_than_the_whole_and_its_images_have_the_same_shape(name):
+    workload = WORKLOADS[name]
+    (train, validation), size = PARTS[name]
+    assert train <= workload.train_images
+    assert validation <= workload.validation_images
+    assert size[0] / size[1] == pytest.approx(workload.image_size[0] / workload.image_size[1], rel=0.02)
+    assert workload.size_at("tryout") == workload.inference_size("fitted", "tryout") == size
+    assert workload.size_at("short") == workload.image_size
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -85,7 +118,8 @@ def test_a_recipe_is_made_of_them(name, scale):
     recipe = WORKLOADS[name].recipe(scale)
     epochs, batch_size, learning_rate, *_ = SETTINGS[name, scale]
     assert (recipe.epochs, recipe.batch_size) == (epochs, batch_size)
-    assert (recipe.task, recipe.num_classes, recipe.image_size) == TASKS[name][:3]
+    assert (recipe.task, recipe.num_classes) == TASKS[name][:2]
+    assert recipe.image_size == (PARTS[name][1] if scale == "tryout" else TASKS[name][2])
     assert recipe.ignore_index == WORKLOADS[name].ignore_index
     optimizer = recipe.optimizer(nn.Linear(2, 2), recipe.learning_rate)
     assert {group["lr"] for group in optimizer.param_groups} == {learning_rate}
@@ -126,6 +160,6 @@ def test_the_network_is_that_of_the_setting(name):
 
 def test_a_scale_that_a_workload_does_not_take_part_in_is_refused():
     with pytest.raises(
-        UserError, match=r"'camvid' has no setting for the scale 'paper'; choose one of short"
+        UserError, match=r"'camvid' has no setting for the scale 'paper'; choose one of tryout, short"
     ):
         WORKLOADS["camvid"].recipe("paper")

@@ -1,0 +1,36 @@
+"""The file of trained weights, between a training and the inference of the same network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from greenbench.errors import UserError
+
+
+def save_weights(file: Path, weights: Mapping[str, Any]) -> None:
+    """Write whole or not at all; a full disk must not cost the training, and inference will say that they are missing."""
+    temporary = file.with_suffix(f".{os.getpid()}.tmp")
+    with suppress(OSError, RuntimeError):  # torch wraps a full disk in the latter
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(weights, temporary)
+        temporary.replace(file)
+    with suppress(OSError):
+        temporary.unlink()
+
+
+def read_weights(file: Path) -> Mapping[str, Any]:
+    """Return trained weights; `UserError` where they are missing."""
+    try:
+        weights: Mapping[str, Any] = torch.load(file, weights_only=True)
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"the trained weights {file} are missing: their training was skipped or failed, or they could not be written",
+            "look at the training's record, and whether there is room in the folder",
+        ) from error
+    return weights
