@@ -60,11 +60,11 @@ def _files(root: Path, split: Split) -> MaskFiles:
     schedule=poly,
     settings={
         "tryout": Setting(
-            epochs=12,
+            epochs=24,
             batch_size=8,
             learning_rate=0.05,
-            evaluate_every=4,
-            network={"width": 0.25, "norm_momentum": 0.3},
+            evaluate_every=8,
+            network={"width": 0.5},
             subset=Subset(train=160, validation=48),
             image_size=(128, 176),
         ),

@@ -69,12 +69,12 @@ def _files(root: Path, split: Split) -> MaskFiles:
     schedule=poly,
     settings={
         "tryout": Setting(
-            epochs=12,
+            epochs=4,
             batch_size=8,
             learning_rate=0.05,
-            evaluate_every=4,
+            evaluate_every=2,
             network={"width": 0.25, "norm_momentum": 0.3},
-            subset=Subset(train=160, validation=48),
+            subset=Subset(train=640, validation=96),
             image_size=(128, 128),
         ),
         "short": Setting(epochs=4, batch_size=12, learning_rate=0.01, large_batch=32),
