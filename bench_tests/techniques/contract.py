@@ -11,6 +11,7 @@ import torch
 
 from greenbench.execute.trainer import Trainer, finished
 from greenbench.spec.composition import compose
+from greenbench.spec.mode import PAPER
 from greenbench.spec.recipe import scaled_size
 
 EPOCHS = 4
@@ -79,14 +80,14 @@ class TinyData:
         return images, torch.randint(recipe.num_classes, shape, generator=generator)
 
 
-def trainer(recipe, seed=0):
+def trainer(recipe, seed=0, mode=PAPER):
     """Return the suite's own loop on random batches."""
-    return Trainer(recipe, TinyData(recipe), seed=seed, device=torch.device("cpu"))
+    return Trainer(recipe, TinyData(recipe), seed=seed, device=torch.device("cpu"), mode=mode)
 
 
-def trained(recipe, seed=0):
+def trained(recipe, seed=0, mode=PAPER):
     """Train, with an evaluation after every epoch; return the losses and the state of what is judged at the end."""
-    run = trainer(recipe, seed)
+    run = trainer(recipe, seed, mode)
     losses = list(run.train_teacher())
     while run.epoch < recipe.epochs:
         losses += run.epoch_steps()
@@ -108,12 +109,14 @@ class Candidate:
     ----------
     technique, recipe
         What is looked at. The recipe is a copy: no technique can spoil that of the next.
+    mode
+        What both are trained in.
     before
         The recipe's fields before the technique was ever applied.
     """
 
-    def __init__(self, technique, recipe, baseline=None):
-        self.technique, self.recipe = technique, replace(recipe)
+    def __init__(self, technique, recipe, baseline=None, mode=PAPER):
+        self.technique, self.recipe, self.mode = technique, replace(recipe), mode
         self.before = {field.name: getattr(recipe, field.name) for field in fields(recipe)}
         self._baseline = baseline
 
@@ -121,7 +124,7 @@ class Candidate:
     def baseline(self):
         """The baseline's losses and state."""
         if self._baseline is None:
-            self._baseline = trained(self.recipe)
+            self._baseline = trained(self.recipe, mode=self.mode)
         return self._baseline
 
     @cached_property
@@ -132,7 +135,11 @@ class Candidate:
     @cached_property
     def trained(self):
         """Losses and state of a training with the technique."""
-        return trained(self.changed)
+        return trained(self.changed, mode=self.mode)
+
+    def trainer(self, seed=0):
+        """Return the loop that trains with the technique, before its first step."""
+        return trainer(self.changed, seed, self.mode)
 
 
 def describes_itself(technique):
@@ -152,7 +159,9 @@ def leaves_its_argument_alone(candidate):
     candidate.technique(recipe)
     modified = [name for name, value in candidate.before.items() if getattr(recipe, name) != value]
     assert not modified, f"the technique modified its argument's {', '.join(modified)}"
-    assert same(trained(recipe)[1], state), "the baseline trains differently after the technique was applied"
+    assert same(trained(recipe, mode=candidate.mode)[1], state), (
+        "the baseline trains differently after the technique was applied"
+    )
 
 
 def has_an_effect(candidate):
@@ -163,30 +172,29 @@ def has_an_effect(candidate):
 
 def trains_and_repeats(candidate):
     """Trains without diverging, moves the weights, and does the same again under the same seed alone."""
-    changed, (losses, state) = candidate.changed, candidate.trained
+    losses, state = candidate.trained
     assert losses.isfinite().all(), "the run diverged"
     assert all(value.isfinite().all() for value in state.values())
-    start = trainer(changed).network.state_dict()
+    start = candidate.trainer().network.state_dict()
     weights = [key for key in start if key.endswith("weight")]
     assert not all(torch.equal(start[key], state[key]) for key in weights), "no weight moved"
-    assert same(trained(changed)[1], state), "two runs under one seed differ"
-    other = next(trainer(changed, seed=1).remaining_steps())
+    assert same(trained(candidate.changed, mode=candidate.mode)[1], state), "two runs under one seed differ"
+    other = next(candidate.trainer(seed=1).remaining_steps())
     assert other != losses[0], "runs under different seeds are the same"
 
 
 def saves_and_resumes(candidate):
     """A run that is stopped, saved to a file and gone on with elsewhere ends as the one that was not."""
-    changed = candidate.changed
-    taught = trainer(changed).teacher_steps
+    taught = candidate.trainer().teacher_steps
     for stop in sorted({STOP, taught + STOP}):
-        first = trainer(changed)
+        first = candidate.trainer()
         left = first.remaining_steps()
         assert len(list(islice(left, stop))) == stop
         file = io.BytesIO()
         torch.save(first.state_dict(), file)
         assert list(left), "nothing was left to do"
         file.seek(0)
-        resumed = trainer(changed, seed=7)
+        resumed = candidate.trainer(seed=7)
         resumed.load_state_dict(torch.load(file, weights_only=False))
         assert len(list(resumed.remaining_steps())) == taught + first.steps - stop
         for run in (first, resumed):
@@ -204,5 +212,5 @@ def composes(candidate, other):
     changed = {*recipe.changed_fields(candidate.changed), *recipe.changed_fields(other(recipe))}
     undone = changed - set(recipe.changed_fields(together))
     assert not undone, f"together they leave {', '.join(undone)} as it was"
-    losses, _ = trained(together)
+    losses, _ = trained(together, mode=candidate.mode)
     assert losses.isfinite().all(), "the run diverged"

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from bench_tests.techniques import contract
-from greenbench.errors import UserError
+from greenbench.errors import NotApplicable, UserError
+from greenbench.spec.mode import FAST, MODES, PAPER
 from greenbench.spec.technique import Technique
 from greenbench.study.catalog import discover
 
@@ -29,8 +30,9 @@ CLAUSES = (contract.has_an_effect, contract.saves_and_resumes, *sorted(LONG, key
 
 
 def promises():
-    """Return every clause of every technique on every task of its; of the modern ones, segmentation is slow.
+    """Return every clause of every technique on every task of its, in every mode.
 
+    Slow are segmentation with the modern ones, and in the modes that are not the study's all but one clause on digits.
     The clauses of one technique follow each other, so that one worker has its trainings.
     """
     return [
@@ -38,14 +40,18 @@ def promises():
             clause,
             technique,
             task,
-            id=f"{clause.__name__}-{technique.name}-{task}",
+            mode,
+            id=f"{clause.__name__}-{technique.name}-{task}" + ("" if mode is PAPER else f"-{mode.name}"),
             marks=[pytest.mark.slow]
-            if technique.collection != "paper" and (clause in LONG or task == "segmentation")
+            if (technique.collection != "paper" and (clause in LONG or task == "segmentation"))
+            or (mode is not PAPER and (clause is not contract.has_an_effect or task == "segmentation"))
             else [],
         )
         for technique in CHANGING
         for task in WORKLOADS
         if technique.applies_to(task)
+        for mode in MODES.values()
+        if not (mode.autocast and technique.name == "autocast")
         for clause in CLAUSES
         # Without a compiler, a compiled network trains to the baseline's weights.
         if not (clause is contract.has_an_effect and "compile" in technique.name)
@@ -56,15 +62,15 @@ pytestmark = pytest.mark.usefixtures("_no_compiler")
 
 
 @cache
-def baseline(task):
+def baseline(task, mode=PAPER):
     """Return the recipe of a narrow network, and what its training gives."""
     recipe = contract.small(CATALOG.workloads[WORKLOADS[task]])
-    return recipe, contract.trained(recipe)
+    return recipe, contract.trained(recipe, mode=mode)
 
 
 @cache
-def candidate(technique, task):
-    return contract.Candidate(CATALOG.techniques[technique], *baseline(task))
+def candidate(technique, task, mode):
+    return contract.Candidate(CATALOG.techniques[technique], *baseline(task, mode), mode)
 
 
 @pytest.fixture
@@ -77,9 +83,16 @@ def test_describes_itself(technique):
     contract.describes_itself(technique)
 
 
-@pytest.mark.parametrize(("clause", "technique", "task"), promises())
-def test_it_keeps_its_promise(clause, technique, task):
-    clause(candidate(technique.name, task))
+@pytest.mark.parametrize(("clause", "technique", "task", "mode"), promises())
+def test_it_keeps_its_promise(clause, technique, task, mode):
+    clause(candidate(technique.name, task, mode))
+
+
+@pytest.mark.parametrize("task", WORKLOADS)
+def test_autocast_has_nothing_to_do_in_a_mode_that_computes_in_bfloat16(recipe):
+    changed = CATALOG.technique("autocast")(recipe)
+    with pytest.raises(NotApplicable, match="networks compute in bfloat16 already in the mode fast"):
+        contract.trained(changed, mode=FAST)
 
 
 @pytest.mark.parametrize("task", ["classification"])

@@ -1,4 +1,4 @@
-"""List techniques and workloads.
+"""List techniques, workloads and numerical modes.
 
 Listed are those of the package, by collection, those of installed packages (entry-point groups greenbench.techniques and
 greenbench.workloads) and those of the files given. A file that cannot be read is named on standard error, and the exit
@@ -13,6 +13,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from greenbench.cli._faults import show_faults
+from greenbench.spec.mode import MODES
 from greenbench.study.catalog import Catalog, discover
 
 
@@ -22,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one line for each technique and each workload."""
+    """Print one line for each technique, each workload and each mode."""
     catalog = discover(args.files)
     for collection in dict.fromkeys(t.collection for t in catalog.techniques.values()):
         print(_heading(catalog, collection))
@@ -37,6 +38,8 @@ def run(args: argparse.Namespace) -> int:
         (w.name, w.title, w.task, w.metric.title, ", ".join(w.settings)) for w in catalog.workloads.values()
     ]
     print(tabulate(workloads, ("Workload", "Title", "Task", "Metric", "Scales")))
+    print()
+    print(tabulate([(mode.name, mode.summary) for mode in MODES.values()], ("Mode", "Networks compute in")))
     return show_faults(catalog)
 
 

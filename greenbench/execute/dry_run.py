@@ -19,6 +19,7 @@ from greenbench.execute.modes import numerical_mode
 from greenbench.execute.run import tile_of, training_device
 from greenbench.execute.trainer import Trainer
 from greenbench.spec.case import Case
+from greenbench.spec.mode import find_mode
 from greenbench.spec.recipe import Batch
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Data, Split, Workload
@@ -66,7 +67,8 @@ class DryRuns:
                 with torch.compiler.set_stance("force_eager") if recipe.warm_up else nullcontext():
                     stage = "network"
                     tile = tile_of(case, recipe)
-                    trainer = Trainer(recipe, data, seed=case.seed, device=self._device, tile=tile)
+                    mode = find_mode(case.mode)
+                    trainer = Trainer(recipe, data, seed=case.seed, device=self._device, tile=tile, mode=mode)
                     stage = "training"
                     for _ in trainer.sample_steps():
                         stage = "training at another size of images"

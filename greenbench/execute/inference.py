@@ -13,8 +13,10 @@ from torch import nn
 from greenbench.data.structures import map_tensors, tensors_in
 from greenbench.energy import Meter, total
 from greenbench.execute.counts import count
+from greenbench.execute.in_mode import autocast, images_in_mode, network_in_mode
 from greenbench.execute.progress import Progress, ProgressCallback, silent
 from greenbench.records.results import Batch, Inference
+from greenbench.spec.mode import PAPER, Mode
 from greenbench.spec.recipe import Inputs
 
 
@@ -37,6 +39,7 @@ def measure_inference(
     meter: Meter,
     *,
     device: torch.device,
+    mode: Mode = PAPER,
     progress: ProgressCallback = silent,
 ) -> Inference:
     """Count a network's parameters and operations, and measure time and energy of its forward pass.
@@ -54,19 +57,21 @@ def measure_inference(
         Measures the energy of each repeat.
     device
         Where to run.
+    mode
+        What the network computes in. Weights are converted to it once, before the first pass that is measured.
     progress
         Called after every repeat.
     """
     inputs = example(1)
     counts = count(network, inputs)
     shape = tensors_in(inputs)[0].shape[1:]
-    network.to(device).eval()
+    network = network_in_mode(network.to(device).eval(), mode)
     measured = []
     for index, (batch_size, passes) in enumerate(
         ((1, plan.passes), (plan.large_batch, plan.large_batch_passes))
     ):
         given = inputs if batch_size == 1 else example(batch_size)
-        given = map_tensors(given, lambda tensor: tensor.to(device))
+        given = images_in_mode(map_tensors(given, lambda tensor: tensor.to(device)), mode)
 
         def forward(given: Inputs = given) -> None:
             """Run one forward pass, and wait until the device has finished it."""
@@ -76,7 +81,8 @@ def measure_inference(
         def after_repeat(repeat: int, index: int = index, batch_size: int = batch_size) -> None:
             progress(Progress(index * plan.repeats + repeat, 2 * plan.repeats, f"batch {batch_size}"))
 
-        measured.append(_measure_batch(forward, batch_size, passes, plan, meter, after_repeat))
+        with autocast(mode, device):
+            measured.append(_measure_batch(forward, batch_size, passes, plan, meter, after_repeat))
     return Inference(
         input_size=tuple(shape[-2:] if len(shape) == 3 else shape),  # height and width of an image
         params=counts.params,

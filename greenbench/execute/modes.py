@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import torch
 
 from greenbench.errors import UserError
+from greenbench.spec.mode import find_mode
 
 _CUDA: Any = torch.backends.cuda
 _BACKENDS = attrgetter("cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn")
@@ -119,8 +120,8 @@ SWITCHES = (
 
 
 @contextmanager
-def _paper() -> Iterator[None]:
-    """Compute in float32 without TF32, which torch allows in convolutions unless told not to."""
+def _case() -> Iterator[None]:
+    """Let float32 be float32: without TF32, which torch allows in convolutions unless told not to."""
     with torch.inference_mode(False), _switched(), _float32():
         yield
 
@@ -169,10 +170,6 @@ def _precisions() -> tuple[Any, ...]:
     return (torch.backends, *_BACKENDS(torch.backends))
 
 
-MODES: dict[str, Callable[[], AbstractContextManager[None]]] = {"paper": _paper}
-"""By name. ``paper``: float32, contiguous, eager, as in the study."""
-
-
 def numerical_mode(name: str) -> AbstractContextManager[None]:
     """Return the context in which a case of that mode runs.
 
@@ -182,12 +179,11 @@ def numerical_mode(name: str) -> AbstractContextManager[None]:
         For an unknown name, where the environment replaces float32 by less, or under a profiler, which cannot be switched
         off for the case and would be part of its times and energies.
     """
-    if name not in MODES:
-        raise UserError(f"mode {name!r} is unknown", f"choose one of {', '.join(MODES)}")
+    find_mode(name)
     for variable, allowed in NOT_FLOAT32.items():
         if os.environ.get(variable, "").upper() not in allowed:
             raise UserError(
-                f"{variable}={os.environ[variable]} replaces float32 by less, and the mode {name} is float32",
+                f"{variable}={os.environ[variable]} replaces float32 by less, which the mode {name} does not ask for",
                 f"unset {variable}",
             )
     if torch._C._autograd._profiler_enabled():
@@ -195,4 +191,4 @@ def numerical_mode(name: str) -> AbstractContextManager[None]:
             "a profiler of torch is on, which would be part of every time and energy",
             "end it before the first case",
         )
-    return MODES[name]()
+    return _case()

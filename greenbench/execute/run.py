@@ -20,6 +20,7 @@ from greenbench.records.machine import suite_commit, this_machine
 from greenbench.records.record import Record, TechniqueFacts, WorkloadFacts
 from greenbench.records.results import Inference, Result, Skipped, Training
 from greenbench.spec.case import TILES, Case, Kind
+from greenbench.spec.mode import find_mode
 from greenbench.spec.recipe import Inputs, Recipe, Size
 from greenbench.spec.setting import Drawn
 from greenbench.spec.technique import Technique
@@ -182,7 +183,8 @@ def _train(
     notes.data = _data_facts(workload, data, workload.weights(workload.setting(case.scale), bench.data_root))
     with _measuring(case, bench, notes) as (meter, net_of_idle):
         notes.stage = "training"
-        trainer = Trainer(recipe, data, seed=case.seed, device=device, tile=tile_of(case, recipe))
+        mode, tile = find_mode(case.mode), tile_of(case, recipe)
+        trainer = Trainer(recipe, data, seed=case.seed, device=device, tile=tile, mode=mode)
         try:
             training = train(
                 trainer,
@@ -232,7 +234,13 @@ def _infer(
         if bench.weights is not None:
             network.load_state_dict(read_weights(bench.weights))
         inference = measure_inference(
-            finished(recipe, network), example, plan, meter, device=training_device(), progress=progress
+            finished(recipe, network),
+            example,
+            plan,
+            meter,
+            device=training_device(),
+            mode=find_mode(case.mode),
+            progress=progress,
         )
         idle = net_of_idle()
     single, large = (

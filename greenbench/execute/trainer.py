@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from greenbench.data.structures import tensors_in
 from greenbench.errors import UserError
+from greenbench.execute.in_mode import copy_out_of_mode, network_in_mode, optimizer_in_mode
 from greenbench.execute.tiles import tiled
+from greenbench.spec.mode import PAPER, Mode
 from greenbench.spec.recipe import Batch, Inputs, Recipe, Size, as_trained, returned
 from greenbench.spec.workload import Data, Score, Split
 
@@ -43,13 +45,22 @@ class Trainer:
         Where to train.
     tile
         Height and width of the tiles by which images are evaluated; None for whole images.
+    mode
+        What its networks compute in, and how its optimizer steps.
     """
 
     def __init__(
-        self, recipe: Recipe, data: Data, *, seed: int, device: torch.device, tile: Size | None = None
+        self,
+        recipe: Recipe,
+        data: Data,
+        *,
+        seed: int,
+        device: torch.device,
+        tile: Size | None = None,
+        mode: Mode = PAPER,
     ) -> None:
         self._teaching = (
-            Trainer(recipe.teacher, data, seed=seed + TEACHER_STREAM, device=device)
+            Trainer(recipe.teacher, data, seed=seed + TEACHER_STREAM, device=device, mode=mode)
             if recipe.teacher is not None
             else None
         )
@@ -58,12 +69,13 @@ class Trainer:
         self.recipe = recipe
         self.data = data
         self.tile = tile
+        self.mode = mode
         self.epoch = 0
         """Epochs that are over."""
-        self.network = _module(recipe.network()).to(device)
+        self.network = network_in_mode(_module(recipe.network()).to(device), mode)
         self.network.train()
         self.steps_per_epoch = data.steps_per_epoch(recipe.batch_size)
-        self.optimizer = recipe.optimizer(self.network, recipe.learning_rate)
+        self.optimizer = optimizer_in_mode(recipe.optimizer(self.network, recipe.learning_rate), mode)
         self.schedule = recipe.schedule(self.optimizer, self.steps_per_epoch, recipe.epochs)
         self.loss = recipe.loss()
         if isinstance(self.loss, nn.Module):
@@ -173,7 +185,7 @@ class Trainer:
         """Add what the network that is judged makes of some batches to a score; return False if it diverged."""
         with self._judged() as judged:
             # Before inference mode, whose tensors a network that is changed could not use.
-            network = finished(self.recipe, judged) if self.epoch >= self.recipe.epochs else judged
+            network = finished(self.recipe, judged, self.mode) if self.epoch >= self.recipe.epochs else judged
             # What a network does with NaN may look like numbers: comparisons, or the class that comes first.
             if _any_nan([weights.isnan().any() for weights in judged.parameters()]):
                 return False
@@ -273,9 +285,11 @@ class Trainer:
         return self.network if self.average is None else self.average.module.eval()
 
 
-def finished(recipe: Recipe, network: nn.Module) -> nn.Module:
+def finished(recipe: Recipe, network: nn.Module, mode: Mode = PAPER) -> nn.Module:
     """Return what is judged at the end and used at inference: the network, or what the recipe makes of a copy of it."""
-    return network if recipe.finish is as_trained else _module(recipe.finish(copy.deepcopy(network)))
+    if recipe.finish is as_trained:
+        return network
+    return network_in_mode(_module(recipe.finish(copy_out_of_mode(network, mode))), mode)
 
 
 def _any_nan(found: list[Tensor]) -> bool:

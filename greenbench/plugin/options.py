@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,12 @@ import pytest
 
 from greenbench.energy import BUSY_POLICIES
 from greenbench.errors import UserError
+from greenbench.spec.mode import MODES, PAPER, find_mode
 from greenbench.spec.scale import INPUTS, SCALES, TRAINING_ENERGIES, WEIGHTS
 
 if TYPE_CHECKING:
     from greenbench.study.catalog import Catalog
+    from greenbench.study.plan import Pair
     from greenbench.study.session import Session, Settings
 
 SMALLEST_SCALE = "smoke"
@@ -29,6 +32,12 @@ def add_options(parser: pytest.Parser) -> None:
     """Add the options, all of them named --green-*."""
     add = parser.getgroup("greenbench", "greenbench: what a training technique gains and costs").addoption
     add("--green-scale", metavar="NAME", help=f"{', '.join(SCALES)} (default: {SMALLEST_SCALE})")
+    add(
+        "--green-mode",
+        metavar="NAME",
+        default=PAPER.name,
+        help=f"what networks compute in: {', '.join(MODES)} (default: {PAPER.name})",
+    )
     add("--green-data", metavar="DIR", help="folder of the data sets (default: $GREENBENCH_DATA)")
     add("--green-out", metavar="DIR", help=f"folder for records and report (default: {DEFAULT_OUT})")
     add("--green-seeds", metavar="N", help="runs of each case, seeds 0 to N-1 (default: the scale's own)")
@@ -68,6 +77,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="fail, not skip, a test whose green_budget cannot be judged",
     )
     add("--green-partial", action="store_true", help="use data sets that are not whole; every table says so")
+    add(
+        "--green-download",
+        action="store_true",
+        help="get the data sets that are not there, where a checksum of them is known, before the first case",
+    )
     add("--green-resume", action="store_true", help="keep the records of finished cases, run the others")
     add(
         "--green-technique",
@@ -124,6 +138,34 @@ def session_of(config: pytest.Config) -> Session:
     return config.stash[SESSION]
 
 
+def will_be_downloaded(config: pytest.Config, session: Session, workload: str) -> bool:
+    """Whether data that are not there will be, before the first case."""
+    return config.option.green_download and session.settings.catalog.workloads[workload].can_be_downloaded
+
+
+def prepare(config: pytest.Config, session: Session, pairs: Sequence[Pair]) -> None:
+    """Download what some pairs lack, where that is asked for, and refuse what can be known before the first of them.
+
+    Raises
+    ------
+    UserError
+        Naming it.
+    """
+    root = session.settings.bench.data_root
+    if config.option.green_download and root is not None:
+        from greenbench.study.downloads import download_missing
+
+        workloads = [
+            session.settings.catalog.workloads[name]
+            for name in dict.fromkeys(pair[0].workload for pair in pairs if session.needs_data(pair))
+        ]
+        wanted = [w for w in workloads if w.can_be_downloaded or w.missing(root) is None]
+        errors = download_missing(wanted, root, session.progress, lambda text: print(text, file=sys.stderr))
+        if errors:
+            raise UserError("\n".join(map(str, errors)))
+    session.check(pairs)
+
+
 def _settings(config: pytest.Config) -> Settings:
     from greenbench.energy import check_source
     from greenbench.energy.carbon import DEFAULT_REGION, carbon_intensity
@@ -141,6 +183,8 @@ def _settings(config: pytest.Config) -> Settings:
         option.green_weights,
     )
     root = option.green_data or os.environ.get(DATA_ENVIRONMENT_VARIABLE)
+    if option.green_download and not root:
+        raise UserError("--green-download has no folder to put data into", "give one with --green-data")
     here = config.invocation_params.dir
     catalog = _catalog([here / file for file in option.green_file or ()])
     collections = [name for chosen in option.green_collection or () for name in catalog.collection(chosen)]
@@ -163,6 +207,7 @@ def _settings(config: pytest.Config) -> Settings:
             workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
         ),
         partial=option.green_partial,
+        mode=find_mode(option.green_mode).name,
         tolerances=() if option.green_tolerances is None else read_tolerances(here / option.green_tolerances),
     )
 

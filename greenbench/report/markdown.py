@@ -89,13 +89,12 @@ def _part(part: Part, figure: str | None) -> list[str]:
 def _conditions(section: Section) -> list[str]:
     machine, records = section.machine, section.records
     seeds = sorted({record.case.seed for record in records})
-    modes = sorted({record.case.mode for record in records})
     commits = sorted({record.commit or "installed package" for record in records})
     lines = [
         f"Machine: {_describe(machine)}",
         f"Software: torch {machine.torch}, torchvision {machine.torchvision}, Python {machine.python}",
         f"Suite: greenbench {machine.greenbench}, {', '.join(commits)}",
-        f"Scale: {section.scale}; numerical mode: {', '.join(modes)}; seeds: {', '.join(map(str, seeds))}",
+        f"Scale: {section.scale}; numerical mode: {section.mode}; seeds: {', '.join(map(str, seeds))}",
     ]
     if machine.workers > 1:
         lines.append(

@@ -1,4 +1,4 @@
-"""Which records stand together: sections by machine and scale, in them the sets that may be compared."""
+"""Which records stand together: sections by machine, scale and mode, in them the sets that may be compared."""
 
 from __future__ import annotations
 
@@ -69,11 +69,12 @@ class ComparableSet:
 
 @dataclass(frozen=True)
 class Section:
-    """What was measured on one machine at one scale; `sets` are ordered by workload and kind."""
+    """What was measured on one machine, at one scale, in one mode; `sets` are ordered by workload and kind."""
 
     heading: str
     machine: Machine
     scale: str
+    mode: str
     sets: tuple[ComparableSet, ...]
 
     @property
@@ -84,15 +85,16 @@ class Section:
 
 def split_into_sections(records: Sequence[Record]) -> list[Section]:
     """Split records into sections, in a fixed order."""
-    split = _grouped(records, lambda record: (record.case.scale, record.machine.key))
+    split = _grouped(records, lambda record: (record.case.scale, record.case.mode, record.machine.key))
     sections = []
-    for (scale, _), members in sorted(split.items()):
+    for (scale, mode, _), members in sorted(split.items()):
         sets: list[ComparableSet] = []
         by_workload = _grouped(members, _place)
         for place in sorted(by_workload):
             sets += _sets(by_workload[place])
         machine = members[0].machine
-        sections.append(Section(f"{scale}, on {machine.gpu or machine.cpu}", machine, scale, tuple(sets)))
+        heading = f"{scale}, mode {mode}, on {machine.gpu or machine.cpu}"
+        sections.append(Section(heading, machine, scale, mode, tuple(sets)))
     return _told_apart(sections)
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from greenbench.spec.mode import PAPER
 from greenbench.spec.scale import Scale
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Workload
@@ -16,7 +17,6 @@ from greenbench.spec.workload import Workload
 Kind = Literal["training", "inference"]
 KINDS: tuple[Kind, ...] = ("training", "inference")
 KEY_LENGTH = 12
-MODE = "paper"
 FULL_IMAGES, TILES = "full images", "tiles"
 """How a training is evaluated where images have sizes of their own."""
 
@@ -38,7 +38,7 @@ class Case:
     setting
         What the workload and the scale set for this kind of case, and nothing that it does not depend on.
     mode
-        Numerical mode of the run; see `greenbench.execute.modes`.
+        Name of its numerical mode; see `greenbench.spec.mode`.
     seed
         Seed of the run.
     """
@@ -66,7 +66,7 @@ class Case:
 
 
 def case_of(
-    kind: Kind, technique: Technique, workload: Workload, scale: Scale, seed: int, mode: str = MODE
+    kind: Kind, technique: Technique, workload: Workload, scale: Scale, seed: int, mode: str = PAPER.name
 ) -> Case:
     """Return the case of a technique on a workload at a scale."""
     return Case(

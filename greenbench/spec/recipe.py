@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 from greenbench.errors import UserError
+from greenbench.spec.mode import Mode
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +44,8 @@ class Trainer(Protocol):
         Takes the network's outputs and one batch's targets, returns a scalar.
     teacher
         The trained network of `Recipe.teacher`, frozen and in evaluation mode; None without one.
+    mode
+        What the networks compute in; what they return is float32.
     generator
         For draws of the technique's own: it shifts neither the order of the data nor their augmentation.
     step, steps
@@ -54,6 +57,7 @@ class Trainer(Protocol):
     optimizer: Optimizer
     loss: LossFunction
     generator: torch.Generator
+    mode: Mode
 
     @property
     def teacher(self) -> nn.Module | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from greenbench.spec.case import Case, Kind, case_of
 from greenbench.spec.composition import Undone
+from greenbench.spec.mode import PAPER
 from greenbench.spec.scale import Scale
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Workload
@@ -29,6 +30,7 @@ def plan(
     scale: Scale,
     seeds: int,
     changes: Callable[[Technique, Workload], Collection[str]],
+    mode: str = PAPER.name,
 ) -> list[Pair]:
     """Return the pairs of one kind, workload by workload.
 
@@ -43,7 +45,7 @@ def plan(
 
     chosen = list(techniques)
     return [
-        tuple(case_of(kind, technique, workload, scale, seed) for seed in range(seeds))
+        tuple(case_of(kind, technique, workload, scale, seed, mode) for seed in range(seeds))
         for workload in workloads
         if scale.name in workload.settings
         for technique in chosen

@@ -21,10 +21,12 @@ from greenbench.records.machine import this_machine
 from greenbench.records.record import Record
 from greenbench.records.results import Failure, Skipped
 from greenbench.spec.case import Case, Kind, case_of
+from greenbench.spec.mode import PAPER
 from greenbench.spec.scale import TRAINED, Scale
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Workload
 from greenbench.study.catalog import Catalog
+from greenbench.study.datasets import examine
 from greenbench.study.dry_runs import dry_run
 from greenbench.study.foreign import beside, quietly
 from greenbench.study.plan import Pair, changed_fields, plan
@@ -64,6 +66,8 @@ class Settings:
         The user's own, which count before all others.
     partial
         Whether data sets that are not whole may be used.
+    mode
+        Name of the numerical mode of all cases.
     """
 
     catalog: Catalog
@@ -76,6 +80,7 @@ class Settings:
     bench: Bench
     tolerances: tuple[Tolerance, ...] = ()
     partial: bool = False
+    mode: str = PAPER.name
 
 
 class Session:
@@ -116,18 +121,19 @@ class Session:
         """Return the pairs of the study's matrix."""
         if kind not in self._pairs:
             settings = self.settings
-            self._pairs[kind] = plan(
-                kind, self._techniques(), self._workloads(), settings.scale, settings.seeds, self._changes
-            )
+            matrix = kind, self._techniques(), self._workloads(), settings.scale, settings.seeds
+            self._pairs[kind] = plan(*matrix, self._changes, settings.mode)
         return self._pairs[kind]
 
     def missing_data(self, pair: Pair) -> str | None:
         """Return why a pair's data cannot be read, or None where they can, or where inference needs none."""
         workload = self.settings.catalog.workloads[pair[0].workload]
-        needed = pair[0].kind == "training" or self._needs_training(pair[0]) or workload.facts is not None
-        if not needed:
-            return None
-        return workload.missing(self.settings.bench.data_root)
+        return workload.missing(self.settings.bench.data_root) if self.needs_data(pair) else None
+
+    def needs_data(self, pair: Pair) -> bool:
+        """Whether a pair cannot do without data."""
+        workload = self.settings.catalog.workloads[pair[0].workload]
+        return pair[0].kind == "training" or self._needs_training(pair[0]) or workload.facts is not None
 
     def check(self, pairs: Iterable[Pair]) -> None:
         """Refuse, before the first of some pairs, what can be known.
@@ -145,10 +151,9 @@ class Session:
             self._check_composition(pair[0])
         self.folder.check()
         self.meter  # noqa: B018  # opens it, and an assert would not under python -O
-        for mode in dict.fromkeys(case.mode for pair in pairs for case in pair):
-            from greenbench.execute.modes import numerical_mode  # imports torch, which takes seconds
+        from greenbench.execute.modes import numerical_mode  # imports torch, which takes seconds
 
-            numerical_mode(mode)
+        numerical_mode(self.settings.mode)
         training = [pair[0] for pair in pairs if pair[0].kind == "training" or self._needs_training(pair[0])]
         faults = []
         for name in dict.fromkeys(case.workload for case in training):
@@ -156,10 +161,8 @@ class Session:
                 self._check_data(self.settings.catalog.workloads[name])
             except UserError as error:
                 faults.append(error)
-        if len(faults) > 1:
-            raise UserError("\n".join(map(str, faults)))
         if faults:
-            raise faults[0]
+            raise faults[0] if len(faults) == 1 else UserError("\n".join(map(str, faults)))
         if self.settings.scale.dry_run:
             dry_run(
                 self._to_train(pairs), self.settings.catalog, self.settings.bench, self.progress("dry run")
@@ -184,23 +187,14 @@ class Session:
     def _check_data(self, workload: Workload) -> None:
         """Read a workload's data once, where they are in the user's folder; what a user's file does fails its cases alone."""
         root, given = self.settings.bench.data_root, self.settings.catalog.given
-        if workload.name in given or workload.folder is None or workload.missing(root) is not None:
+        if workload.name in given or workload.folder is None:
             return
-        import torch
-
-        try:
-            data = workload.data_at(self.settings.scale.name, root, torch.device("cpu"))
-            partial = workload.partial(data)
-        except UserError:
-            raise
-        except Exception as error:
+        found = examine(workload, root, self.settings.scale.name)
+        if found.status == "damaged":
+            raise UserError(found.reason or "", found.next_step or "")
+        if found.status == "partial" and not self.settings.partial:
             raise UserError(
-                f"the data of {workload.name} below {root} cannot be read: {type(error).__name__}: {error}",
-                workload.how_to_get,
-            ) from error
-        if partial is not None and not self.settings.partial:
-            raise UserError(
-                f"the data of {workload.name} below {root} are not whole: {partial}",
+                f"the data of {workload.name} below {root} are not whole: {found.reason}",
                 f"{workload.how_to_get} Or go on with --green-partial, and every table says so",
             )
 

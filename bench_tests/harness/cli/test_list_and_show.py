@@ -10,6 +10,7 @@ from bench_tests.harness.made_records import failure_result, inference_result, r
 from greenbench.cli import main
 from greenbench.records.folder import RecordFolder
 from greenbench.records.memory import PROCESS, PeakMemory
+from greenbench.spec.mode import MODES
 from greenbench.study import catalog as catalog_module
 from greenbench.study.catalog import discover
 
@@ -59,6 +60,13 @@ def test_list_prints_every_workload_with_task_metric_and_scales(capsys):
         line = line_of(text, workload.name)
         for part in (workload.title, workload.task, workload.metric.title, ", ".join(workload.settings)):
             assert part in line
+
+
+def test_list_prints_every_numerical_mode(capsys):
+    main(["list"])
+    text = capsys.readouterr().out
+    for mode in MODES.values():
+        assert line_of(text, mode.name).endswith(mode.summary)
 
 
 def test_list_includes_files_of_one_s_own(capsys, own_file):

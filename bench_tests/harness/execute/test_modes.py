@@ -225,5 +225,5 @@ def test_a_profiler_that_was_left_on_is_named(profiler):
 
 
 def test_an_unknown_mode_is_named():
-    with pytest.raises(UserError, match="mode 'fast' is unknown; choose one of paper"):
-        numerical_mode("fast")
+    with pytest.raises(UserError, match="mode 'quick' is unknown; choose one of paper, fast"):
+        numerical_mode("quick")

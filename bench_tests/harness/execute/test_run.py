@@ -129,6 +129,29 @@ def test_it_runs_in_the_case_s_numerical_mode(kind):
     assert torch.backends.cudnn.allow_tf32 == default, "the process is left as it was"
 
 
+@pytest.mark.parametrize("kind", ["training", "inference"])
+@pytest.mark.parametrize(("mode", "dtype"), [("paper", torch.float32), ("fast", torch.bfloat16)])
+def test_networks_compute_in_the_case_s_mode(kind, mode, dtype):
+    seen = []
+
+    class Watched(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 3)
+
+        def forward(self, x):
+            y = self.layer(x.mean(dim=(2, 3)))
+            seen.append((y.dtype, x.is_contiguous(memory_format=torch.channels_last)))
+            return y
+
+    record = run(kind, workload=replace(SQUARES, network=lambda *_: Watched()), mode=mode)
+    assert record.sound, record.result
+    assert record.case.mode == mode
+    counted = [(torch.float32, False)] if kind == "inference" else []  # operations are counted before
+    assert set(seen[len(counted) :]) == {(dtype, mode == "fast")}
+    assert not torch.is_autocast_enabled("cpu")
+
+
 def test_the_meter_is_named_and_its_readings_are_kept():
     record = run(bench=replace(BENCH, meter="estimate:50"))
     assert record.meter == "estimate 50 W"
@@ -222,9 +245,9 @@ def test_a_meter_that_cannot_measure_is_the_stage():
 
 
 def test_an_unknown_mode_is_named():
-    failure = run(mode="fast").result
-    assert failure.error == "mode 'fast' is unknown"
-    assert failure.next_step == "choose one of paper"
+    failure = run(mode="quick").result
+    assert failure.error == "mode 'quick' is unknown"
+    assert failure.next_step == "choose one of paper, fast"
 
 
 def test_a_user_who_interrupts_is_heard():

@@ -78,6 +78,8 @@ def test_collection_imports_no_torch(run_study, pytester):
     ("arguments", "words"),
     [
         (["--green-scale=huge"], ["'huge'", "smoke", "tryout", "short", "paper"]),
+        (["--green-mode=quick"], ["'quick'", "paper", "fast"]),
+        (["--green-mode="], ["''", "paper", "fast"]),
         (["--green-inputs=guessed"], ["'guessed'", "stated", "fitted"]),
         (["--green-data=/no/such/folder"], ["/no/such/folder", "does not exist"]),
         (["--green-data=test_training.py"], ["test_training.py", "is a file"]),

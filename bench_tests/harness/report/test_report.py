@@ -147,8 +147,25 @@ def test_headings_say_how_tables_differ(report_of):
     text, _ = report_of(
         record_of(), record_of("mixup", meter="nvml"), record_of(machine=replace(MACHINE, gpu="X"))
     )
-    assert "## smoke, on X" in text
+    assert "## smoke, mode paper, on X" in text
     assert "### Digits: training (energy source nvml)" in text
+
+
+def test_two_modes_are_never_in_one_table_or_one_comparison(report_of):
+    seeds = range(3)
+    text, summary = report_of(
+        *(record_of(result=training_result(0.5), seed=seed) for seed in seeds),
+        *(record_of("mixup", training_result(0.9), seed=seed, mode="fast") for seed in seeds),
+    )
+    paper, fast = (text.split(f"## smoke, mode {mode}, on Test CPU")[1] for mode in ("paper", "fast"))
+    fast = fast.partition("## smoke, mode paper")[0]
+    assert "numerical mode: fast" in fast
+    assert "numerical mode: paper" in paper
+    assert "Mixup" in fast.partition("## Method cards")[0]
+    assert "Baseline |" not in fast
+    assert "Mixup |" not in paper
+    assert "better" not in fast.replace("is better", "").partition("## Audit")[0]
+    assert any(line.startswith("smoke, mode fast") for line in summary)
 
 
 def test_texts_of_records_are_texts(report_of):

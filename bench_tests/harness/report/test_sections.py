@@ -11,26 +11,28 @@ from greenbench.report.sections import split_into_sections
 OLD, NEW = "2026-01-01T00:00:00+00:00", "2026-02-01T00:00:00+00:00"
 
 
-def test_machines_and_scales_have_their_own_sections():
+def test_machines_scales_and_modes_have_their_own_sections():
     sections = split_into_sections(
         [
             record_of(),
             record_of("mixup", machine=replace(MACHINE, gpu="GPU X")),
             record_of("radam", scale="short"),
+            record_of("mixup", mode="fast"),
         ]
     )
     assert sorted(section.heading for section in sections) == [
-        "short, on Test CPU",
-        "smoke, on GPU X",
-        "smoke, on Test CPU",
+        "short, mode paper, on Test CPU",
+        "smoke, mode fast, on Test CPU",
+        "smoke, mode paper, on GPU X",
+        "smoke, mode paper, on Test CPU",
     ]
 
 
 def test_machines_of_one_name_are_told_apart_in_words():
     sections = split_into_sections([record_of(), record_of(machine=replace(MACHINE, torch="2.1"))])
     assert sorted(section.heading for section in sections) == [
-        "smoke, on Test CPU (torch 2.0)",
-        "smoke, on Test CPU (torch 2.1)",
+        "smoke, mode paper, on Test CPU (torch 2.0)",
+        "smoke, mode paper, on Test CPU (torch 2.1)",
     ]
 
 
@@ -42,7 +44,6 @@ def test_machines_of_one_name_are_told_apart_in_words():
         ({"version": "v2"}, "data version v2"),
         ({"weights": "w.pth"}, "first weights w.pth"),
         ({"setting": {**SETTING, "epochs": 9}}, "epochs 9"),
-        ({"mode": "fast"}, "mode fast"),
         ({"disturbed": "pid 7"}, "undisturbed no"),
         ({"workload_digest": "x" * 64}, "version of the workload's file xxxxxxxxxxxx"),
     ],

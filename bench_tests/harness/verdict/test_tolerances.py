@@ -184,6 +184,8 @@ def test_records_under_unlike_conditions_are_refused():
         misses([other], [BASELINE_RECORD], [DROP])
     with pytest.raises(UserError, match=r"setting.epochs"):
         misses([record_of("mixup", setting={**SETTING, "epochs": 1})], [BASELINE_RECORD], [DROP])
+    with pytest.raises(UserError, match=r"mode is 'fast' in one and 'paper' in the other"):
+        misses([record_of("mixup", mode="fast")], [BASELINE_RECORD], [DROP])
 
 
 FLOOR = Setting(epochs=1, batch_size=1, learning_rate=1.0, floor=0.95, floor_source="five seeds")

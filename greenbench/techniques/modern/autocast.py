@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from greenbench.errors import NotApplicable
 from greenbench.spec.recipe import Inputs, Recipe, Trainer, WeightedTargets
 from greenbench.spec.technique import technique
 
@@ -28,6 +29,8 @@ def autocast(recipe: Recipe) -> Recipe:
     **Settings.** bfloat16, whose range is float32's, so that the loss needs no scaling. Weights, gradients and the
     optimizer's state stay in float32.
 
+    **Where.** In a numerical mode whose networks compute in float32; elsewhere it is skipped, with the reason.
+
     **Deviations.** Evaluation and inference stay in float32: they show what training in bfloat16 costs in accuracy.
 
     **Not reproducible.** Its gain on devices without units for bfloat16, such as many CPUs, where it is slower.
@@ -36,6 +39,10 @@ def autocast(recipe: Recipe) -> Recipe:
     def objective(trainer: Trainer, inputs: Inputs, targets: WeightedTargets) -> Tensor:
         import torch
 
+        if trainer.mode.autocast:
+            raise NotApplicable(
+                f"networks compute in {trainer.mode.autocast} already in the mode {trainer.mode.name}"
+            )
         device = next(trainer.network.parameters()).device
         with torch.autocast(device.type, torch.bfloat16):
             return recipe.objective(trainer, inputs, targets)

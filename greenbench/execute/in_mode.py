@@ -1,0 +1,109 @@
+"""What a numerical mode makes of networks and optimizers."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from greenbench.data.structures import map_tensors, tensors_in
+from greenbench.spec.mode import Mode
+
+IMAGE_DIMENSIONS = 4
+
+
+def network_in_mode(network: nn.Module, mode: Mode) -> nn.Module:
+    """Let a network compute in a mode, in place; its parameters keep their names, and copies of it do the same.
+
+    What it returns is float32, so that all that is made of it is: a loss, a distance to a teacher, a score.
+    """
+    if mode.channels_last:
+        _lay_out(network, torch.channels_last)
+    if (mode.channels_last or mode.autocast) and not isinstance(network, _InMode):
+        # A wrapper around it would change the names of its parameters, and a function in its place would go on with
+        # the first one's parameters in a copy. Torch's own parametrizations change the class, too.
+        network.__class__ = _class_in_mode(type(network), mode)  # type: ignore[arg-type]
+    return network
+
+
+def copy_out_of_mode(network: nn.Module, mode: Mode) -> nn.Module:
+    """Return a copy of a network in a mode with weights in torch's usual layout: not all of its utilities do without."""
+    copied = copy.deepcopy(network)
+    if mode.channels_last:
+        _lay_out(copied, torch.contiguous_format)
+    return copied
+
+
+def images_in_mode(inputs: Any, mode: Mode) -> Any:
+    """Return inputs with all that may be images, (N, C, H, W), in the layout of a mode."""
+    if not mode.channels_last:
+        return inputs
+    return map_tensors(inputs, _channels_last)
+
+
+def optimizer_in_mode(optimizer: Optimizer, mode: Mode) -> Optimizer:
+    """Let torch's own optimizers take their step as a mode says, in place; others are left as they are.
+
+    Must come before the first step, which makes the optimizer's state.
+    """
+    if mode.fused_optimizers:
+        for group in optimizer.param_groups:
+            # An optimizer knows what it has a setting for, also inside another one that shows its groups.
+            known = next((name for name in ("fused", "foreach") if name in group), None)
+            if known is not None and not group.get("differentiable"):
+                group.update({name: name == known for name in ("fused", "foreach") if name in group})
+    return optimizer
+
+
+def autocast(mode: Mode, device: torch.device) -> AbstractContextManager[Any]:
+    """Return the context of a mode's forward passes. Around several, each weight is converted once."""
+    if mode.autocast is None:
+        return nullcontext()
+    return torch.autocast(device.type, getattr(torch, mode.autocast))
+
+
+class _InMode(nn.Module):
+    """Comes before a network's own class, and calls it in a mode."""
+
+    _mode: ClassVar[Mode]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = images_in_mode((args, kwargs), self._mode)
+        given = tensors_in((args, kwargs)) or list(self.parameters())
+        if not given:
+            return super().__call__(*args, **kwargs)
+        with autocast(self._mode, given[0].device):
+            outputs = super().__call__(*args, **kwargs)
+        return map_tensors(outputs, _float32)
+
+
+@cache
+def _class_in_mode(kind: type[nn.Module], mode: Mode) -> type[nn.Module]:
+    names = {"_mode": mode, "__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    return type(kind.__name__, (_InMode, kind), names)
+
+
+def _lay_out(network: nn.Module, layout: torch.memory_format) -> None:
+    """Lay all weights of 2-D convolutions out; torch's own way refuses networks that have 3-D ones, too."""
+    for values in (*network.parameters(), *network.buffers()):
+        if values.ndim == IMAGE_DIMENSIONS:
+            values.data = values.data.contiguous(memory_format=layout)
+
+
+def _channels_last(values: Tensor) -> Tensor:
+    if values.ndim != IMAGE_DIMENSIONS:
+        return values
+    return values.contiguous(memory_format=torch.channels_last)
+
+
+def _float32(values: Tensor) -> Tensor:
+    return (
+        values.float()
+        if values.is_floating_point() and values.dtype.itemsize < torch.float32.itemsize
+        else values
+    )
