@@ -32,14 +32,14 @@ class Attempt:
     id, mode
         Of the case.
     batch_size
-        Of its largest batches.
+        Of its largest batches; None where that is not known yet.
     files
         Names of the technique's and the workload's file.
     """
 
     id: str
     mode: str
-    batch_size: int
+    batch_size: int | None
     files: Sequence[str]
 
 
@@ -79,7 +79,8 @@ def _shortage(message: str, attempt: Attempt, memory: PeakMemory | None) -> str:
     wanted, capacity = (_bytes(pattern.search(message)) for pattern in (_WANTED, _CAPACITY))
     if capacity is None and "cuda" not in message.lower():
         capacity = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    said = [f"out of memory: {attempt.id} with batches of {attempt.batch_size}"]
+    batches = "" if attempt.batch_size is None else f" with batches of {attempt.batch_size}"
+    said = [f"out of memory: {attempt.id}{batches}"]
     if wanted is not None:
         said.append(f"asked for another {si(wanted, 'B')}")
     if memory is not None and memory.peak_bytes is not None:

@@ -66,7 +66,7 @@ class _Notes:
     """What becomes known while a case runs."""
 
     workload: Workload
-    batch_size: int
+    batch_size: int | None = None
     stage: str = "recipe"
     meter: str = "none"
     changed_fields: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ def run_case(
     from greenbench.execute.memory import watch_memory
 
     started_at, start = datetime.now(UTC), time.monotonic()
-    notes = _Notes(workload, case.setting.get("large_batch") or case.setting["batch_size"])
+    notes = _Notes(workload, batch_size=case.setting.get("batch_size"))
     disturbed = bench.disturbed()
     peak_memory = watch_memory(training_device())
     try:
@@ -222,6 +222,7 @@ def _infer(
     from greenbench.execute.weights import read_weights
 
     plan = Passes(**{f.name: case.setting[f.name] for f in fields(Passes)})
+    notes.batch_size = plan.large_batch
     size = case.setting["image_size"]
     stated = replace(workload, image_size=(size[0], size[1])) if size else workload
     recipe = _recipe(case, technique, stated, bench, notes)
