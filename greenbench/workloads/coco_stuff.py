@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenbench.data.decorator import workload
-from greenbench.networks.factories import backbone_weights, bisenet
+from greenbench.networks.factories import BACKBONE_DOWNLOAD, backbone_weights, bisenet
 from greenbench.nn.baselines import sgd_sparing_vectors
 from greenbench.nn.schedules import poly
 from greenbench.spec.workload import Setting, Split, Subset
@@ -62,6 +62,7 @@ def _files(root: Path, split: Split) -> MaskFiles:
         "stuffthingmaps_trainval2017.zip into coco_stuff164k/annotations (github.com/nightrome/cocostuff)."
     ),
     samples=_files,
+    downloads=(BACKBONE_DOWNLOAD,),
     network=bisenet,
     weights=backbone_weights,
     optimizer=sgd_sparing_vectors,

@@ -10,6 +10,7 @@ from greenbench.data.decorator import workload
 from greenbench.errors import DataError
 from greenbench.networks.factories import resnet50
 from greenbench.nn.schedules import step_decay
+from greenbench.spec.download import Download
 from greenbench.spec.workload import Setting, Split, Subset
 
 if TYPE_CHECKING:
@@ -96,6 +97,13 @@ def _validation(folder: Path, label_of: dict[str, int]) -> list[tuple[Path, int]
     folder=FOLDER,
     how_to_get="Unpack tiny-imagenet-200.zip (from cs231n.stanford.edu) into the data root.",
     samples=_files,
+    downloads=(
+        Download(
+            "https://cs231n.stanford.edu/tiny-imagenet-200.zip",
+            "md5:90528d7ca1a48142e341f4ef8d21d0de",  # as many libraries that download it state it
+            FOLDER,
+        ),
+    ),
     network=resnet50,
     schedule=partial(step_decay, warmup_fraction=1 / 200),
     settings={
