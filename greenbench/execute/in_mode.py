@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from greenbench.data.structures import map_tensors, tensors_in
+from greenbench.nn.precision import autocast_off, full_precision
 from greenbench.spec.mode import Mode
+from greenbench.spec.recipe import LossFunction, Targets
 
 IMAGE_DIMENSIONS = 4
 
@@ -44,6 +46,20 @@ def images_in_mode(inputs: Any, mode: Mode) -> Any:
     if not mode.channels_last:
         return inputs
     return map_tensors(inputs, _channels_last)
+
+
+def in_full_precision(loss: LossFunction) -> LossFunction:
+    """Let a loss see float32 and compute in it, under any autocast: that of a technique, too.
+
+    On a CPU, torch would round what a softmax or its logarithm gives to bfloat16.
+    """
+
+    def computed(outputs: Any, targets: Targets) -> Tensor:
+        outputs = map_tensors(outputs, full_precision)
+        with autocast_off(next(iter(tensors_in(outputs)), torch.empty(0))):
+            return loss(outputs, targets)
+
+    return computed
 
 
 def optimizer_in_mode(optimizer: Optimizer, mode: Mode) -> Optimizer:
@@ -79,7 +95,7 @@ class _InMode(nn.Module):
             return super().__call__(*args, **kwargs)
         with autocast(self._mode, given[0].device):
             outputs = super().__call__(*args, **kwargs)
-        return map_tensors(outputs, _float32)
+        return map_tensors(outputs, full_precision)
 
 
 @cache
@@ -99,11 +115,3 @@ def _channels_last(values: Tensor) -> Tensor:
     if values.ndim != IMAGE_DIMENSIONS:
         return values
     return values.contiguous(memory_format=torch.channels_last)
-
-
-def _float32(values: Tensor) -> Tensor:
-    return (
-        values.float()
-        if values.is_floating_point() and values.dtype.itemsize < torch.float32.itemsize
-        else values
-    )
