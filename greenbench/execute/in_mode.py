@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any, ClassVar
 
@@ -76,8 +77,15 @@ def optimizer_in_mode(optimizer: Optimizer, mode: Mode) -> Optimizer:
     return optimizer
 
 
-def autocast(mode: Mode, device: torch.device) -> AbstractContextManager[Any]:
-    """Return the context of a mode's forward passes. Around several, each weight is converted once."""
+@contextmanager
+def passes_in_mode(mode: Mode, device: torch.device) -> Iterator[None]:
+    """Run forward passes without gradients, of weights that do not change: autocast converts each of them once."""
+    # Torch keeps what it has converted until the outermost autocast ends, but not in inference mode.
+    with torch.inference_mode() if mode.autocast is None else torch.no_grad(), _autocast(mode, device):
+        yield
+
+
+def _autocast(mode: Mode, device: torch.device) -> AbstractContextManager[Any]:
     if mode.autocast is None:
         return nullcontext()
     return torch.autocast(device.type, getattr(torch, mode.autocast))
@@ -93,7 +101,7 @@ class _InMode(nn.Module):
         given = tensors_in((args, kwargs)) or list(self.parameters())
         if not given:
             return super().__call__(*args, **kwargs)
-        with autocast(self._mode, given[0].device):
+        with _autocast(self._mode, given[0].device):
             outputs = super().__call__(*args, **kwargs)
         return map_tensors(outputs, full_precision)
 

@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from bench_tests.harness.execute.small_run import CPU, generator, network, small_data, small_recipe
 from greenbench.errors import UserError
-from greenbench.execute.in_mode import autocast, images_in_mode, network_in_mode, optimizer_in_mode
+from greenbench.execute.in_mode import images_in_mode, network_in_mode, optimizer_in_mode, passes_in_mode
 from greenbench.execute.trainer import Trainer
 from greenbench.nn.optimizers.lookahead import Lookahead
 from greenbench.spec.mode import FAST, MODES, PAPER, find_mode
@@ -121,8 +121,24 @@ def test_paper_leaves_networks_images_and_optimizers_alone():
     assert images_in_mode(IMAGES, PAPER) is IMAGES
     optimizer = SGD(plain.parameters(), 0.1)
     assert optimizer_in_mode(optimizer, PAPER).param_groups[0]["fused"] is None
-    with autocast(PAPER, CPU):
+    with passes_in_mode(PAPER, CPU):
         assert not torch.is_autocast_enabled("cpu")
+        assert torch.is_inference_mode_enabled()
+
+
+def test_at_inference_weights_are_converted_once():
+    def conversions():
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            fast(IMAGES)
+        return sum(event.count for event in profile.key_averages() if event.key == "aten::_to_copy")
+
+    fast = network_in_mode(network().eval(), FAST)
+    with passes_in_mode(FAST, CPU):
+        first, *others = (conversions() for _ in range(3))
+        assert not fast(IMAGES).requires_grad
+    assert first == 4 + max(others), "weight and bias of a convolution and of a classifier"
+    assert len(set(others)) == 1
+    assert not torch.is_autocast_enabled("cpu")
 
 
 OPTIMIZERS = {
