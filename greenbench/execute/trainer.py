@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from greenbench.data.structures import tensors_in
 from greenbench.errors import UserError
-from greenbench.execute.in_mode import copy_out_of_mode, network_in_mode, optimizer_in_mode
+from greenbench.execute.in_mode import copy_out_of_mode, in_full_precision, network_in_mode, optimizer_in_mode
 from greenbench.execute.tiles import tiled
 from greenbench.spec.mode import PAPER, Mode
 from greenbench.spec.recipe import Batch, Inputs, Recipe, Size, as_trained, returned
@@ -77,9 +77,10 @@ class Trainer:
         self.steps_per_epoch = data.steps_per_epoch(recipe.batch_size)
         self.optimizer = optimizer_in_mode(recipe.optimizer(self.network, recipe.learning_rate), mode)
         self.schedule = recipe.schedule(self.optimizer, self.steps_per_epoch, recipe.epochs)
-        self.loss = recipe.loss()
-        if isinstance(self.loss, nn.Module):
-            self.loss.to(device)
+        loss = recipe.loss()
+        if isinstance(loss, nn.Module):
+            loss.to(device)
+        self.loss = in_full_precision(loss)
         self.average = (
             recipe.average(self.network, self.steps_per_epoch, recipe.epochs) if recipe.average else None
         )
