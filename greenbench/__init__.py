@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from greenbench.spec.case import Case as Case
     from greenbench.spec.recipe import Recipe as Recipe
     from greenbench.spec.scale import Scale as Scale
+    from greenbench.spec.setting import Subset as Subset
     from greenbench.spec.technique import Technique as Technique
     from greenbench.spec.technique import technique as technique
     from greenbench.spec.workload import Metric as Metric
@@ -89,6 +90,7 @@ _HOME = {
     "Augmentation": "data.augmentation",
     "Normalization": "data.normalization",
     "Setting": "spec.workload",
+    "Subset": "spec.setting",
     "Metric": "spec.workload",
     "Scale": "spec.scale",
     "Case": "spec.case",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import greenbench
+from bench_tests.harness.local_server import Server
 
 TINY_SCALE = """
 from dataclasses import replace
@@ -73,6 +74,16 @@ def nothing_of_this_machine():
         patch.setenv("GREENBENCH_CACHE", "off")
         patch.setenv("GREENBENCH_CALIBRATION", "/no-such-folder/calibration.json")
         yield
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Serve downloads on this machine."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    made = Server()
+    yield made
+    made.close()
 
 
 @pytest.fixture

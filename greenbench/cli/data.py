@@ -19,9 +19,11 @@ from greenbench.cli import FAILED, OK
 from greenbench.cli._faults import show_faults
 from greenbench.cli._histograms import COLUMNS, histogram
 from greenbench.cli._streams import say
-from greenbench.spec.workload import DATA_ENVIRONMENT_VARIABLE, check_root
+from greenbench.errors import UserError
+from greenbench.spec.workload import DATA_ENVIRONMENT_VARIABLE, Workload, check_root
 from greenbench.study.catalog import discover
 from greenbench.study.datasets import DataSet, check, examine, prepare_folder
+from greenbench.study.downloads import download_missing
 from greenbench.study.progress import ProgressReporter
 
 SHEETS = Path("reports") / "local" / "data"
@@ -35,6 +37,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--file", action="append", default=[], type=Path, metavar="FILE", help="with workloads of your own"
+    )
+    parser.add_argument(
+        "--download",
+        nargs="*",
+        metavar="NAME",
+        help="get these data sets, or all, and what their networks start from, where a checksum of them is known",
     )
     parser.add_argument(
         "--check", action="store_true", help="decode all that is there, count its labels, and draw some of it"
@@ -51,13 +59,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Examine each data set that needs a folder, and print what was found."""
-    named = args.root or os.environ.get(DATA_ENVIRONMENT_VARIABLE)
-    root = check_root(Path(named).expanduser()) if named else None
     catalog = discover(args.file)
     workloads = [w for w in catalog.workloads.values() if w.folder is not None or w.needs_root]
+    root = _root(args)
+    progress = ProgressReporter(nullcontext)
+    failed = False
+    if root is not None and args.download is not None:
+        failed = not _download(workloads, args.download, root, progress)
     if args.check:
         prepare_folder(args.sheets)
-    progress = ProgressReporter(nullcontext)
     found = []
     for workload in workloads:
         there = workload.missing(root) is None
@@ -79,7 +89,50 @@ def run(args: argparse.Namespace) -> int:
                 print()
                 print("\n".join(_checked(data)))
     faults = show_faults(catalog)
-    return FAILED if any(data.status == "damaged" for data in found) else faults or OK
+    failed = failed or any(data.status == "damaged" for data in found)
+    return FAILED if failed else faults or OK
+
+
+def _root(args: argparse.Namespace) -> Path | None:
+    named = args.root or os.environ.get(DATA_ENVIRONMENT_VARIABLE)
+    if args.download is not None and not named:
+        raise UserError(
+            "--download has no folder to put data into",
+            f"give ROOT before --download, or set {DATA_ENVIRONMENT_VARIABLE}",
+        )
+    if not named:
+        return None
+    root = Path(named).expanduser()
+    if args.download is not None:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"the data root {root} cannot be made ({error.strerror})", "choose another folder"
+            ) from error
+    return check_root(root)
+
+
+def _download(workloads: list[Workload], names: list[str], root: Path, progress: ProgressReporter) -> bool:
+    """Get what is not there, say what cannot be got, and return whether all that was named is there."""
+    known = {workload.name: workload for workload in workloads}
+    for name in names:
+        if name not in known:
+            raise UserError(
+                f"--download {name}: there is no such data set",
+                f"choose of {', '.join(known)}; ROOT stands first",
+            )
+    chosen = [known[name] for name in dict.fromkeys(names)] or workloads
+    errors = download_missing(chosen, root, progress, say)
+    for error in errors:
+        say(f"greenbench: {error}")
+    apart = [w for w in chosen if not w.can_be_downloaded and w.missing(root) is not None]
+    for workload in apart:
+        say(
+            f"greenbench: {workload.name} is not downloaded: it needs an account, or no checksum of it is published. "
+            f"{workload.how_to_get}"
+        )
+    return not errors and not (names and apart)
 
 
 def _row(data: DataSet) -> tuple[str, ...]:

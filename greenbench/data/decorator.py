@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +14,7 @@ from greenbench.data.options import Options
 from greenbench.errors import UserError
 from greenbench.nn.baselines import cross_entropy, sgd
 from greenbench.nn.schedules import cosine
+from greenbench.spec.download import Download
 from greenbench.spec.recipe import LossFunction, ScheduleFactory, Size
 from greenbench.spec.workload import ACCURACY, MIOU, Metric, Setting, Split, Workload
 
@@ -55,6 +56,7 @@ def workload(
     folder: str | None = None,
     other_folder: str | None = None,
     how_to_get: str = "",
+    downloads: Sequence[Download] = (),
     tolerances: Mapping[str, float] | None = None,
     weights: Callable[[Setting, Path | None], Path | None] | None = None,
     samples: Callable[[Path, Split], Any] | None = None,
@@ -113,7 +115,7 @@ def workload(
         Label of pixels that do not count; 255 for masks.
     name, title
         Instead of the function's name, for several made in a loop; and as the tables print it.
-    folder, other_folder, how_to_get, tolerances, weights, samples, train_images, validation_images, fitted_size, full_image_evaluation, best_known
+    folder, other_folder, how_to_get, downloads, tolerances, weights, samples, train_images, validation_images, fitted_size, full_image_evaluation, best_known
         As in `Workload`.
 
     Raises
@@ -173,6 +175,7 @@ def workload(
             folder=folder,
             other_folder=other_folder,
             how_to_get=how_to_get,
+            downloads=tuple(downloads),
             train_images=train_images,
             validation_images=validation_images,
             weights=weights or _no_weights,

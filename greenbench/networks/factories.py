@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenbench.errors import UserError
+from greenbench.spec.download import Download
 from greenbench.spec.workload import Setting
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-BACKBONE_WEIGHTS = "resnet18-f37072fd.pth"
-"""torchvision's ``ResNet18_Weights.IMAGENET1K_V1``, as its download is named."""
+BACKBONE_DOWNLOAD = Download(
+    "https://download.pytorch.org/models/resnet18-f37072fd.pth",
+    "sha256:f37072fd",  # as torchvision checks it: the name ends in how the digest begins
+)
+"""torchvision's ``ResNet18_Weights.IMAGENET1K_V1``."""
 
 
 def resnet50(num_classes: int, setting: Setting, _root: Path | None) -> nn.Module:
@@ -40,7 +44,7 @@ def backbone_weights(setting: Setting, root: Path | None) -> Path | None:
     """
     if root is None or setting.network.get("width", 1) != 1:
         return None
-    path = root / BACKBONE_WEIGHTS
+    path = BACKBONE_DOWNLOAD.place(root)
     return path if path.is_file() else None
 
 

@@ -16,7 +16,14 @@ import pytest
 from greenbench.errors import UserError
 from greenbench.extras import need_study
 from greenbench.plugin import energy
-from greenbench.plugin.options import SESSION_ID, add_options, session_of, usage_errors
+from greenbench.plugin.options import (
+    SESSION_ID,
+    add_options,
+    prepare,
+    session_of,
+    usage_errors,
+    will_be_downloaded,
+)
 from greenbench.plugin.summary import BAD_INPUT, CASE, RESUMED, Summary, pairs_named
 from greenbench.spec.case import KINDS
 
@@ -64,7 +71,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if fixture in metafunc.fixturenames:
             try:
                 session = session_of(metafunc.config)
-                parameters = [_parameter(session, pair) for pair in session.pairs(kind)]
+                parameters = [_parameter(metafunc.config, session, pair) for pair in session.pairs(kind)]
             except UserError as error:
                 metafunc.config.stash[BAD_INPUT] = True
                 raise pytest.Collector.CollectError(f"greenbench: {error}") from error
@@ -102,7 +109,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         names = {(case["kind"], f"{case['technique']}-{case['workload']}") for case in cases}
         with usage_errors():
             need_study()
-            session_of(config).check(pairs_named(session_of(config), names))
+            prepare(config, session_of(config), pairs_named(session_of(config), names))
 
 
 @pytest.fixture
@@ -158,11 +165,12 @@ def pytest_configure_node(node: object) -> None:
     workerinput["green_session"] = config.stash[SESSION_ID]
 
 
-def _parameter(session: Session, pair: Pair) -> ParameterSet:
+def _parameter(config: pytest.Config, session: Session, pair: Pair) -> ParameterSet:
     case = pair[0]
     mark = pytest.mark.green_case(kind=case.kind, technique=case.technique, workload=case.workload)
     marks: list[pytest.MarkDecorator] = [mark]
-    if reason := session.missing_data(pair):
+    reason = session.missing_data(pair)
+    if reason and not will_be_downloaded(config, session, case.workload):
         marks.append(pytest.mark.skip(reason=reason))
     return pytest.param(case.id, id=case.id, marks=marks)
 

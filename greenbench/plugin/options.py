@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from greenbench.spec.scale import INPUTS, SCALES, TRAINING_ENERGIES, WEIGHTS
 
 if TYPE_CHECKING:
     from greenbench.study.catalog import Catalog
+    from greenbench.study.plan import Pair
     from greenbench.study.session import Session, Settings
 
 SMALLEST_SCALE = "smoke"
@@ -75,6 +77,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="fail, not skip, a test whose green_budget cannot be judged",
     )
     add("--green-partial", action="store_true", help="use data sets that are not whole; every table says so")
+    add(
+        "--green-download",
+        action="store_true",
+        help="get the data sets that are not there, where a checksum of them is known, before the first case",
+    )
     add("--green-resume", action="store_true", help="keep the records of finished cases, run the others")
     add(
         "--green-technique",
@@ -131,6 +138,34 @@ def session_of(config: pytest.Config) -> Session:
     return config.stash[SESSION]
 
 
+def will_be_downloaded(config: pytest.Config, session: Session, workload: str) -> bool:
+    """Whether data that are not there will be, before the first case."""
+    return config.option.green_download and session.settings.catalog.workloads[workload].can_be_downloaded
+
+
+def prepare(config: pytest.Config, session: Session, pairs: Sequence[Pair]) -> None:
+    """Download what some pairs lack, where that is asked for, and refuse what can be known before the first of them.
+
+    Raises
+    ------
+    UserError
+        Naming it.
+    """
+    root = session.settings.bench.data_root
+    if config.option.green_download and root is not None:
+        from greenbench.study.downloads import download_missing
+
+        workloads = [
+            session.settings.catalog.workloads[name]
+            for name in dict.fromkeys(pair[0].workload for pair in pairs if session.needs_data(pair))
+        ]
+        wanted = [w for w in workloads if w.can_be_downloaded or w.missing(root) is None]
+        errors = download_missing(wanted, root, session.progress, lambda text: print(text, file=sys.stderr))
+        if errors:
+            raise UserError("\n".join(map(str, errors)))
+    session.check(pairs)
+
+
 def _settings(config: pytest.Config) -> Settings:
     from greenbench.energy import check_source
     from greenbench.energy.carbon import DEFAULT_REGION, carbon_intensity
@@ -148,6 +183,8 @@ def _settings(config: pytest.Config) -> Settings:
         option.green_weights,
     )
     root = option.green_data or os.environ.get(DATA_ENVIRONMENT_VARIABLE)
+    if option.green_download and not root:
+        raise UserError("--green-download has no folder to put data into", "give one with --green-data")
     here = config.invocation_params.dir
     catalog = _catalog([here / file for file in option.green_file or ()])
     collections = [name for chosen in option.green_collection or () for name in catalog.collection(chosen)]

@@ -9,7 +9,7 @@ import pytest
 
 from greenbench.errors import UserError
 from greenbench.extras import need_study
-from greenbench.plugin.options import SESSION, session_of, usage_errors
+from greenbench.plugin.options import SESSION, prepare, session_of, usage_errors
 from greenbench.spec.case import KINDS
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Summary:
             self._checked = True
             with usage_errors():
                 need_study()
-                session.check(pairs)
+                prepare(self._config, session, pairs)
             reporter = self._config.pluginmanager.getplugin("terminalreporter")
             if reporter is not None:
                 for line in _opening(session, quiet=self._config.option.verbose < 0):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from greenbench.errors import UserError
+from greenbench.spec.download import Download
 from greenbench.spec.places import found_instead
 from greenbench.spec.recipe import Batch, LossFunction, Recipe, ScheduleFactory, Size
 from greenbench.spec.scale import Inputs
@@ -145,6 +146,8 @@ class Workload:
         One that may be there in its place, or None.
     how_to_get
         One sentence for those who have not got the data.
+    downloads
+        What of them, and of the network's weights, has a public address and a known checksum.
     train_images, validation_images
         Official numbers, where they are known.
     weights
@@ -187,6 +190,7 @@ class Workload:
     folder: str | None = None
     other_folder: str | None = None
     how_to_get: str = ""
+    downloads: Sequence[Download] = ()
     train_images: int | None = None
     validation_images: int | None = None
     weights: Callable[[Setting, Path | None], Path | None] = lambda _setting, _root: None
@@ -289,6 +293,15 @@ class Workload:
             if whole is not None and found[split] != whole
         ]
         return " and ".join(unlike) or None
+
+    @property
+    def can_be_downloaded(self) -> bool:
+        """Whether a download holds the data themselves."""
+        return any(
+            download.folder in (self.folder, self.other_folder)
+            for download in self.downloads
+            if download.folder
+        )
 
     def missing(self, root: Path | None) -> str | None:
         """Return why the data cannot be read below `root`, or None if they are there."""

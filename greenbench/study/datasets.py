@@ -60,8 +60,8 @@ class DataSet:
         return list(dict.fromkeys(fault for split in (self.checked or {}).values() for fault in split.faults))
 
 
-def examine(workload: Workload, root: Path | None) -> DataSet:
-    """Read a workload's data as its cases do. Of images that are decoded when asked for, some masks are."""
+def examine(workload: Workload, root: Path | None, scale: str | None = None) -> DataSet:
+    """Read a workload's data as its cases do, at a scale or whole. Of masks that are decoded when asked for, some are."""
     missing = workload.missing(root)
     if missing is not None:
         reason = missing.removeprefix(f"{workload.name}: ").removesuffix(workload.how_to_get).strip()
@@ -69,12 +69,13 @@ def examine(workload: Workload, root: Path | None) -> DataSet:
     import torch
 
     try:
-        data = workload.data(root, torch.device("cpu"))
+        device = torch.device("cpu")
+        data = workload.data(root, device) if scale is None else workload.data_at(scale, root, device)
         train, validation = data.size("train"), data.size("validation")
     except UserError as error:
         return DataSet(workload.name, workload.title, "damaged", error.problem, error.next_step)
     except Exception as error:  # of a user's own file, too
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"the data of {workload.name} below {root} cannot be read: {type(error).__name__}: {error}"
         return DataSet(workload.name, workload.title, "damaged", reason, workload.how_to_get or None)
     partial = workload.partial(data)
     return DataSet(

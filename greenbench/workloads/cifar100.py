@@ -11,6 +11,7 @@ from greenbench.data.decorator import workload
 from greenbench.errors import DataError
 from greenbench.networks.factories import resnet50
 from greenbench.nn.schedules import step_decay
+from greenbench.spec.download import Download
 from greenbench.spec.workload import Setting, Split, Subset
 
 if TYPE_CHECKING:
@@ -102,6 +103,13 @@ def _images(root: Path, split: Split) -> ResidentImages:
     other_folder=PYTHON_FOLDER,
     how_to_get="Unpack cifar-100-binary.tar.gz (www.cs.toronto.edu/~kriz/cifar.html) into the data root.",
     samples=_images,
+    downloads=(
+        Download(
+            "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
+            "md5:eb9058c3a382ffc7106e4002c42a8d85",  # on the publishers' page
+            PYTHON_FOLDER,
+        ),
+    ),
     network=resnet50,
     schedule=partial(step_decay, warmup_fraction=1 / 200),
     settings={
@@ -110,6 +118,8 @@ def _images(root: Path, split: Split) -> ResidentImages:
             batch_size=64,
             learning_rate=0.05,
             network={"width": 0.25, "blocks_per_stage": (1, 1, 1, 1), "norm_momentum": 0.3},
+            floor=0.12,
+            floor_source="18.7 to 20.1 % over 3 seeds; chance is 1 %",
             subset=Subset(train=10_000, validation=2_000),
             image_size=(16, 16),
         ),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenbench.data.decorator import workload
-from greenbench.networks.factories import backbone_weights, bisenet
+from greenbench.networks.factories import BACKBONE_DOWNLOAD, backbone_weights, bisenet
 from greenbench.nn.baselines import sgd_sparing_vectors
 from greenbench.nn.schedules import poly
 from greenbench.spec.workload import Setting, Split, Subset
@@ -66,6 +66,7 @@ def _files(root: Path, split: Split) -> MaskFiles:
         "gtFine_trainvaltest.zip into its folder cityscapes."
     ),
     samples=_files,
+    downloads=(BACKBONE_DOWNLOAD,),
     network=bisenet,
     weights=backbone_weights,
     optimizer=sgd_sparing_vectors,
@@ -75,9 +76,9 @@ def _files(root: Path, split: Split) -> MaskFiles:
             epochs=12,
             batch_size=8,
             learning_rate=0.05,
-            evaluate_every=4,
-            network={"width": 0.25, "norm_momentum": 0.3},
-            subset=Subset(train=160, validation=48),
+            evaluate_every=6,
+            network={"width": 0.5},
+            subset=Subset(train=320, validation=48),
             image_size=(128, 128),
         ),
         "short": Setting(epochs=20, batch_size=16, learning_rate=0.025, large_batch=32),

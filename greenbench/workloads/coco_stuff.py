@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenbench.data.decorator import workload
-from greenbench.networks.factories import backbone_weights, bisenet
+from greenbench.networks.factories import BACKBONE_DOWNLOAD, backbone_weights, bisenet
 from greenbench.nn.baselines import sgd_sparing_vectors
 from greenbench.nn.schedules import poly
 from greenbench.spec.workload import Setting, Split, Subset
@@ -62,18 +62,19 @@ def _files(root: Path, split: Split) -> MaskFiles:
         "stuffthingmaps_trainval2017.zip into coco_stuff164k/annotations (github.com/nightrome/cocostuff)."
     ),
     samples=_files,
+    downloads=(BACKBONE_DOWNLOAD,),
     network=bisenet,
     weights=backbone_weights,
     optimizer=sgd_sparing_vectors,
     schedule=poly,
     settings={
         "tryout": Setting(
-            epochs=12,
+            epochs=4,
             batch_size=8,
             learning_rate=0.05,
-            evaluate_every=4,
+            evaluate_every=2,
             network={"width": 0.25, "norm_momentum": 0.3},
-            subset=Subset(train=160, validation=48),
+            subset=Subset(train=640, validation=96),
             image_size=(128, 128),
         ),
         "short": Setting(epochs=4, batch_size=12, learning_rate=0.01, large_batch=32),

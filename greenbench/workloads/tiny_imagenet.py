@@ -10,6 +10,7 @@ from greenbench.data.decorator import workload
 from greenbench.errors import DataError
 from greenbench.networks.factories import resnet50
 from greenbench.nn.schedules import step_decay
+from greenbench.spec.download import Download
 from greenbench.spec.workload import Setting, Split, Subset
 
 if TYPE_CHECKING:
@@ -96,6 +97,13 @@ def _validation(folder: Path, label_of: dict[str, int]) -> list[tuple[Path, int]
     folder=FOLDER,
     how_to_get="Unpack tiny-imagenet-200.zip (from cs231n.stanford.edu) into the data root.",
     samples=_files,
+    downloads=(
+        Download(
+            "https://cs231n.stanford.edu/tiny-imagenet-200.zip",
+            "md5:90528d7ca1a48142e341f4ef8d21d0de",  # as many libraries that download it state it
+            FOLDER,
+        ),
+    ),
     network=resnet50,
     schedule=partial(step_decay, warmup_fraction=1 / 200),
     settings={
@@ -104,6 +112,8 @@ def _validation(folder: Path, label_of: dict[str, int]) -> list[tuple[Path, int]
             batch_size=64,
             learning_rate=0.05,
             network={"width": 0.25, "blocks_per_stage": (1, 1, 1, 1), "norm_momentum": 0.3},
+            floor=0.04,
+            floor_source="6.4 to 6.9 % over 3 seeds; chance is 0.5 %",
             subset=Subset(train=10_000, validation=2_000),
             image_size=(16, 16),
         ),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from bench_tests.harness.local_server import offer, zip_of
 from greenbench.cli import main
 from greenbench.cli._histograms import histogram
+from greenbench.data import fetching
 
 SQUARES = """
 import greenbench
@@ -192,3 +195,110 @@ def test_nothing_counted_is_nothing_shown(counts):
 def test_labels_of_one_part_alone_are_shown():
     lines = histogram([[], [3, 1]], ["train", "validation"])
     assert [line.split()[-1] for line in lines[1:]] == ["75.00%", "25.00%"]
+
+
+# Downloads.
+
+OFFERED = """
+import greenbench
+import torch
+from greenbench.spec.download import Download
+
+def made(name, *downloads):
+    @greenbench.workload(
+        metric="accuracy", epochs=1, batch_size=4, name=name, folder=name, how_to_get="Draw some.",
+        train_images=2, validation_images=2, num_classes=2, image_size=(8, 8), downloads=downloads,
+    )
+    def squares(root):
+        part = torch.utils.data.TensorDataset(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.arange(2))
+        return part, part, lambda: torch.nn.Flatten()
+    return squares
+
+BY_HAND, OFFERED = made("by_hand", Download({weights!r}, {weights_sum!r})), made("offered", Download({url!r}, {sum!r}, "offered"))
+"""
+
+
+@pytest.fixture
+def offered(root, server, monkeypatch):
+    """Offer one of two data sets, and weights for the other."""
+    monkeypatch.setattr(fetching, "PAUSE_S", 0)
+    server.bodies = {"offered.zip": zip_of({"offered/a.txt": b"a"}), "weights.pth": b"weights"}
+    archive, weights = (offer(server, body, name, None, "sha256") for name, body in server.bodies.items())
+    file = root.parent / "offered_to_me.py"
+    file.write_text(
+        OFFERED.format(
+            url=archive.url, sum=archive.checksum, weights=weights.url, weights_sum=weights.checksum
+        )
+    )
+    return file
+
+
+def downloaded(offered, capsys, *arguments):
+    code = main(["data", *map(str, arguments), "--file", str(offered), "--json"])
+    out, err = capsys.readouterr()
+    return code, {row["name"]: row for row in json.loads(out)}, err
+
+
+def test_a_data_set_is_downloaded_into_a_folder_that_is_made(offered, root, server, capsys):
+    new = root / "not" / "there"
+    code, rows, err = downloaded(offered, capsys, new, "--download", "offered")
+    assert (code, rows["offered"]["status"], rows["by_hand"]["status"]) == (0, "complete", "missing")
+    assert [file.name for file in new.iterdir()] == ["offered"]
+    assert "downloading http://127.0.0.1" in err
+    code, _, err = downloaded(offered, capsys, new, "--download", "offered")
+    assert (code, len(server.asked)) == (0, 1)
+    assert "downloading" not in err
+
+
+def test_what_cannot_be_downloaded_is_named_with_how_to_get_it(offered, root, capsys):
+    code, rows, err = downloaded(offered, capsys, root, "--download", "by_hand", "offered")
+    assert code == 1, "it was asked for by name"
+    assert (
+        "by_hand is not downloaded: it needs an account, or no checksum of it is published. Draw some." in err
+    )
+    assert (root / "weights.pth").read_bytes() == b"weights", "what its network starts from can be got"
+    assert rows["offered"]["status"] == "complete"
+
+
+def test_one_that_fails_leaves_the_others(offered, root, server, capsys):
+    server.bodies["weights.pth"] = b"others"
+    code, rows, err = downloaded(offered, capsys, root, "--download", "offered", "by_hand")
+    assert code == 1
+    assert "weights.pth has the SHA256" in err
+    assert rows["offered"]["status"] == "complete"
+    assert not (root / "weights.pth").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--download"], "has no folder to put data into.* before --download"),
+        (
+            ["{root}", "--download", "imagenet"],
+            "--download imagenet: there is no such data set; choose of .*cifar100",
+        ),
+        (["{root}/bad/count.txt", "--download", "offered"], "cannot be made"),
+    ],
+)
+def test_a_download_that_makes_no_sense_is_refused(offered, root, capsys, server, arguments, words):
+    assert main(["data", *(text.format(root=root) for text in arguments), "--file", str(offered)]) == 2
+    assert re.search(words, capsys.readouterr().err)
+    assert server.asked == []
+
+
+def test_the_official_downloads_are_those_whose_checksum_is_published():
+    from greenbench.study.catalog import discover
+
+    found = {
+        name: [(each.name, each.checksum, each.folder) for each in workload.downloads]
+        for name, workload in discover().workloads.items()
+        if workload.downloads
+    }
+    weights = [("resnet18-f37072fd.pth", "sha256:f37072fd", None)]
+    assert found == {
+        "cifar100": [("cifar-100-python.tar.gz", "md5:eb9058c3a382ffc7106e4002c42a8d85", "cifar-100-python")],
+        "tiny_imagenet": [
+            ("tiny-imagenet-200.zip", "md5:90528d7ca1a48142e341f4ef8d21d0de", "tiny-imagenet-200")
+        ],
+        **dict.fromkeys(("camvid", "cityscapes", "coco_stuff"), weights),
+    }

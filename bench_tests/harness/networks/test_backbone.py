@@ -9,6 +9,7 @@ from greenbench.errors import UserError
 from greenbench.networks import factories as module
 from greenbench.networks.factories import backbone_weights
 from greenbench.networks.resnet import resnet18_backbone
+from greenbench.spec.download import Download
 from greenbench.spec.workload import Setting
 from greenbench.study.catalog import discover
 
@@ -27,7 +28,7 @@ def weights(tmp_path, monkeypatch):
     torch.save(state, tmp_path / "any.pth")
     name = f"resnet18-{hashlib.sha256((tmp_path / 'any.pth').read_bytes()).hexdigest()[:8]}.pth"
     (tmp_path / "any.pth").rename(tmp_path / name)
-    monkeypatch.setattr(module, "BACKBONE_WEIGHTS", name)
+    monkeypatch.setattr(module, "BACKBONE_DOWNLOAD", Download(f"https://any.where/{name}", "sha256:f37072fd"))
     return tmp_path / name, state
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import greenbench
-from bench_tests.harness.execute.small_run import SQUARES, network
+from bench_tests.harness.execute.small_run import SQUARES, network, small_data
 from bench_tests.harness.made_records import rewritten
 from bench_tests.harness.study.small_session import BASELINE, CATALOG, LONGER, made, pair_of
 from greenbench.errors import DataError, NotApplicable, UserError
@@ -19,6 +19,7 @@ from greenbench.records.folder import RecordFolder, load_records
 from greenbench.records.results import Failure
 from greenbench.report.notes import on_records
 from greenbench.report.sections import split_into_sections
+from greenbench.spec.setting import Subset
 from greenbench.spec.source import Source
 from greenbench.study import session as session_module
 from greenbench.study.catalog import Catalog
@@ -304,6 +305,35 @@ def test_data_that_are_not_whole_are_refused_unless_asked_for_and_then_named(stu
     (found,) = section.sets
     notes = list(on_records(found, {"baseline": "Baseline"}))
     assert "The data set is not whole: 22 of 100 training images." in notes
+
+
+def test_of_data_that_are_not_whole_a_subset_uses_all_and_the_record_says_both(study, tmp_path):
+    (tmp_path / "squares").mkdir()
+    official = {"train": 100, "validation": 9}
+    setting = replace(SQUARES.settings["tiny"], subset=Subset(train=30, validation=4))
+    part = replace(
+        SQUARES,
+        settings={"tiny": setting},
+        data=lambda _root, _device, asked=None: small_data().at(asked, official),
+        folder="squares",
+        network=lambda *_: network(),
+        train_images=100,
+        validation_images=9,
+    )
+    catalog = replace(CATALOG, workloads={"squares": part})
+    with pytest.raises(UserError, match="not whole: 22 of 100 training images"):
+        study(catalog, data_root=tmp_path).check(study(catalog).pairs("training"))
+    session = study(catalog, data_root=tmp_path, partial=True)
+    session.check(session.pairs("training"))
+    (record,) = session.records(pair_of(session, "baseline")[:1])
+    facts = record.workload
+    assert facts.partial == "22 of 100 training images"
+    assert facts.subset == (
+        "22 of 22 training images (repeated to 30) and 4 of 9 validation images, drawn with seed 0"
+    )
+    assert (facts.train_images, facts.validation_images) == (30, 4)
+    (read,) = load_records(session.settings.out)
+    assert (read.workload.subset, read.case.setting["subset"]["train"]) == (facts.subset, 30)
 
 
 def test_data_that_a_case_found_unusable_are_read_by_no_other(study, ran):

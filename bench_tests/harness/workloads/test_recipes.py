@@ -18,9 +18,9 @@ SETTINGS = {
     ("scenes6", "smoke"): (4, 16, 0.1, 1, 32),
     ("cifar100", "tryout"): (10, 64, 0.05, 1, 32),
     ("tiny_imagenet", "tryout"): (10, 64, 0.05, 1, 32),
-    ("camvid", "tryout"): (12, 8, 0.05, 4, 32),
-    ("cityscapes", "tryout"): (12, 8, 0.05, 4, 32),
-    ("coco_stuff", "tryout"): (12, 8, 0.05, 4, 32),
+    ("camvid", "tryout"): (24, 8, 0.05, 8, 32),
+    ("cityscapes", "tryout"): (12, 8, 0.05, 6, 32),
+    ("coco_stuff", "tryout"): (4, 8, 0.05, 2, 32),
     ("cifar100", "short"): (10, 128, 0.1, 1, 1024),
     ("tiny_imagenet", "short"): (10, 128, 0.1, 1, 256),
     ("camvid", "short"): (40, 16, 0.025, 2, 64),
@@ -48,8 +48,8 @@ PARTS = {
     "cifar100": ((10_000, 2_000), (16, 16)),
     "tiny_imagenet": ((10_000, 2_000), (16, 16)),
     "camvid": ((160, 48), (128, 176)),
-    "cityscapes": ((160, 48), (128, 128)),
-    "coco_stuff": ((160, 48), (128, 128)),
+    "cityscapes": ((320, 48), (128, 128)),
+    "coco_stuff": ((640, 96), (128, 128)),
 }
 SMALL_NETWORK = {"width": 0.25, "norm_momentum": 0.3}
 
@@ -71,10 +71,12 @@ def test_the_settings_are_these_and_no_others():
 
 
 def test_small_networks_are_for_the_small_scales_alone():
+    wider = {"camvid", "cityscapes"}
     for workload in WORKLOADS.values():
+        blocks = {"blocks_per_stage": (1, 1, 1, 1)} if workload.task == "classification" else {}
+        small = {"width": 0.5} if workload.name in wider else {**SMALL_NETWORK, **blocks}
         for scale, setting in workload.settings.items():
-            blocks = {"blocks_per_stage": (1, 1, 1, 1)} if workload.task == "classification" else {}
-            assert setting.network == ({**SMALL_NETWORK, **blocks} if scale in ("smoke", "tryout") else {})
+            assert setting.network == (small if scale in ("smoke", "tryout") else {})
 
 
 def test_parts_of_the_data_and_small_images_are_for_tryout_alone():
