@@ -2,13 +2,14 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import pytest
 import torch
 
 from bench_tests.elsewhere import ELSEWHERE, HostWaits, elsewhere, no_waiting
 from bench_tests.techniques import contract
+from greenbench.data import masks as masks_module
 from greenbench.data.augmentation import Augmentation
 from greenbench.data.images import ResidentImages
 from greenbench.data.labels import LabelData
@@ -17,6 +18,12 @@ from greenbench.data.normalization import Normalization
 from greenbench.data.views import View
 from greenbench.errors import NotApplicable
 from greenbench.execute.trainer import Trainer
+from greenbench.nn.baselines import cross_entropy
+from greenbench.nn.losses.focal import focal
+from greenbench.nn.losses.label_relaxation import label_relaxation
+from greenbench.nn.losses.mixup_loss import mixup_loss
+from greenbench.nn.losses.soft_dice import soft_dice
+from greenbench.nn.losses.upsample_cross_entropy import upsample_cross_entropy
 from greenbench.spec.recipe import plain_gradients
 from greenbench.study.catalog import discover
 
@@ -50,7 +57,20 @@ def baseline(task):
     return contract.small(CATALOG.workloads[WORKLOADS[task]])
 
 
-def data(recipe, device=ELSEWHERE):
+class OneByOne:
+    """Images and masks that are decoded when they are asked for, as files are."""
+
+    def __init__(self, images, masks):
+        self.pairs = list(zip(images, masks, strict=True))
+
+    def __len__(self):
+        return len(self.pairs)
+
+    def __getitem__(self, index):
+        return self.pairs[index]
+
+
+def data(recipe, device=ELSEWHERE, masks=ResidentImages):
     """Return the suite's own batches of random images, augmented in all ways."""
     draws = torch.Generator().manual_seed(0)
     size = recipe.image_size
@@ -62,7 +82,7 @@ def data(recipe, device=ELSEWHERE):
         split = ResidentImages(images, targets)
         augmentation = Augmentation(padding=1, flip=True, rotation_degrees=15)
         return LabelData(split, split, augmentation=augmentation, **common)
-    split = ResidentImages(images, targets.byte())
+    split = masks(images, targets.byte())
     view = View(
         base_size=min(size), scale_range=(0.8, 1.2), color_jitter=0.2, ignore_index=recipe.ignore_index
     )
@@ -85,6 +105,49 @@ def test_a_step_does_not_make_the_host_wait(technique, task):
         train_without_waiting(CATALOG.techniques[technique](baseline(task)))
     except NotApplicable as reason:
         pytest.skip(str(reason))
+
+
+LOSSES = {
+    "cross_entropy": cross_entropy(255),
+    "focal": partial(focal, ignore_index=255),
+    "label_relaxation": partial(label_relaxation, ignore_index=255),
+    "mixup_loss": lambda logits, targets: mixup_loss(logits, targets, targets.flip(0), 0.3, 255),
+    "soft_dice": partial(soft_dice, ignore_index=255),
+    "upsample_cross_entropy": lambda logits, targets: upsample_cross_entropy(
+        logits[..., ::2, ::2], targets, 255
+    ),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_loss_and_its_gradient_do_not_wait(loss):
+    draws = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 5, 6, 8, generator=draws).requires_grad_()
+    targets = torch.randint(5, (2, 6, 8), generator=draws)
+    targets[0, :2] = 255
+    here = LOSSES[loss](logits, targets)
+    here.backward()
+    with elsewhere():
+        sent = logits.detach().to(ELSEWHERE).requires_grad_(), targets.to(ELSEWHERE)
+        LOSSES[loss](*sent)  # makes what is kept
+        with no_waiting():
+            there = LOSSES[loss](*sent)
+            there.backward()
+        torch.testing.assert_close(there.detach().here, here.detach())
+        torch.testing.assert_close(sent[0].grad.here, logits.grad)
+
+
+def test_images_evaluated_together_score_what_they_score_one_by_one(monkeypatch):
+    monkeypatch.setattr(masks_module, "usable_workers", lambda: 0)
+    recipe, cpu = baseline("segmentation"), torch.device("cpu")
+    one_by_one = data(recipe, cpu, OneByOne)
+    here = Trainer(recipe, one_by_one, seed=0, device=cpu).evaluate("validation")
+    assert [len(images) for images, _ in one_by_one.evaluation_batches("validation")] == [1] * IMAGES
+    with elsewhere():
+        together = data(recipe, masks=OneByOne)
+        there = Trainer(recipe, together, seed=0, device=ELSEWHERE).evaluate("validation")
+        assert [len(images) for images, _ in together.evaluation_batches("validation")] == [IMAGES]
+    assert there == here
 
 
 def waits(change):
