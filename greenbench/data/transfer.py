@@ -38,7 +38,7 @@ class Sender:
         if self._device.type != "cuda":
             return self._sent(batch)
         if self._stream is None:
-            self._stream = torch.cuda.Stream(self._device)
+            self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         with torch.cuda.stream(self._stream):
             sent = self._sent(batch)
         current = torch.cuda.current_stream(self._device)
