@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from greenbench.atomic import whole_file
 from greenbench.errors import UserError
 from greenbench.execute.progress import Progress, ProgressCallback
 from greenbench.spec.workload import Split, Workload
@@ -65,7 +66,10 @@ def examine(workload: Workload, root: Path | None, scale: str | None = None) -> 
     missing = workload.missing(root)
     if missing is not None:
         reason = missing.removeprefix(f"{workload.name}: ").removesuffix(workload.how_to_get).strip()
-        return DataSet(workload.name, workload.title, "missing", reason, workload.how_to_get or None)
+        how = workload.how_to_get
+        if workload.can_be_downloaded:
+            how += f" Or run greenbench data ROOT --download {workload.name}."
+        return DataSet(workload.name, workload.title, "missing", reason, how or None)
     import torch
 
     try:
@@ -136,7 +140,8 @@ def check(
     try:
         if sheet is not None:
             file = folder / f"{workload.name}.png"
-            sheet.save(file)
+            with whole_file(file) as opened:
+                sheet.save(opened, "PNG")
             found = replace(found, contact_sheet=str(file))
         listed.unlink(missing_ok=True)
         if found.faults:

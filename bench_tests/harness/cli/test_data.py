@@ -241,6 +241,8 @@ def downloaded(offered, capsys, *arguments):
 
 def test_a_data_set_is_downloaded_into_a_folder_that_is_made(offered, root, server, capsys):
     new = root / "not" / "there"
+    _, rows, _ = downloaded(offered, capsys, root)
+    assert rows["offered"]["next_step"] == "Draw some. Or run greenbench data ROOT --download offered."
     code, rows, err = downloaded(offered, capsys, new, "--download", "offered")
     assert (code, rows["offered"]["status"], rows["by_hand"]["status"]) == (0, "complete", "missing")
     assert [file.name for file in new.iterdir()] == ["offered"]
