@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
-from tabulate import tabulate
+import tabulate
 
 import bench_tests.speed
 from bench_tests.speed import meters
@@ -24,6 +24,8 @@ from bench_tests.speed.contest import compare
 
 Rows = list[dict[str, object]]
 COLUMNS = 100
+
+tabulate.MIN_PADDING = 0  # it would widen every column whose name is its longest cell
 
 
 def measurements(out: Path | None = None) -> Iterator[tuple[str, Callable[[], Rows]]]:
@@ -83,11 +85,13 @@ def tables(rows: Rows) -> Iterator[str]:
         widths = [max(len(line[column]) for line in [names, *lines]) for column in range(len(names))]
         while sum(widths) + 2 * (len(widths) - 1) > COLUMNS:
             widths[widths.index(max(widths))] -= 1
-        yield tabulate(lines, headers=names, maxcolwidths=widths, disable_numparse=True)
+        yield tabulate.tabulate(lines, headers=names, maxcolwidths=widths, disable_numparse=True)
 
 
 def _text(cell: object) -> str:
-    return f"{cell:.3g}" if isinstance(cell, float) else str(cell)
+    if isinstance(cell, float):
+        return f"{cell:.3g}" if abs(cell) < 1000 else f"{cell:.0f}"
+    return str(cell)
 
 
 def _cells(row: dict[str, object]) -> dict[str, object]:
@@ -97,6 +101,11 @@ def _cells(row: dict[str, object]) -> dict[str, object]:
         if f"{key}_spread" in row:
             low, high = row[f"{key}_spread"]
             cells[key] = f"{row[key]:.2f} [{low:.2f}, {high:.2f}]"
+    aims = [f"{cells.pop('per_s'):.3g} a second"] if "per_s" in cells else []
+    if "target" in cells:
+        aims.append(f"{cells.pop('target')}: {'reached' if cells.pop('reached') else 'missed'}")
+    if aims:
+        cells["target"] = "; ".join(aims)
     cells.pop("repeats", None)
     return cells
 

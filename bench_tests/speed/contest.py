@@ -12,6 +12,40 @@ TURN_S = 0.02
 
 
 @dataclass(frozen=True)
+class Target:
+    """What is aimed at, where anything is.
+
+    Attributes
+    ----------
+    speedup
+        Least ratio of the peer's time to ours.
+    per_s
+        Fewest items a second.
+    over_floor
+        Largest ratio of our time to the floor's.
+    """
+
+    speedup: float | None = None
+    per_s: float | None = None
+    over_floor: float | None = None
+
+    def cells(self, row: dict[str, object]) -> dict[str, object]:
+        """Return what a row says of the target: itself in words, and whether it is reached."""
+        parts = [
+            ("speedup", self.speedup, "at least", lambda value, bound: value >= bound),
+            ("per_s", self.per_s, "at least", lambda value, bound: value >= bound),
+            ("over_floor", self.over_floor, "at most", lambda value, bound: value <= bound),
+        ]
+        stated = [(name, bound, words, holds) for name, bound, words, holds in parts if bound is not None]
+        if not stated:
+            return {}
+        return {
+            "target": ", ".join(f"{name} {words} {bound:g}" for name, bound, words, _ in stated),
+            "reached": all(holds(row[name], bound) for name, bound, _, holds in stated),
+        }
+
+
+@dataclass(frozen=True)
 class Contest:
     """What is run against what.
 
@@ -26,6 +60,10 @@ class Contest:
         Relative difference of our result from the peer's; a comparison of different results is none.
     tolerance
         Largest difference at which they are the same.
+    items
+        Images or steps in one run of ours, where their rate is of interest.
+    target
+        What is aimed at.
     """
 
     ours: Callable[[], object]
@@ -35,6 +73,8 @@ class Contest:
     floor_name: str
     difference: Callable[[], float]
     tolerance: float = 1e-4
+    items: int | None = None
+    target: Target = Target()
 
 
 def compare(name: str, contest: Contest, repeats: int = REPEATS) -> dict[str, object]:
@@ -64,7 +104,7 @@ def compare(name: str, contest: Contest, repeats: int = REPEATS) -> dict[str, ob
                 run()
             times[key].append((time.perf_counter() - start) / calls[key] * 1e3)
     median = {key: statistics.median(values) for key, values in times.items()}
-    return {
+    row: dict[str, object] = {
         "name": name,
         "ours_ms": median["ours"],
         "peer": contest.peer_name,
@@ -78,6 +118,9 @@ def compare(name: str, contest: Contest, repeats: int = REPEATS) -> dict[str, ob
         "difference": difference,
         "repeats": repeats,
     }
+    if contest.items is not None:
+        row["per_s"] = contest.items / median["ours"] * 1e3
+    return row | contest.target.cells(row)
 
 
 def _calls_per_turn(run: Callable[[], object]) -> int:

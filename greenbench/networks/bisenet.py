@@ -132,6 +132,16 @@ class BiSeNet(nn.Module):
         ValueError
             If a side is shorter than 32 px.
         """
+        return resize(self.coarse_logits(images), images.shape[-2:])
+
+    def coarse_logits(self, images: Tensor) -> Tensor:
+        """Map images (N, 3, H, W) to logits (N, num_classes, H / 8, W / 8), which the network then upsamples.
+
+        Raises
+        ------
+        ValueError
+            If a side is shorter than 32 px.
+        """
         height, width = images.shape[-2:]
         if min(height, width) < SMALLEST_SIDE:
             raise ValueError(
@@ -144,4 +154,4 @@ class BiSeNet(nn.Module):
         context8 = self.refine8(resize(self.arm16(map16) + context16, map8.shape[-2:]))
         paths = [context8] if self.spatial_path is None else [self.spatial_path(images), context8]
         logits: Tensor = self.head(self.fusion(paths))
-        return resize(logits, images.shape[-2:])
+        return logits

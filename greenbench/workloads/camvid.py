@@ -65,6 +65,8 @@ def _files(root: Path, split: Split) -> MaskFiles:
             learning_rate=0.05,
             evaluate_every=8,
             network={"width": 0.5},
+            floor=0.18,
+            floor_source="27.0 to 29.6 % over 3 seeds; the most frequent class alone scores 2.7 %",
             subset=Subset(train=160, validation=48),
             image_size=(128, 176),
         ),

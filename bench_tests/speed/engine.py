@@ -1,0 +1,115 @@
+"""The engine's own loop and steps against loops written by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bench_tests.speed.contest import Contest, Target
+from bench_tests.speed.losses import regions
+from greenbench.execute.trainer import Trainer
+from greenbench.networks.bisenet import BiSeNet
+from greenbench.nn.losses.upsample_cross_entropy import upsample_cross_entropy
+from greenbench.study.catalog import discover
+
+CPU = torch.device("cpu")
+ENDLESS = 10**6
+"""Epochs of a run that no contest comes to the end of."""
+
+IGNORE = 255
+
+
+def engine(batch_size: int = 48) -> Contest:
+    """An epoch of the smallest study, by the engine and by the loop that one writes without it."""
+    digits = discover().workloads["digits"]
+    data = digits.data(None, CPU)
+    recipe = replace(digits.recipe("smoke"), epochs=ENDLESS, batch_size=batch_size)
+
+    class ByHand:
+        """The same arithmetic, with nothing that can be saved, replaced or measured."""
+
+        def __init__(self) -> None:
+            torch.manual_seed(0)
+            self.network = recipe.network().train()
+            self.loss = recipe.loss()
+            self.optimizer = recipe.optimizer(self.network, recipe.learning_rate)
+            steps = data.steps_per_epoch(recipe.batch_size)
+            self.schedule = recipe.schedule(self.optimizer, steps, recipe.epochs)
+            self.generator = torch.Generator().manual_seed(0)
+
+        def epoch(self) -> list[Tensor]:
+            losses = []
+            for images, targets in data.training_batches(recipe.batch_size, 1.0, self.generator):
+                self.optimizer.zero_grad(set_to_none=True)
+                loss = self.loss(self.network(data.normalize(images)), targets)
+                loss.backward()
+                self.optimizer.step()
+                self.schedule.step()
+                losses.append(loss.detach())
+            return losses
+
+    def epoch_of(trainer: Trainer) -> list[Tensor]:
+        return list(trainer.epoch_steps())
+
+    def trainer() -> Trainer:
+        return Trainer(recipe, data, seed=0, device=CPU)
+
+    def difference() -> float:
+        ours, theirs = torch.stack(epoch_of(trainer())), torch.stack(ByHand().epoch())
+        return float((ours - theirs).abs().max() / theirs.abs().max())
+
+    running, by_hand = trainer(), ByHand()
+    batch, labels = next(
+        iter(data.training_batches(recipe.batch_size, 1.0, torch.Generator().manual_seed(0)))
+    )
+    images, network, loss = data.normalize(batch), recipe.network().train(), recipe.loss()
+
+    def floor() -> None:
+        for _ in range(running.steps_per_epoch):
+            loss(network(images), labels).backward()
+
+    return Contest(
+        lambda: epoch_of(running), by_hand.epoch, floor, "a loop by hand", "forward and backward alone", difference,
+        1e-6, items=running.steps_per_epoch, target=Target(speedup=0.97),
+    )  # fmt: skip
+
+
+def segmentation_step(images: int = 2, side: int = 640, classes: int = 171, width: float = 1.0) -> Contest:
+    """A step of BiSeNet on many classes: its logits upsampled in blocks of rows, and all at once."""
+    torch.manual_seed(0)
+    network = BiSeNet(classes, width=width)
+    batch = torch.randn(images, 3, side, side)
+    targets = regions(images, classes, side)
+    laid_out = BiSeNet(classes, width=width).to(memory_format=torch.channels_last)
+    laid_out.load_state_dict(network.state_dict())
+    last = batch.to(memory_format=torch.channels_last)
+
+    def step(of: nn.Module, loss: Tensor) -> Tensor:
+        of.zero_grad(set_to_none=True)
+        loss.backward()
+        return loss.detach()
+
+    def ours() -> Tensor:
+        return step(laid_out, upsample_cross_entropy(laid_out.coarse_logits(last), targets, IGNORE))
+
+    def peer() -> Tensor:
+        return step(network, F.cross_entropy(network(batch), targets, ignore_index=IGNORE))
+
+    def floor() -> Tensor:
+        return step(laid_out, laid_out.coarse_logits(last).mean())
+
+    def difference() -> float:
+        losses = ours(), peer()
+        gradients = [of.head[1].weight.grad for of in (laid_out, network)]
+        return max(float((a - b).norm() / b.norm()) for a, b in (losses, gradients))
+
+    return Contest(
+        ours, peer, floor, "eager, contiguous: interpolate, cross_entropy", "the network without its loss", difference,
+        1e-3, items=images, target=Target(speedup=2),
+    )  # fmt: skip
+
+
+CONTESTS = {"engine": engine, "segmentation_step": segmentation_step}
