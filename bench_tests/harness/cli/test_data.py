@@ -158,7 +158,7 @@ def test_a_person_sees_the_histogram_and_where_the_contact_sheet_is(root, capsys
     arguments = ["data", str(root), "--file", str(root.parent / "squares_of_mine.py"), "--check"]
     assert main([*arguments, "--sheets", str(tmp_path / "s")]) == 1
     text = capsys.readouterr().out
-    assert "whole: 12 samples decoded, 0 faults" in text
+    assert "whole: 12 samples decoded, faults: 0" in text
     assert f"      0 {'━' * 40}      50.00%      50.00%" in text.splitlines()
     assert f"  contact sheet: {tmp_path / 's' / 'whole.png'}" in text
     assert max(len(line) for line in text.splitlines() if "/" not in line) <= 80
