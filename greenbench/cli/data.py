@@ -9,9 +9,11 @@ import argparse
 import json
 import os
 import textwrap
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from tabulate import tabulate
 
@@ -60,7 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Examine each data set that needs a folder, and print what was found."""
     catalog = discover(args.file)
-    workloads = [w for w in catalog.workloads.values() if w.folder is not None or w.needs_root]
+    workloads = _one_of_each(w for w in catalog.workloads.values() if w.folder is not None or w.needs_root)
     root = _root(args)
     progress = ProgressReporter(nullcontext)
     failed = False
@@ -91,6 +93,14 @@ def run(args: argparse.Namespace) -> int:
     faults = show_faults(catalog)
     failed = failed or any(data.status == "damaged" for data in found)
     return FAILED if failed else faults or OK
+
+
+def _one_of_each(workloads: Iterable[Workload]) -> list[Workload]:
+    """Leave out the workloads that use another one's data: the same folder, read by the same function."""
+    found: dict[tuple[str | None, Any], Workload] = {}
+    for workload in workloads:
+        found.setdefault((workload.folder, workload.samples), workload)
+    return [*found.values()]
 
 
 def _root(args: argparse.Namespace) -> Path | None:
