@@ -14,7 +14,7 @@ from torch import Tensor
 
 from greenbench.data.structures import map_tensors, tensors_in
 from greenbench.errors import NotApplicable, UserError
-from greenbench.execute.failures import failure_of
+from greenbench.execute.failures import Attempt, failure_of
 from greenbench.execute.modes import numerical_mode
 from greenbench.execute.run import tile_of, training_device
 from greenbench.execute.trainer import Trainer
@@ -77,7 +77,9 @@ class DryRuns:
         except (Exception, SystemExit) as error:
             if isinstance(error, NotApplicable) and stage in ("recipe", "network", "training"):
                 return
-            found = failure_of(stage, error, (technique.source.name, self._workload.source.name))
+            files = technique.source.name, self._workload.source.name
+            attempt = Attempt(case.id, case.mode, case.setting["batch_size"], files)
+            found = failure_of(stage, error, attempt)
             raise UserError(
                 f"{case.id}: its dry run fails, stage {stage}, and nothing was trained: {found.error}",
                 f"{found.next_step or 'change it'}, or leave {case.id} out",

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from greenbench.energy import Meter, open_meter
 from greenbench.errors import NotApplicable, UserError
-from greenbench.execute.failures import failure_of, one_line
 from greenbench.execute.progress import ProgressCallback, silent
 from greenbench.records.conditions import engine_digest
 from greenbench.records.machine import suite_commit, this_machine
 from greenbench.records.record import Record, TechniqueFacts, WorkloadFacts
-from greenbench.records.results import Inference, Result, Skipped, Training
-from greenbench.spec.case import TILES, Case, Kind
+from greenbench.records.results import Cost, Inference, Result, Skipped, Training
+from greenbench.spec.case import RANDOM, TILES, Case, Kind
 from greenbench.spec.mode import find_mode
 from greenbench.spec.recipe import Inputs, Recipe, Size
 from greenbench.spec.setting import Drawn
@@ -67,6 +66,7 @@ class _Notes:
     """What becomes known while a case runs."""
 
     workload: Workload
+    batch_size: int | None = None
     stage: str = "recipe"
     meter: str = "none"
     changed_fields: tuple[str, ...] = ()
@@ -89,18 +89,20 @@ def run_case(
     progress
         Called now and then while it runs.
     """
+    from greenbench.execute.failures import Attempt, failure_of
     from greenbench.execute.memory import watch_memory
 
     started_at, start = datetime.now(UTC), time.monotonic()
-    notes = _Notes(workload)
+    notes = _Notes(workload, batch_size=case.setting.get("batch_size"))
     disturbed = bench.disturbed()
     peak_memory = watch_memory(training_device())
     try:
         result = _RUN[case.kind](case, technique, workload, bench, notes, progress)
     except NotApplicable as error:
-        result = Skipped(one_line(error.problem))
+        result = Skipped(" ".join(error.problem.split()))
     except (Exception, SystemExit) as error:
-        result = failure_of(notes.stage, error, (technique.source.name, workload.source.name))
+        attempt = Attempt(case.id, case.mode, notes.batch_size, (technique.source.name, workload.source.name))
+        result = failure_of(notes.stage, error, attempt, peak_memory())
     return Record(
         case=case,
         machine=this_machine(bench.workers),
@@ -177,6 +179,7 @@ def _train(
     from greenbench.execute.weights import save_weights
 
     recipe = _recipe(case, technique, workload, bench, notes)
+    notes.batch_size = recipe.batch_size
     device = training_device()
     notes.stage = "data"
     data = workload.data_at(case.scale, bench.data_root, device)
@@ -219,6 +222,7 @@ def _infer(
     from greenbench.execute.weights import read_weights
 
     plan = Passes(**{f.name: case.setting[f.name] for f in fields(Passes)})
+    notes.batch_size = plan.large_batch
     size = case.setting["image_size"]
     stated = replace(workload, image_size=(size[0], size[1])) if size else workload
     recipe = _recipe(case, technique, stated, bench, notes)
@@ -250,7 +254,47 @@ def _infer(
     return replace(inference, single=single, large=large)
 
 
-_RUN: dict[Kind, Callable[..., Result]] = {"training": _train, "inference": _infer}
+def _cost(
+    case: Case,
+    technique: Technique,
+    workload: Workload,
+    bench: Bench,
+    notes: _Notes,
+    progress: ProgressCallback,
+) -> Cost:
+    from greenbench.execute.cost import measure_cost
+    from greenbench.execute.made_up import random_images
+    from greenbench.execute.trainer import Trainer
+
+    recipe = _recipe(case, technique, workload, bench, notes)
+    notes.batch_size = recipe.batch_size
+    device = training_device()
+    made_up = (
+        random_images(notes.workload, case.scale, recipe, device) if case.setting["data"] == RANDOM else None
+    )
+    with _measuring(case, bench, notes) as (meter, net_of_idle):
+        with meter.window("set-up") as window:
+            notes.stage = "data"
+            data = made_up or workload.data_at(case.scale, bench.data_root, device)
+            notes.data = _data_facts(
+                workload, data, workload.weights(workload.setting(case.scale), bench.data_root)
+            )
+            notes.stage = "cost"
+            mode, tile = find_mode(case.mode), tile_of(case, recipe)
+            trainer = Trainer(recipe, data, seed=case.seed, device=device, tile=tile, mode=mode)
+        cost = measure_cost(
+            trainer,
+            meter,
+            window.reading,
+            device=device,
+            evaluate_every=case.setting["evaluate_every"],
+            progress=progress,
+        )
+        idle = net_of_idle()
+    return replace(cost, energy=idle(cost.energy))
+
+
+_RUN: dict[Kind, Callable[..., Result]] = {"training": _train, "inference": _infer, "cost": _cost}
 
 
 def _recipe(case: Case, technique: Technique, workload: Workload, bench: Bench, notes: _Notes) -> Recipe:

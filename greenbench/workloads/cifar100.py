@@ -118,6 +118,8 @@ def _images(root: Path, split: Split) -> ResidentImages:
             batch_size=64,
             learning_rate=0.05,
             network={"width": 0.25, "blocks_per_stage": (1, 1, 1, 1), "norm_momentum": 0.3},
+            floor=0.12,
+            floor_source="18.7 to 20.1 % over 3 seeds; chance is 1 %",
             subset=Subset(train=10_000, validation=2_000),
             image_size=(16, 16),
         ),
