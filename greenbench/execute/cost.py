@@ -155,7 +155,7 @@ def _measured(stage: _Stage, meter: Meter, device: torch.device, progress: Progr
             if known:
                 break
     steps = blocks.step_count
-    step_s, half_width_s = blocks.seconds_per_step(stage.steps)
+    step_s, half_width_s = blocks.seconds_per_step
     left = stage.steps - steps
     # What was run counts as it ran: the first steps are slower than all others.
     seconds = blocks.seconds + left * step_s
