@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from greenbench.data.arriving import arriving, sizes_together
 from greenbench.data.evaluated import evaluated_indices
 from greenbench.data.images import Images, ResidentImages
 from greenbench.data.loading import Key, Loaders, in_batches, shuffled_keys, usable_workers
@@ -19,6 +20,9 @@ from greenbench.spec.recipe import Size, scaled_size
 from greenbench.spec.setting import Drawn, Setting, Split
 
 RESIDENT_EVALUATION_BATCH = 40
+
+EVALUATED_LOGITS = {"cpu": 2**25, "accelerator": 2**28}
+"""Logits of the images from files that are evaluated at once: 128 MB, which a CPU's memory can spare, and 1 GB."""
 
 
 @dataclass(frozen=True)
@@ -143,15 +147,19 @@ class MaskData:
         batches = in_batches(keys, batch_size)[: self.steps_per_epoch(batch_size)]
         crop = scaled_size(self._crop, size_factor)
         views = _Views(self._splits["train"], crop, self._view, size_factor)
-        for images, masks in self._loaders.load(views, batches):
-            yield images.to(self._device, non_blocking=True), masks.to(self._device, non_blocking=True).long()
+        for images, masks in arriving(self._loaders.load(views, batches), self._device):
+            yield images, masks.long()
 
     def evaluation_batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the evaluated images of a split, not augmented."""
+        """Yield the evaluated images of a split, not augmented; those from files by their size."""
         keys = [(index, index) for index in evaluated_indices(self, split)]
         batches = in_batches(keys, RESIDENT_EVALUATION_BATCH if self._resident else 1)
-        for images, masks in self._loaders.load(_Whole(self._splits[split], self._evaluated_side), batches):
-            yield images.to(self._device, non_blocking=True), masks.to(self._device, non_blocking=True)
+        read = self._loaders.load(_Whole(self._splits[split], self._evaluated_side), batches)
+        images = arriving(read, self._device)
+        if self._resident:
+            return images
+        logits = EVALUATED_LOGITS["cpu" if self._device.type == "cpu" else "accelerator"]
+        return sizes_together(images, logits // self._num_classes)
 
     def normalize(self, inputs: Tensor) -> Tensor:
         """Return images (N, 3, H, W) uint8 as float32."""

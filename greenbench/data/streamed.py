@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from greenbench.data.arriving import arriving
 from greenbench.data.augmentation import Augmentation, augment, resize
 from greenbench.data.evaluated import evaluated_indices
-from greenbench.data.loading import Loaders, in_batches, shuffled_keys, steps_per_epoch
+from greenbench.data.loading import Loaders, drawn_apart, in_batches, keys_in_order, steps_per_epoch
 from greenbench.data.normalization import Normalization
 from greenbench.data.samples import Reader
 from greenbench.data.structures import map_tensors
@@ -114,20 +115,23 @@ class StreamedData:
         NotApplicable
             For lower resolution where inputs are no images, or targets might not fit them any more.
         """
-        keys = shuffled_keys(self.size("train"), generator)
+        order = torch.randperm(self.size("train"), generator=generator)
+        # From draws of their own: what augments the batch draws as it does for images in memory.
+        keys = keys_in_order(order, drawn_apart(generator))
         batches = in_batches(keys, batch_size)[: self.steps_per_epoch(batch_size)]
-        for inputs, targets in self._loaders.load(self._readers["train"], batches):
-            moved = self._inputs(inputs)
+        read = arriving(self._loaders.load(self._readers["train"], batches), self._device)
+        for inputs, targets in read:
+            taken = map_tensors(inputs, _input)
             if self._augmentation is not None:
-                moved = augment(moved, self._augmentation, generator)
-            yield _lower_resolution(moved, self._targets(targets), size_factor)
+                taken = augment(taken, self._augmentation, generator)
+            yield _lower_resolution(taken, map_tensors(targets, _target), size_factor)
 
     def evaluation_batches(self, split: Split) -> Iterator[Batch]:
         """Yield the evaluated samples of a split, not augmented."""
         keys = [(index, index) for index in evaluated_indices(self, split)]
         batches = in_batches(keys, self._evaluation_batch)
-        for inputs, targets in self._loaders.load(self._readers[split], batches):
-            yield self._inputs(inputs), self._targets(targets)
+        for inputs, targets in arriving(self._loaders.load(self._readers[split], batches), self._device):
+            yield map_tensors(inputs, _input), map_tensors(targets, _target)
 
     def normalize(self, inputs: Any) -> Any:
         """Return images that are bytes as float32, and all else as it is."""
@@ -138,19 +142,13 @@ class StreamedData:
             return values
         return self._normalize_on_device(values) if values.ndim == 4 else self._normalized(values[None])[0]
 
-    def _inputs(self, inputs: Any) -> Any:
-        return map_tensors(inputs, self._moved)
 
-    def _targets(self, targets: Any) -> Any:
-        def whole(values: Tensor) -> Tensor:
-            values = self._moved(values)
-            return values.long() if values.dtype in _SMALL_WHOLE_NUMBERS else values
+def _input(values: Tensor) -> Tensor:
+    return values.float() if values.dtype == torch.float64 else values
 
-        return map_tensors(targets, whole)
 
-    def _moved(self, values: Tensor) -> Tensor:
-        values = values.to(self._device, non_blocking=True)
-        return values.float() if values.dtype == torch.float64 else values
+def _target(values: Tensor) -> Tensor:
+    return values.long() if values.dtype in _SMALL_WHOLE_NUMBERS else _input(values)
 
 
 def _lower_resolution(images: Any, targets: Any, factor: float) -> Batch:
