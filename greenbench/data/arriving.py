@@ -25,7 +25,7 @@ def arriving(batches: Iterable[_Batch], device: torch.device) -> Iterator[_Batch
     """
     if device.type != "cuda":
         return (map_tensors(batch, lambda values: values.to(device, non_blocking=True)) for batch in batches)
-    copies = torch.cuda.Stream(device)
+    copies = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def start(batch: _Batch) -> tuple[_Batch, torch.cuda.Event]:
         with torch.cuda.stream(copies):
