@@ -36,20 +36,18 @@ _Batch = TypeVar("_Batch")
 
 def shuffled_keys(count: int, generator: torch.Generator) -> list[Key]:
     """Return the keys of one epoch in a random order, each with a new seed."""
-    return keys_in_order(torch.randperm(count, generator=generator), generator)
+    order = torch.randperm(count, generator=generator).tolist()
+    seeds = torch.randint(2**62, (count,), generator=generator).tolist()
+    return list(zip(order, seeds, strict=True))
 
 
-def keys_in_order(order: torch.Tensor, generator: torch.Generator) -> list[Key]:
-    """Return keys of indices (N,), each with a new seed."""
-    seeds = torch.randint(2**62, (len(order),), generator=generator)
-    return list(zip(order.tolist(), seeds.tolist(), strict=True))
-
-
-def drawn_apart(generator: torch.Generator) -> torch.Generator:
-    """Return a generator that follows from the state of another one, which stays as it is."""
-    as_it_is = torch.Generator()
-    as_it_is.set_state(generator.get_state())
-    return torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=as_it_is)))
+def ordered_keys(count: int, generator: torch.Generator) -> list[Key]:
+    """As `shuffled_keys`, with seeds that are not drawn from `generator`: it goes on as after the order alone."""
+    order = torch.randperm(count, generator=generator).tolist()
+    seeds = torch.Generator()
+    seeds.set_state(generator.get_state())
+    seeds.manual_seed(int(torch.randint(2**62, (), generator=seeds)))
+    return list(zip(order, torch.randint(2**62, (count,), generator=seeds).tolist(), strict=True))
 
 
 def in_batches(keys: Sequence[Key], batch_size: int) -> list[Sequence[Key]]:

@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from greenbench.data.arriving import arriving
 from greenbench.data.augmentation import Augmentation, augment, resize
 from greenbench.data.evaluated import evaluated_indices
-from greenbench.data.loading import Loaders, drawn_apart, in_batches, keys_in_order, steps_per_epoch
+from greenbench.data.loading import Loaders, in_batches, ordered_keys, steps_per_epoch
 from greenbench.data.normalization import Normalization
 from greenbench.data.samples import Reader
 from greenbench.data.structures import map_tensors
 from greenbench.data.subset import divide
+from greenbench.data.transfer import Sender
 from greenbench.errors import NotApplicable, UserError
 from greenbench.spec.recipe import Batch, scaled_size
 from greenbench.spec.setting import Drawn, Setting, Split
@@ -66,6 +66,7 @@ class StreamedData:
         self.version, self.score, self.drawn = version, score, drawn
         self._readers, self._augmentation = readers, augmentation
         self._workers, self._loaders = workers, Loaders(workers, device)
+        self._send = Sender(device)
         self._evaluation_batch, self._device = evaluation_batch, device
         self._normalization, self._normalize_on_device = normalization, normalization.on(device)
 
@@ -115,23 +116,21 @@ class StreamedData:
         NotApplicable
             For lower resolution where inputs are no images, or targets might not fit them any more.
         """
-        order = torch.randperm(self.size("train"), generator=generator)
-        # From draws of their own: what augments the batch draws as it does for images in memory.
-        keys = keys_in_order(order, drawn_apart(generator))
+        # Images in memory have no seeds: the same images, read one by one, give the same batches.
+        keys = ordered_keys(self.size("train"), generator)
         batches = in_batches(keys, batch_size)[: self.steps_per_epoch(batch_size)]
-        read = arriving(self._loaders.load(self._readers["train"], batches), self._device)
-        for inputs, targets in read:
-            taken = map_tensors(inputs, _input)
+        for inputs, targets in self._loaders.load(self._readers["train"], batches):
+            moved = self._inputs(inputs)
             if self._augmentation is not None:
-                taken = augment(taken, self._augmentation, generator)
-            yield _lower_resolution(taken, map_tensors(targets, _target), size_factor)
+                moved = augment(moved, self._augmentation, generator)
+            yield _lower_resolution(moved, self._targets(targets), size_factor)
 
     def evaluation_batches(self, split: Split) -> Iterator[Batch]:
         """Yield the evaluated samples of a split, not augmented."""
         keys = [(index, index) for index in evaluated_indices(self, split)]
         batches = in_batches(keys, self._evaluation_batch)
-        for inputs, targets in arriving(self._loaders.load(self._readers[split], batches), self._device):
-            yield map_tensors(inputs, _input), map_tensors(targets, _target)
+        for inputs, targets in self._loaders.load(self._readers[split], batches):
+            yield self._inputs(inputs), self._targets(targets)
 
     def normalize(self, inputs: Any) -> Any:
         """Return images that are bytes as float32, and all else as it is."""
@@ -142,13 +141,19 @@ class StreamedData:
             return values
         return self._normalize_on_device(values) if values.ndim == 4 else self._normalized(values[None])[0]
 
+    def _inputs(self, inputs: Any) -> Any:
+        return map_tensors(self._send(inputs), _not_double)
 
-def _input(values: Tensor) -> Tensor:
+    def _targets(self, targets: Any) -> Any:
+        def whole(values: Tensor) -> Tensor:
+            values = _not_double(values)
+            return values.long() if values.dtype in _SMALL_WHOLE_NUMBERS else values
+
+        return map_tensors(self._send(targets), whole)
+
+
+def _not_double(values: Tensor) -> Tensor:
     return values.float() if values.dtype == torch.float64 else values
-
-
-def _target(values: Tensor) -> Tensor:
-    return values.long() if values.dtype in _SMALL_WHOLE_NUMBERS else _input(values)
 
 
 def _lower_resolution(images: Any, targets: Any, factor: float) -> Batch:
