@@ -8,11 +8,22 @@ def pytest_configure(config: pytest.Config) -> None:
     for mark in (
         "training: trains a technique on a workload",
         "inference: measures a technique's network",
+        "cost: tells what a training would cost; runs where -m or the file asks for it",
         "technique(name): the technique of a case",
         "workload(name): the workload of a case",
         "dataset(name): the same",
     ):
         config.addinivalue_line("markers", mark)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave cost cases out of a run that does not ask for them: what they tell, the trainings tell, too."""
+    if "cost" in (config.option.markexpr or "") or any("test_cost" in str(name) for name in config.args):
+        return
+    left_out = [item for item in items if item.get_closest_marker("cost")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

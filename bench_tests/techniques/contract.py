@@ -27,6 +27,11 @@ WIDTH = 0.125
 still, no gradient of a segmentation is long enough to be clipped."""
 
 
+TOLERANCES = {None: (0.0, 0.0), "bfloat16": (2**-6, 2**-3)}
+"""By what networks compute in: how far the losses of the first two steps may be from those in float32, as a share of the
+loss or of 1. Before the first step only activations are rounded, to 8 bits; the second has felt a rounded gradient."""
+
+
 def small(workload):
     """Return a workload's baseline recipe for a narrow network that trains in a moment: four epochs of two steps."""
     setting = workload.settings["smoke"]
@@ -181,6 +186,18 @@ def trains_and_repeats(candidate):
     assert same(trained(candidate.changed, mode=candidate.mode)[1], state), "two runs under one seed differ"
     other = next(candidate.trainer(seed=1).remaining_steps())
     assert other != losses[0], "runs under different seeds are the same"
+
+
+def agrees_with_float32(candidate):
+    """Its first losses are those of the study's mode, within what the mode's type rounds."""
+    # One after the other: a network that draws at random does so from torch's generator, which a trainer seeds.
+    mine, theirs = (
+        torch.stack(list(islice(trainer(candidate.changed, mode=mode).remaining_steps(), 2)))
+        for mode in (candidate.mode, PAPER)
+    )
+    away = ((mine - theirs).abs() / theirs.abs().clamp_min(1)).tolist()
+    allowed = TOLERANCES[candidate.mode.autocast]
+    assert all(a <= b for a, b in zip(away, allowed, strict=True)), f"the losses are {away} off"
 
 
 def saves_and_resumes(candidate):

@@ -292,8 +292,8 @@ def plain_without_norms():
         ("blurpool", vit, "this VisionTransformer has none"),
         ("coordconv", mlp, "a first convolution without coordinates; this Sequential has none"),
         ("coordconv", lambda: nn.Sequential(nn.Conv2d(3, 4, 3, padding="same")), "padding='same'"),
-        ("ge_theta", vit, "residual stages layer1 to layer4; this VisionTransformer has none"),
-        ("ge_theta_minus", Plain, "residual stages layer1 to layer4; this Plain has none"),
+        ("ge_theta", vit, "residual stages layer1, layer2, ...; this VisionTransformer has none"),
+        ("ge_theta_minus", Plain, "residual stages layer1, layer2, ...; this Plain has none"),
         ("one_branch", resnet.resnet18, "a BiSeNet with a spatial path; this ResNet has none"),
         ("spatial_bottleneck", Plain, "residual blocks of stride 1 .*; this Plain has none"),
         (

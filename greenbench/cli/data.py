@@ -9,9 +9,11 @@ import argparse
 import json
 import os
 import textwrap
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from tabulate import tabulate
 
@@ -60,7 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Examine each data set that needs a folder, and print what was found."""
     catalog = discover(args.file)
-    workloads = [w for w in catalog.workloads.values() if w.folder is not None or w.needs_root]
+    workloads = _one_of_each(w for w in catalog.workloads.values() if w.folder is not None or w.needs_root)
     root = _root(args)
     progress = ProgressReporter(nullcontext)
     failed = False
@@ -91,6 +93,14 @@ def run(args: argparse.Namespace) -> int:
     faults = show_faults(catalog)
     failed = failed or any(data.status == "damaged" for data in found)
     return FAILED if failed else faults or OK
+
+
+def _one_of_each(workloads: Iterable[Workload]) -> list[Workload]:
+    """Leave out the workloads that use another one's data: the same folder, read by the same function."""
+    found: dict[tuple[str | None, Any], Workload] = {}
+    for workload in workloads:
+        found.setdefault((workload.folder, workload.samples), workload)
+    return [*found.values()]
 
 
 def _root(args: argparse.Namespace) -> Path | None:
@@ -137,14 +147,15 @@ def _download(workloads: list[Workload], names: list[str], root: Path, progress:
 
 def _row(data: DataSet) -> tuple[str, ...]:
     images = "" if data.train_images is None else f"{data.train_images:,} + {data.validation_images or 0:,}"
-    return data.name, data.status, images, data.version or ""
+    digest = (data.version or "").rpartition(" ")[2]
+    return data.name, data.status, images, digest
 
 
 def _checked(data: DataSet) -> list[str]:
     """Say what decoding all has found."""
     splits = data.checked or {}
     samples, faults = sum(split.samples for split in splits.values()), data.faults
-    lines = [f"{data.name}: {samples:,} samples decoded, {len(faults):,} faults"]
+    lines = [f"{data.name}: {samples:,} samples decoded, faults: {len(faults):,}"]
     lines += [f"  {fault}" for fault in faults[:SHOWN_FAULTS]]
     if len(faults) > SHOWN_FAULTS:
         lines.append(f"  and {len(faults) - SHOWN_FAULTS:,} more")

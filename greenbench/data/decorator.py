@@ -63,7 +63,7 @@ def workload(
     train_images: int | None = None,
     validation_images: int | None = None,
     fitted_size: Size | None = None,
-    full_image_evaluation: bool = False,
+    full_image_evaluation: bool | Size = False,
     best_known: Mapping[str, float] | None = None,
 ) -> Callable[[Callable[..., Any]], Workload]:
     """Make a workload of a function that returns data and network: its name is the workload's, its docstring the card.

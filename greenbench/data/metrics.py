@@ -2,6 +2,9 @@
 
 Over nothing, a score is NaN: no sample, or no pixel with a class. So it is where the outputs name no class: the
 largest logit is NaN or infinite. `MeanIoU.diverged` and `Accuracy.diverged` tell the second from the first.
+
+On an accelerator, updates are queued as the network's own work is, and nothing waits for them before `compute`: labels
+that are no class are refused there, on a CPU at once.
 """
 
 from __future__ import annotations
@@ -17,16 +20,24 @@ from torch import Tensor
 
 from greenbench.data.structures import tensors_in
 from greenbench.errors import UserError
+from greenbench.nn.losses.soft_dice import sums_on_device
+
+_NO_STRAY = torch.iinfo(torch.int64).min
 
 
 class Accuracy:
     """Top-1 and top-5 accuracy over all samples."""
 
     def __init__(self) -> None:
-        self._correct = [torch.zeros((), dtype=torch.int64), torch.zeros((), dtype=torch.int64)]
+        self._correct: Tensor | None = None
+        """(2,) among the first and among the first five."""
         self._samples = 0
-        self.diverged = False
+        self._looks = _Looks()
+
+    @property
+    def diverged(self) -> bool:
         """Whether some sample's largest logit was NaN or infinite."""
+        return self._looks.found_not_finite()
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
         """Add logits (N, C) and labels (N,).
@@ -34,20 +45,21 @@ class Accuracy:
         Raises
         ------
         ValueError
-            If a label is not one of the C classes.
+            If a label is not one of the C classes, here or, on an accelerator, in `compute`.
         """
-        _check("label", targets, logits.shape[1])
+        self._looks.at_classes("label", targets, logits.shape[1])
         values, indices = logits.topk(min(5, logits.shape[1]), dim=1)
-        self.diverged |= not _are_finite(values[:, 0])
+        self._looks.at_numbers(values[:, 0])
         ranked = indices == targets[:, None]
-        self._correct[0] = self._correct[0].to(ranked.device) + ranked[:, 0].sum()
-        self._correct[1] = self._correct[1].to(ranked.device) + ranked.any(dim=1).sum()
+        correct = torch.stack((ranked[:, 0].sum(), ranked.any(dim=1).sum()))
+        self._correct = correct if self._correct is None else self._correct + correct
         self._samples += len(targets)
 
     def compute(self) -> dict[str, float]:
         """Return ``accuracy`` and ``top5_accuracy`` in 0..1, or NaN without a sample or with outputs that diverged."""
+        self._looks.refuse_strays()
         samples = math.nan if self.diverged else self._samples or math.nan
-        top1, top5 = (float(correct) / samples for correct in self._correct)
+        top1, top5 = (n / samples for n in ([0, 0] if self._correct is None else self._correct.tolist()))
         return {"accuracy": top1, "top5_accuracy": top5}
 
 
@@ -63,10 +75,20 @@ class MeanIoU:
             raise ValueError(f"ignore_index is {ignore_index}; it must not be one of {classes} classes")
         self._classes = classes
         self._ignore_index = ignore_index
-        self.confusion = torch.zeros(classes, classes, dtype=torch.int64)
-        """Pixels by (target, prediction)."""
-        self.diverged = False
+        self._looks = _Looks()
+        self._counts: Tensor | None = None
+
+    @property
+    def confusion(self) -> Tensor:
+        """Pixels by (target, prediction), on the device of the updates."""
+        if self._counts is None:
+            return torch.zeros(self._classes, self._classes, dtype=torch.int64)
+        return self._counts
+
+    @property
+    def diverged(self) -> bool:
         """Whether some pixel's largest logit was NaN or infinite."""
+        return self._looks.found_not_finite()
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
         """Add logits (N, C, H, W) and masks (N, H, W).
@@ -74,11 +96,12 @@ class MeanIoU:
         Raises
         ------
         ValueError
-            If a target is neither a class nor the ignore label, or the logits are of more classes.
+            If a target is neither a class nor the ignore label, or the logits are of more classes; on an accelerator
+            in `compute`.
         """
         # The index that max brings along takes a quarter of argmax's time on a CPU.
         highest, predictions = logits.max(dim=1)
-        self.diverged |= not _are_finite(highest)
+        self._looks.at_numbers(highest)
         self.add(predictions, targets)
 
     def add(self, predictions: Tensor, targets: Tensor) -> None:
@@ -87,28 +110,24 @@ class MeanIoU:
         Raises
         ------
         ValueError
-            If a target is neither a class nor the ignore label, or a prediction is no class.
+            If a target is neither a class nor the ignore label, or a prediction is no class; on an accelerator in
+            `compute`.
         """
-        _check("predicted class", predictions, self._classes)
-        _check("target label", targets, self._classes, self._ignore_index)
         classes, ignored = self._classes, self._ignore_index
-        # A bin for each pair of target and prediction; ignored pixels have a row of bins of their own.
-        bins = classes * (ignored + 1)
-        # Image by image and in 32 bits, the pairs stay in a CPU's cache.
-        for prediction, target in zip(predictions, targets, strict=True):
-            pairs = target.to(torch.int32).mul_(classes).add_(prediction.to(torch.int32)).flatten()
-            counts = torch.bincount(pairs, minlength=bins)
-            if counts[classes**2 : classes * ignored].any():
-                stray = target[(target >= classes) & (target != ignored)]
-                raise ValueError(_not_a_class("target label", int(stray[0]), classes, ignored))
-            counts = counts[: classes**2].view(classes, classes)
-            self.confusion = self.confusion.to(counts.device) + counts
+        self._looks.at_classes("predicted class", predictions, classes)
+        self._looks.at_classes("target label", targets, classes, ignored)
+        if _at_once(predictions):
+            counts = _pairs(predictions, targets, classes, ignored)
+        else:
+            counts = _pairs_on_device(predictions, targets, classes)
+        self._counts = counts if self._counts is None else counts.add_(self._counts)
 
     def compute(self) -> dict[str, float]:
         """Return ``miou`` and ``pixel_accuracy`` in 0..1, or NaN without a pixel or with outputs that diverged."""
+        self._looks.refuse_strays()
         if self.diverged:
             return {"miou": math.nan, "pixel_accuracy": math.nan}
-        confusion = self.confusion.double()
+        confusion = self.confusion.cpu().double()
         intersection = confusion.diag()
         union = confusion.sum(0) + confusion.sum(1) - intersection
         iou = intersection[union > 0] / union[union > 0]
@@ -168,19 +187,79 @@ class OwnScore:
         return found
 
 
-def _are_finite(values: Tensor) -> bool:
-    return not values.numel() or bool(torch.stack(values.aminmax()).isfinite().all())
+class _Looks:
+    """Looks for what no score can count: outputs that are no numbers, and labels that are no class."""
+
+    def __init__(self) -> None:
+        self._finite: Tensor | None = None
+        self._strays: dict[tuple[str, int, int | None], Tensor] = {}
+
+    def at_numbers(self, values: Tensor) -> None:
+        """Look for NaN and infinity."""
+        if values.numel():
+            finite = torch.stack(values.aminmax()).isfinite().all()
+            self._finite = finite if self._finite is None else self._finite & finite
+
+    def found_not_finite(self) -> bool:
+        return self._finite is not None and not bool(self._finite)
+
+    def at_classes(self, what: str, values: Tensor, classes: int, ignored: int | None = None) -> None:
+        """Refuse values that are no class, where they are on a CPU; else note one of them.
+
+        On a CPU those between the classes and `ignored` pass.
+        """
+        if values.is_floating_point() or values.is_complex():
+            raise ValueError(f"{what}s are {values.dtype}; they must be integers: round or convert them")
+        if not values.numel():
+            return
+        if _at_once(values):
+            low, high = (int(value) for value in values.aminmax())
+            if low < 0 or high > max(classes - 1, ignored or 0):
+                raise ValueError(_not_a_class(what, low if low < 0 else high, classes, ignored))
+            return
+        is_stray = (values < 0) | (values >= classes)
+        if ignored is not None:
+            is_stray &= values != ignored
+        stray = torch.where(is_stray, values.long(), _NO_STRAY).amax()
+        key = what, classes, ignored
+        self._strays[key] = torch.maximum(self._strays[key], stray) if key in self._strays else stray
+
+    def refuse_strays(self) -> None:
+        """Refuse what was noted."""
+        for (what, classes, ignored), noted in self._strays.items():
+            if (stray := int(noted)) != _NO_STRAY:
+                raise ValueError(_not_a_class(what, stray, classes, ignored))
 
 
-def _check(what: str, values: Tensor, classes: int, ignored: int | None = None) -> None:
-    """Refuse labels below 0 or above all that are allowed; those between the classes and `ignored` pass."""
-    if values.is_floating_point() or values.is_complex():
-        raise ValueError(f"{what}s are {values.dtype}; they must be integers: round or convert them")
-    if not values.numel():
-        return
-    low, high = (int(value) for value in values.aminmax())
-    if low < 0 or high > max(classes - 1, ignored or 0):
-        raise ValueError(_not_a_class(what, low if low < 0 else high, classes, ignored))
+def _at_once(values: Tensor) -> bool:
+    """Whether values can be looked at without making the host wait for queued work."""
+    return values.device.type == "cpu"
+
+
+def _pairs(predictions: Tensor, targets: Tensor, classes: int, ignored: int) -> Tensor:
+    """Count pixels by (target, prediction), (C, C), on a CPU."""
+    # A bin for each pair; ignored pixels have a row of bins of their own.
+    bins = classes * (ignored + 1)
+    confusion = torch.zeros(classes, classes, dtype=torch.int64)
+    # Image by image and in 32 bits, the pairs stay in a CPU's cache.
+    for prediction, target in zip(predictions, targets, strict=True):
+        pairs = target.to(torch.int32).mul_(classes).add_(prediction.to(torch.int32)).flatten()
+        counts = torch.bincount(pairs, minlength=bins)
+        if counts[classes**2 : classes * ignored].any():
+            stray = target[(target >= classes) & (target != ignored)]
+            raise ValueError(_not_a_class("target label", int(stray[0]), classes, ignored))
+        confusion += counts[: classes**2].view(classes, classes)
+    return confusion
+
+
+def _pairs_on_device(predictions: Tensor, targets: Tensor, classes: int) -> Tensor:
+    """Count pixels by (target, prediction), (C, C), without waiting; those of no class are left out."""
+    is_class = (targets >= 0) & (targets < classes) & (predictions >= 0) & (predictions < classes)
+    pairs = torch.where(is_class, targets.long() * classes + predictions, classes**2).flatten()
+    ones = torch.ones((), dtype=torch.float64, device=pairs.device).expand(len(pairs))
+    # Whole numbers below 2^53 are exact, in any order.
+    counts = sums_on_device(pairs, ones, classes**2 + 1)[:-1]
+    return counts.long().view(classes, classes)
 
 
 def _not_a_class(what: str, value: int, classes: int, ignored: int | None) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any, ClassVar
 
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from greenbench.data.structures import map_tensors, tensors_in
+from greenbench.nn.precision import autocast_off, full_precision
 from greenbench.spec.mode import Mode
+from greenbench.spec.recipe import LossFunction, Targets
 
 IMAGE_DIMENSIONS = 4
 
@@ -46,6 +49,20 @@ def images_in_mode(inputs: Any, mode: Mode) -> Any:
     return map_tensors(inputs, _channels_last)
 
 
+def in_full_precision(loss: LossFunction) -> LossFunction:
+    """Let a loss see float32 and compute in it, under any autocast: that of a technique, too.
+
+    On a CPU, torch would round what a softmax or its logarithm gives to bfloat16.
+    """
+
+    def computed(outputs: Any, targets: Targets) -> Tensor:
+        outputs = map_tensors(outputs, full_precision)
+        with autocast_off(next(iter(tensors_in(outputs)), torch.empty(0))):
+            return loss(outputs, targets)
+
+    return computed
+
+
 def optimizer_in_mode(optimizer: Optimizer, mode: Mode) -> Optimizer:
     """Let torch's own optimizers take their step as a mode says, in place; others are left as they are.
 
@@ -60,8 +77,15 @@ def optimizer_in_mode(optimizer: Optimizer, mode: Mode) -> Optimizer:
     return optimizer
 
 
-def autocast(mode: Mode, device: torch.device) -> AbstractContextManager[Any]:
-    """Return the context of a mode's forward passes. Around several, each weight is converted once."""
+@contextmanager
+def passes_in_mode(mode: Mode, device: torch.device) -> Iterator[None]:
+    """Run forward passes without gradients, of weights that do not change: autocast converts each of them once."""
+    # Torch keeps what it has converted until the outermost autocast ends, but not in inference mode.
+    with torch.inference_mode() if mode.autocast is None else torch.no_grad(), _autocast(mode, device):
+        yield
+
+
+def _autocast(mode: Mode, device: torch.device) -> AbstractContextManager[Any]:
     if mode.autocast is None:
         return nullcontext()
     return torch.autocast(device.type, getattr(torch, mode.autocast))
@@ -77,9 +101,9 @@ class _InMode(nn.Module):
         given = tensors_in((args, kwargs)) or list(self.parameters())
         if not given:
             return super().__call__(*args, **kwargs)
-        with autocast(self._mode, given[0].device):
+        with _autocast(self._mode, given[0].device):
             outputs = super().__call__(*args, **kwargs)
-        return map_tensors(outputs, _float32)
+        return map_tensors(outputs, full_precision)
 
 
 @cache
@@ -99,11 +123,3 @@ def _channels_last(values: Tensor) -> Tensor:
     if values.ndim != IMAGE_DIMENSIONS:
         return values
     return values.contiguous(memory_format=torch.channels_last)
-
-
-def _float32(values: Tensor) -> Tensor:
-    return (
-        values.float()
-        if values.is_floating_point() and values.dtype.itemsize < torch.float32.itemsize
-        else values
-    )

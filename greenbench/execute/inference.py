@@ -13,7 +13,7 @@ from torch import nn
 from greenbench.data.structures import map_tensors, tensors_in
 from greenbench.energy import Meter, total
 from greenbench.execute.counts import count
-from greenbench.execute.in_mode import autocast, images_in_mode, network_in_mode
+from greenbench.execute.in_mode import images_in_mode, network_in_mode, passes_in_mode
 from greenbench.execute.progress import Progress, ProgressCallback, silent
 from greenbench.records.results import Batch, Inference
 from greenbench.spec.mode import PAPER, Mode
@@ -81,7 +81,7 @@ def measure_inference(
         def after_repeat(repeat: int, index: int = index, batch_size: int = batch_size) -> None:
             progress(Progress(index * plan.repeats + repeat, 2 * plan.repeats, f"batch {batch_size}"))
 
-        with autocast(mode, device):
+        with passes_in_mode(mode, device):
             measured.append(_measure_batch(forward, batch_size, passes, plan, meter, after_repeat))
     return Inference(
         input_size=tuple(shape[-2:] if len(shape) == 3 else shape),  # height and width of an image
@@ -93,7 +93,6 @@ def measure_inference(
     )
 
 
-@torch.inference_mode()
 def _measure_batch(
     forward: Callable[[], object],
     batch_size: int,

@@ -17,8 +17,8 @@ from greenbench.execute.progress import ProgressCallback, silent
 from greenbench.records.conditions import engine_digest
 from greenbench.records.machine import suite_commit, this_machine
 from greenbench.records.record import Record, TechniqueFacts, WorkloadFacts
-from greenbench.records.results import Inference, Result, Skipped, Training
-from greenbench.spec.case import TILES, Case, Kind
+from greenbench.records.results import Cost, Inference, Result, Skipped, Training
+from greenbench.spec.case import RANDOM, TILES, Case, Kind
 from greenbench.spec.mode import find_mode
 from greenbench.spec.recipe import Inputs, Recipe, Size
 from greenbench.spec.setting import Drawn
@@ -254,7 +254,47 @@ def _infer(
     return replace(inference, single=single, large=large)
 
 
-_RUN: dict[Kind, Callable[..., Result]] = {"training": _train, "inference": _infer}
+def _cost(
+    case: Case,
+    technique: Technique,
+    workload: Workload,
+    bench: Bench,
+    notes: _Notes,
+    progress: ProgressCallback,
+) -> Cost:
+    from greenbench.execute.cost import measure_cost
+    from greenbench.execute.made_up import random_images
+    from greenbench.execute.trainer import Trainer
+
+    recipe = _recipe(case, technique, workload, bench, notes)
+    notes.batch_size = recipe.batch_size
+    device = training_device()
+    made_up = (
+        random_images(notes.workload, case.scale, recipe, device) if case.setting["data"] == RANDOM else None
+    )
+    with _measuring(case, bench, notes) as (meter, net_of_idle):
+        with meter.window("set-up") as window:
+            notes.stage = "data"
+            data = made_up or workload.data_at(case.scale, bench.data_root, device)
+            notes.data = _data_facts(
+                workload, data, workload.weights(workload.setting(case.scale), bench.data_root)
+            )
+            notes.stage = "cost"
+            mode, tile = find_mode(case.mode), tile_of(case, recipe)
+            trainer = Trainer(recipe, data, seed=case.seed, device=device, tile=tile, mode=mode)
+        cost = measure_cost(
+            trainer,
+            meter,
+            window.reading,
+            device=device,
+            evaluate_every=case.setting["evaluate_every"],
+            progress=progress,
+        )
+        idle = net_of_idle()
+    return replace(cost, energy=idle(cost.energy))
+
+
+_RUN: dict[Kind, Callable[..., Result]] = {"training": _train, "inference": _infer, "cost": _cost}
 
 
 def _recipe(case: Case, technique: Technique, workload: Workload, bench: Bench, notes: _Notes) -> Recipe:

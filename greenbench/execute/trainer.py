@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from greenbench.data.structures import tensors_in
 from greenbench.errors import UserError
-from greenbench.execute.in_mode import copy_out_of_mode, network_in_mode, optimizer_in_mode
+from greenbench.execute.in_mode import copy_out_of_mode, in_full_precision, network_in_mode, optimizer_in_mode
 from greenbench.execute.tiles import tiled
 from greenbench.spec.mode import PAPER, Mode
 from greenbench.spec.recipe import Batch, Inputs, Recipe, Size, as_trained, returned
@@ -77,9 +77,10 @@ class Trainer:
         self.steps_per_epoch = data.steps_per_epoch(recipe.batch_size)
         self.optimizer = optimizer_in_mode(recipe.optimizer(self.network, recipe.learning_rate), mode)
         self.schedule = recipe.schedule(self.optimizer, self.steps_per_epoch, recipe.epochs)
-        self.loss = recipe.loss()
-        if isinstance(self.loss, nn.Module):
-            self.loss.to(device)
+        loss = recipe.loss()
+        if isinstance(loss, nn.Module):
+            loss.to(device)
+        self.loss = in_full_precision(loss)
         self.average = (
             recipe.average(self.network, self.steps_per_epoch, recipe.epochs) if recipe.average else None
         )
@@ -112,6 +113,16 @@ class Trainer:
         """Take the steps that are left of the teacher's training; yield each one's loss."""
         if self._teaching is not None:
             yield from self._teaching.remaining_steps()
+            self.adopt_teacher()
+
+    @property
+    def teaching(self) -> Trainer | None:
+        """The training of the teacher; None without one."""
+        return self._teaching
+
+    def adopt_teacher(self) -> None:
+        """Take the teacher as far as it is trained."""
+        if self._teaching is not None:
             self.teacher = self._teaching._switch_to_judged().requires_grad_(False)
 
     def epoch_steps(self) -> Iterator[Tensor]:
@@ -151,13 +162,19 @@ class Trainer:
         if self._teaching is not None:
             for _ in self._teaching.sample_steps():
                 pass
-            self.teacher = self._teaching._switch_to_judged().requires_grad_(False)
+            self.adopt_teacher()
         factors = [self.recipe.size_factor(epoch, self.recipe.epochs) for epoch in range(self.recipe.epochs)]
         for epoch in dict.fromkeys((0, factors.index(min(factors)), factors.index(max(factors)))):
             self.epoch = epoch
             yield next(self.epoch_steps())
             self._step = 0
         self.epoch = self.recipe.epochs
+
+    def steps_like(self, epoch: int) -> Iterator[Tensor]:
+        """Take the steps of one epoch (from 0) over and over, as many as are asked for; yield each one's loss."""
+        while True:
+            self.epoch, self._step = epoch, 0
+            yield from self.epoch_steps()
 
     def evaluate(self, split: Split) -> dict[str, float] | None:
         """Return the metrics on a split, with the weights that are to be judged; None if the network diverged.

@@ -1,4 +1,4 @@
-"""The study's two networks as workloads ask for them: by setting and data root. Imports torch when called."""
+"""The networks as workloads ask for them: by setting and data root. Imports torch when called."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ def resnet50(num_classes: int, setting: Setting, _root: Path | None) -> nn.Modul
     from greenbench.networks import resnet
 
     return resnet.resnet50(num_classes, **setting.network)
+
+
+def resnet9(num_classes: int, setting: Setting, _root: Path | None) -> nn.Module:
+    """Build the ResNet-9 of a setting."""
+    from greenbench.networks.resnet9 import ResNet9
+
+    return ResNet9(num_classes, **setting.network)
 
 
 def bisenet(num_classes: int, setting: Setting, root: Path | None) -> nn.Module:

@@ -1,7 +1,7 @@
 """Where a technique finds its places in a network: by attribute and by class of module, whoever wrote the network.
 
-A *residual network* has four stages, ``layer1`` to ``layer4``, each a `torch.nn.Sequential` with residual blocks in it,
-as torchvision's ResNet has. It is a *backbone* if convolutions lie outside of it, as in a segmentation network.
+A *residual network* has stages ``layer1``, ``layer2`` and so on, each a `torch.nn.Sequential`, with residual blocks in
+them, as torchvision's ResNet has four. It is a *backbone* if convolutions lie outside of it, as in a segmentation network.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from greenbench.spec.recipe import Size
 EXCITATION = "excitation"
 """Name of the gather-excite layer among its neighbors."""
 
-STAGES = tuple(f"layer{index}" for index in range(1, 5))
 SHORTCUTS = ("downsample", "shortcut")
 """Names under which torchvision's blocks and other common ones keep the layers of their shortcut."""
 
@@ -63,9 +62,15 @@ def backbone_of(network: nn.Module) -> nn.Module | None:
 
 
 def _is_residual(network: nn.Module) -> bool:
+    return any(is_block(module) for stage in _stages_of(network) for module in stage)
+
+
+def _stages_of(network: nn.Module) -> list[nn.Sequential]:
     children = dict(network.named_children())
-    stages = [children.get(name) for name in STAGES]
-    return all(isinstance(stage, nn.Sequential) and any(map(is_block, stage)) for stage in stages)
+    stages: list[nn.Sequential] = []
+    while isinstance(stage := children.get(f"layer{len(stages) + 1}"), nn.Sequential):
+        stages.append(stage)
+    return stages
 
 
 def first_convolution(network: nn.Module) -> nn.Conv2d | None:
@@ -84,7 +89,7 @@ def excitation_places(technique: str, network: nn.Module) -> tuple[list[nn.Modul
     """Return what gather-excite layers follow, and whether they keep their input (``x + x * g``).
 
     In a backbone they follow the last norm of each residual branch (``x * g``), in any other residual network each of
-    the four stages (``x + x * g``).
+    its stages (``x + x * g``).
 
     Raises
     ------
@@ -100,10 +105,10 @@ def excitation_places(technique: str, network: nn.Module) -> tuple[list[nn.Modul
         )
     residual = residual_network_of(network)
     if residual is None:
-        raise none_of(technique, "residual stages layer1 to layer4", network)
-    stages = [residual.get_submodule(name) for name in STAGES]
+        raise none_of(technique, "residual stages layer1, layer2, ...", network)
+    stages = _stages_of(residual)
     if backbone_of(network) is None:
-        return stages, True
+        return [*stages], True
     blocks = [block for stage in stages for block in stage.children() if is_block(block)]
     return [last_norm_of(block) for block in blocks], False
 

@@ -1,7 +1,7 @@
 """The pytest plugin: parametrization, fixtures, reports. Thin: what is measured and judged lies elsewhere.
 
 It is silent in a run without cases, and collecting cases imports no torch. A test is a case if it uses the fixture
-``green_training`` or ``green_inference``.
+``green_training``, ``green_inference`` or ``green_cost``.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a test that asks for ``green_training`` or ``green_inference`` the pairs of the matrix."""
+    """Give a test that asks for ``green_training``, ``green_inference`` or ``green_cost`` the pairs of the matrix."""
     for kind in KINDS:
         fixture = f"green_{kind}"
         if fixture in metafunc.fixturenames:
@@ -122,6 +122,12 @@ def green_training(request: pytest.FixtureRequest) -> Pair:
 def green_inference(request: pytest.FixtureRequest) -> Pair:
     """Cases of one technique's network at inference, one for each seed. A test with it runs for the whole matrix."""
     return _pair("inference", request)
+
+
+@pytest.fixture
+def green_cost(request: pytest.FixtureRequest) -> Pair:
+    """Cases of what one technique's training on one workload would cost. A test with it runs for the whole matrix."""
+    return _pair("cost", request)
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
-"""What a case can end in: a training, an inference, a failure, or nothing to do."""
+"""What a case can end in: a training, an inference, the cost of a training, a failure, or nothing to do."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from greenbench.energy.reading import Reading
+from greenbench.energy.sums import total
 from greenbench.spec.recipe import Size
 
 
@@ -143,13 +144,57 @@ class Inference:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a whole training would cost, from a part of it.
+
+    Attributes
+    ----------
+    steps, measured_steps
+        Optimizer steps of the whole training, its teacher's too, and how many of them were taken.
+    target, known
+        Half-width of a step's 95 % interval, as a fraction, at which measuring ends; whether that was reached in time and
+        energy, or else the time for it ran out.
+    images_per_s
+        Images trained on in a second.
+    train_seconds, train_half_width_s
+        Time of all steps, and half of its 95 % interval.
+    energy
+        Of all steps.
+    evaluation
+        Time and energy of all evaluations, and of what is made of the trained network.
+    setup
+        Time and energy of reading data and building the network, as it was.
+    warm_up
+        What it cost to compile. None without.
+    """
+
+    steps: int
+    measured_steps: int
+    target: float
+    known: bool
+    images_per_s: float
+    train_seconds: float
+    train_half_width_s: float
+    energy: Reading
+    evaluation: Reading
+    setup: Reading
+    warm_up: Reading | None = None
+
+    @property
+    def whole(self) -> Reading:
+        """Time and energy of the whole case."""
+        steps = replace(self.energy, seconds=self.train_seconds)
+        return total([steps, self.evaluation, self.setup, *([self.warm_up] if self.warm_up else [])])
+
+
+@dataclass(frozen=True)
 class Failure:
     """Why a case gave no result.
 
     Attributes
     ----------
     stage
-        What was being done: ``recipe``, ``data``, ``meter``, ``training`` or ``inference``.
+        What was being done: ``recipe``, ``data``, ``meter``, ``training``, ``inference`` or ``cost``.
     error
         Type and message, in one line.
     next_step
@@ -177,4 +222,4 @@ class Skipped:
     reason: str
 
 
-Result = Training | Inference | Failure | Skipped
+Result = Training | Inference | Cost | Failure | Skipped

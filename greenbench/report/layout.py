@@ -39,4 +39,5 @@ _TABLES: dict[str, tuple[Kind, Callable[[Record], str]]] = {
     "training": ("training", lambda _record: "training"),
     "single": ("inference", lambda _record: "inference, single images"),
     "batch": ("inference", _batch_title),
+    "cost": ("cost", lambda record: f"what a training would cost, on {record.case.setting['data']}"),
 }

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from greenbench.energy.reading import Reading
 from greenbench.records.record import Record
-from greenbench.records.results import Failure, Inference, Skipped, Training
+from greenbench.records.results import Cost, Failure, Inference, Skipped, Training
 from greenbench.report.sections import ComparableSet
 from greenbench.report.values import MARKS, readings, shown, written
-from greenbench.spec.case import TILES
+from greenbench.spec.case import RANDOM, TILES
 from greenbench.spec.scale import TRAINED
 from greenbench.spec.technique import BASELINE
 from greenbench.units import si
@@ -66,6 +66,9 @@ def on_columns(columns: Sequence[Quantity], records: Sequence[Record]) -> Iterat
     for status, (sign, meaning) in MARKS.items():
         for record, reading in [pair for pair in found if pair[1].status == status][:1]:
             yield f"{sign.strip()}: {meaning}; {record.case.id}, for one: {reading.reason or reading.method}."
+    for record in records:
+        if isinstance(record.result, Cost) and not record.result.known:
+            yield f"{record.case.id}: not known to {100 * record.result.target:g} %: the time for measuring it ran out."
     whole = [pair for pair in found if isinstance(pair[0].result, Training) and pair[1].scaled_by != 1]
     for record, reading in whole[:1]:
         why = f"; {record.case.id}, for one: {reading.reason}" if reading.reason else ""
@@ -168,6 +171,8 @@ def _set_up(records: Sequence[Record]) -> Iterator[str]:
     for name, size in sorted(sizes):
         what = f"images of {size[0]} x {size[1]} pixels" if len(size) == 2 else f"inputs of shape {size}"
         yield f"Inference on {name} was measured on {what}."
+    if any(r.case.setting.get("data") == RANDOM for r in records):
+        yield "Random images are neither decoded nor augmented: what that would cost is not in these values."
     if any(r.case.setting.get("weights") == TRAINED for r in records):
         yield "Networks were measured with the weights that the same case trained."
     if any(r.case.setting.get("evaluation") == TILES for r in records):

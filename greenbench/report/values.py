@@ -80,6 +80,8 @@ def _of_one_run(quantity: Quantity, record: Record, value: float) -> Estimate:
         # One disturbed repeat widens the interval; it does not move the value itself.
         repeats = quantity.repeats(record)
         return Estimate(value, 1, estimate(repeats).half_width if repeats else None)
+    if quantity.half_width is not None:
+        return Estimate(value, 1, quantity.half_width(record))
     reading = quantity.reading(record) if quantity.reading else None
     if reading is None or not reading.energy_j or reading.comparison_uncertainty_j is None:
         return Estimate(value, 1, None)

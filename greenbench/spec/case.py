@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -14,11 +14,14 @@ from greenbench.spec.scale import Scale
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Workload
 
-Kind = Literal["training", "inference"]
-KINDS: tuple[Kind, ...] = ("training", "inference")
+Kind = Literal["training", "inference", "cost"]
+KINDS: tuple[Kind, ...] = ("training", "inference", "cost")
 KEY_LENGTH = 12
 FULL_IMAGES, TILES = "full images", "tiles"
 """How a training is evaluated where images have sizes of their own."""
+
+REAL, RANDOM = "its own data", "random images"
+"""What the cost of a training is measured on: a workload's data, or images made up in their place."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Case:
     Attributes
     ----------
     kind
-        ``training`` or ``inference``.
+        ``training``, ``inference``, or ``cost``: what a training would cost.
     workload, technique
         Their names; ``a+b`` for a composition.
     workload_digest, technique_digest
@@ -84,6 +87,11 @@ def case_of(
     )
 
 
+def on_random_images(case: Case) -> Case:
+    """Return the case of a cost on random images in the place of the workload's own."""
+    return replace(case, setting={**case.setting, "data": RANDOM})
+
+
 def _training_setting(technique: Technique, workload: Workload, scale: Scale) -> dict[str, Any]:
     setting = workload.setting(scale.name)
     evaluation = TILES if technique.fixed_input_size else FULL_IMAGES
@@ -112,4 +120,10 @@ def _inference_setting(_technique: Technique, workload: Workload, scale: Scale) 
     }
 
 
-_SETTINGS = {"training": _training_setting, "inference": _inference_setting}
+def _cost_setting(technique: Technique, workload: Workload, scale: Scale) -> dict[str, Any]:
+    setting = _training_setting(technique, workload, scale)
+    del setting["training_energy"]
+    return {**setting, "data": REAL}
+
+
+_SETTINGS = {"training": _training_setting, "inference": _inference_setting, "cost": _cost_setting}

@@ -95,7 +95,7 @@ SCALES = {
             training_energy="all",
             idle_s=0.0,
             inference=InferenceScale(
-                passes=20, large_batch_passes=20, min_seconds=0.0, repeats=3, warmup_s=0.1
+                passes=20, large_batch_passes=8, min_seconds=0.0, repeats=3, warmup_s=0.05
             ),
         ),
         Scale(

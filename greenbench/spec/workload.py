@@ -158,7 +158,7 @@ class Workload:
     fitted_size
         Images at inference that the study's FLOPs fit, where they are not those of training.
     full_image_evaluation
-        Whether images are evaluated at their own sizes, which are not `image_size`.
+        Whether images are evaluated at their own sizes, which are not `image_size`; or what size most of them have.
     best_known
         The best published value of each metric with this network; what lies far above is another metric or an error.
     tolerances
@@ -196,7 +196,7 @@ class Workload:
     weights: Callable[[Setting, Path | None], Path | None] = lambda _setting, _root: None
     samples: Callable[[Path, Split], Any] = lambda _root, _split: None
     fitted_size: Size | None = None
-    full_image_evaluation: bool = False
+    full_image_evaluation: bool | Size = False
     best_known: Mapping[str, float] = field(default_factory=dict)
     tolerances: Mapping[str, float] = field(default_factory=dict)
     needs_root: bool = False
@@ -293,6 +293,14 @@ class Workload:
             if whole is not None and found[split] != whole
         ]
         return " and ".join(unlike) or None
+
+    def evaluated_size(self, scale: str) -> Size | None:
+        """Return the size of an evaluated image at a scale, as far as it is known without the data."""
+        whole, size = self.full_image_evaluation, self.size_at(scale)
+        if isinstance(whole, bool) or size is None or self.image_size is None:
+            return size
+        # All else in pixels follows the size of a training image.
+        return tuple(round(w * s / o) for w, s, o in zip(whole, size, self.image_size, strict=True))  # type: ignore[return-value]
 
     @property
     def can_be_downloaded(self) -> bool:

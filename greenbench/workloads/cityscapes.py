@@ -85,7 +85,7 @@ def _files(root: Path, split: Split) -> MaskFiles:
         "paper": Setting(epochs=1000, batch_size=16, learning_rate=0.025, evaluate_every=10, large_batch=32),
     },
     fitted_size=(512, 1024),
-    full_image_evaluation=True,
+    full_image_evaluation=(1024, 2048),
 )
 def cityscapes(root: Path, device: torch.device) -> MaskData:
     """Cityscapes: 2,975 + 500 street scenes of 1024x2048, 19 classes, with BiSeNet-ResNet18.

@@ -81,7 +81,7 @@ def _files(root: Path, split: Split) -> MaskFiles:
         "paper": Setting(epochs=60, batch_size=12, learning_rate=0.01, evaluate_every=5, large_batch=32),
     },
     fitted_size=(640, 1144),
-    full_image_evaluation=True,
+    full_image_evaluation=(480, 640),
 )
 def coco_stuff(root: Path, device: torch.device) -> MaskData:
     """COCO-Stuff 164k: 118,287 + 5,000 photographs, 171 classes, with BiSeNet-ResNet18.

@@ -85,6 +85,19 @@ def test_what_comes_with_the_package_is_no_data_set_to_get(root, capsys):
     assert set(rows) == {"cifar100", "tiny_imagenet", "camvid", "cityscapes", "coco_stuff"}
 
 
+def test_two_workloads_on_the_same_data_are_one_data_set(root, capsys):
+    mine = root.parent / "squares_of_mine.py"
+    more = """
+from dataclasses import replace
+AGAIN = replace(WHOLE, name="whole_again")
+OTHER = replace(WHOLE, name="whole_other", samples=lambda *_: None)
+"""
+    mine.write_text(SQUARES + more)
+    _, rows = rows_of(capsys, root, "--file", mine)
+    assert {"whole", "whole_other"} <= set(rows)
+    assert "whole_again" not in rows
+
+
 def test_a_person_reads_a_table_and_sentences_of_80_columns(root, capsys):
     assert main(["data", str(root), "--file", str(root.parent / "squares_of_mine.py")]) == 1
     lines = capsys.readouterr().out.splitlines()
@@ -115,6 +128,7 @@ def test_the_official_numbers_of_images_are_known():
     }
     assert official == {
         "cifar100": (50_000, 10_000),
+        "speedrun": (50_000, 10_000),
         "tiny_imagenet": (100_000, 10_000),
         "camvid": (367, 101),
         "cityscapes": (2_975, 500),
@@ -158,7 +172,7 @@ def test_a_person_sees_the_histogram_and_where_the_contact_sheet_is(root, capsys
     arguments = ["data", str(root), "--file", str(root.parent / "squares_of_mine.py"), "--check"]
     assert main([*arguments, "--sheets", str(tmp_path / "s")]) == 1
     text = capsys.readouterr().out
-    assert "whole: 12 samples decoded, 0 faults" in text
+    assert "whole: 12 samples decoded, faults: 0" in text
     assert f"      0 {'━' * 40}      50.00%      50.00%" in text.splitlines()
     assert f"  contact sheet: {tmp_path / 's' / 'whole.png'}" in text
     assert max(len(line) for line in text.splitlines() if "/" not in line) <= 80
@@ -241,6 +255,8 @@ def downloaded(offered, capsys, *arguments):
 
 def test_a_data_set_is_downloaded_into_a_folder_that_is_made(offered, root, server, capsys):
     new = root / "not" / "there"
+    _, rows, _ = downloaded(offered, capsys, root)
+    assert rows["offered"]["next_step"] == "Draw some. Or run greenbench data ROOT --download offered."
     code, rows, err = downloaded(offered, capsys, new, "--download", "offered")
     assert (code, rows["offered"]["status"], rows["by_hand"]["status"]) == (0, "complete", "missing")
     assert [file.name for file in new.iterdir()] == ["offered"]
@@ -294,9 +310,11 @@ def test_the_official_downloads_are_those_whose_checksum_is_published():
         for name, workload in discover().workloads.items()
         if workload.downloads
     }
+    cifar = [("cifar-100-python.tar.gz", "md5:eb9058c3a382ffc7106e4002c42a8d85", "cifar-100-python")]
     weights = [("resnet18-f37072fd.pth", "sha256:f37072fd", None)]
     assert found == {
-        "cifar100": [("cifar-100-python.tar.gz", "md5:eb9058c3a382ffc7106e4002c42a8d85", "cifar-100-python")],
+        "cifar100": cifar,
+        "speedrun": cifar,
         "tiny_imagenet": [
             ("tiny-imagenet-200.zip", "md5:90528d7ca1a48142e341f4ef8d21d0de", "tiny-imagenet-200")
         ],

@@ -12,12 +12,17 @@ from torch.optim.swa_utils import AveragedModel
 
 from bench_tests.harness.execute.small_run import CPU, generator, network, small_data, small_recipe
 from greenbench.errors import UserError
-from greenbench.execute.in_mode import autocast, images_in_mode, network_in_mode, optimizer_in_mode
+from greenbench.execute.in_mode import images_in_mode, network_in_mode, optimizer_in_mode, passes_in_mode
 from greenbench.execute.trainer import Trainer
 from greenbench.nn.optimizers.lookahead import Lookahead
 from greenbench.spec.mode import FAST, MODES, PAPER, find_mode
 
 IMAGES = torch.rand(4, 3, 8, 8, generator=generator(0))
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)
 
 
 class Watching(nn.Module):
@@ -97,7 +102,6 @@ def test_a_float64_network_stays_float64_where_autocast_leaves_it():
 
 def test_derivatives_reach_float32_weights_through_bfloat16():
     """Behind a batch norm, gradients are small differences of what bfloat16 has rounded to 8 bits."""
-    torch.manual_seed(0)
     plain, targets = network(), torch.arange(4) % 3
     fast = network_in_mode(copy.deepcopy(plain), FAST)
     reference = copy.deepcopy(plain).double()
@@ -117,8 +121,24 @@ def test_paper_leaves_networks_images_and_optimizers_alone():
     assert images_in_mode(IMAGES, PAPER) is IMAGES
     optimizer = SGD(plain.parameters(), 0.1)
     assert optimizer_in_mode(optimizer, PAPER).param_groups[0]["fused"] is None
-    with autocast(PAPER, CPU):
+    with passes_in_mode(PAPER, CPU):
         assert not torch.is_autocast_enabled("cpu")
+        assert torch.is_inference_mode_enabled()
+
+
+def test_at_inference_weights_are_converted_once():
+    def conversions():
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            fast(IMAGES)
+        return sum(event.count for event in profile.key_averages() if event.key == "aten::_to_copy")
+
+    fast = network_in_mode(network().eval(), FAST)
+    with passes_in_mode(FAST, CPU):
+        first, *others = (conversions() for _ in range(3))
+        assert not fast(IMAGES).requires_grad
+    assert first == 4 + max(others), "weight and bias of a convolution and of a classifier"
+    assert len(set(others)) == 1
+    assert not torch.is_autocast_enabled("cpu")
 
 
 OPTIMIZERS = {
@@ -152,6 +172,34 @@ def trained(mode, **options):
     run = Trainer(small_recipe(), small_data(), seed=0, device=CPU, mode=mode, **options)
     losses = torch.stack(list(run.remaining_steps()))
     return losses, run.evaluate("train"), run.judged_weights(), run
+
+
+def by_hand(fast):
+    """Return the weights of the same training, written down without the suite's loop."""
+    recipe, data = small_recipe(), small_data()
+    torch.manual_seed(0)
+    net = network()
+    layout = torch.channels_last if fast else torch.contiguous_format
+    net.to(memory_format=layout)
+    optimizer = SGD(net.parameters(), lr=0.1, momentum=0.9, fused=fast)
+    schedule = recipe.schedule(optimizer, data.steps_per_epoch(recipe.batch_size), recipe.epochs)
+    draws = generator(0)
+    for _ in range(recipe.epochs):
+        for images, labels in data.training_batches(recipe.batch_size, 1.0, draws):
+            optimizer.zero_grad()
+            with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+                logits = net(data.normalize(images).contiguous(memory_format=layout))
+            F.cross_entropy(logits.float(), labels).backward()
+            optimizer.step()
+            schedule.step()
+    return net.state_dict()
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_a_mode_is_the_loop_that_one_would_write_bit_for_bit(mode):
+    mine, theirs = trained(mode)[2], by_hand(fast=mode is FAST)
+    assert mine.keys() == theirs.keys()
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
 def test_a_fast_training_goes_where_the_paper_s_goes_and_repeats():

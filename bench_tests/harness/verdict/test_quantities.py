@@ -15,6 +15,8 @@ from bench_tests.harness.made_records import (
 from greenbench.energy.carbon import CarbonIntensity
 from greenbench.errors import UserError
 from greenbench.records.memory import PROCESS, PeakMemory
+from greenbench.records.results import Cost
+from greenbench.report.values import measured
 from greenbench.spec.workload import ACCURACY, Metric
 from greenbench.verdict.quantities import (
     BATCH_LATENCY,
@@ -43,6 +45,23 @@ INFERENCE = record_of(
     ),
     memory=PeakMemory(200_000_000, PROCESS),
 )
+COST = record_of(
+    kind="cost",
+    result=Cost(
+        steps=1000,
+        measured_steps=50,
+        target=0.01,
+        known=True,
+        images_per_s=64.0,
+        train_seconds=100.0,
+        train_half_width_s=0.5,
+        energy=reading_of(900.0, 100.0),
+        evaluation=reading_of(100.0, 20.0),
+        setup=reading_of(20.0, 1.0),
+    ),
+    memory=PeakMemory(400_000_000, PROCESS),
+)
+OF_KIND = {"training": TRAINING, "inference": INFERENCE, "cost": COST}
 VALUES = {
     "score": 0.9,
     "train_score": 0.95,
@@ -56,6 +75,12 @@ VALUES = {
     "batch_energy_j": 0.25,
     "train_memory_bytes": 3e8,
     "inference_memory_bytes": 2e8,
+    "cost_time_s": 100.0,
+    "cost_energy_j": 900.0,
+    "case_time_s": 121.0,
+    "case_energy_j": 1020.0,
+    "images_per_s": 64.0,
+    "cost_memory_bytes": 4e8,
 }
 
 
@@ -70,10 +95,9 @@ def test_these_are_all():
 @pytest.mark.parametrize("name", VALUES)
 def test_a_quantity_has_its_value_in_a_record_of_its_kind_alone(name):
     quantity = QUANTITIES[name]
-    ours, other = (TRAINING, INFERENCE) if quantity.kind == "training" else (INFERENCE, TRAINING)
     assert quantity.name == name
-    assert quantity.take(ours) == VALUES[name]
-    assert quantity.take(other) is None
+    for kind, record in OF_KIND.items():
+        assert quantity.take(record) == (VALUES[name] if kind == quantity.kind else None)
     assert quantity.take(record_of(result=failure_result(), kind=quantity.kind)) is None
 
 
@@ -97,7 +121,10 @@ def test_a_value_that_is_missing_says_why_where_its_record_does():
     assert all(one.why_missing(TRAINING) is None for one in QUANTITIES.values())
 
 
-@pytest.mark.parametrize("name", [name for name in VALUES if name.endswith("energy_j")])
+@pytest.mark.parametrize(
+    "name",
+    [name for name in VALUES if name.endswith("energy_j") and QUANTITIES[name].kind != "cost"],
+)
 def test_an_energy_comes_with_its_reading(name):
     quantity = QUANTITIES[name]
     record = TRAINING if quantity.kind == "training" else INFERENCE
@@ -107,6 +134,11 @@ def test_an_energy_comes_with_its_reading(name):
     assert quantity.take(record) is None
     assert quantity.reading(record).reason == "no meter on this machine (test)"
     assert quantity.reading(record_of(result=failure_result(), kind=quantity.kind)) is None
+
+
+def test_a_cost_comes_with_its_interval():
+    assert measured(QUANTITIES["cost_time_s"], [COST]).half_width == 0.5
+    assert QUANTITIES["case_energy_j"].reading(COST).seconds == 121.0
 
 
 def test_a_time_comes_with_its_repeats():
@@ -123,6 +155,7 @@ def test_costs_are_better_when_lower():
     assert {name for name, quantity in QUANTITIES.items() if quantity.better == "higher"} == {
         "score",
         "train_score",
+        "images_per_s",
     }
 
 

@@ -49,12 +49,15 @@ class SteadySettings:
         Least length of a block of steps; the spread between blocks gives the interval.
     limit_s
         Stop a stage after this long, warm-up included, whatever was reached; the interval says what that is.
+    timed
+        Whether the time per step must be known as well, also where no energy is measured.
     """
 
     target: float = 0.01
     warmup_s: float = 5.0
     block_s: float = 1.0
     limit_s: float = 120.0
+    timed: bool = False
 
 
 class SteadyStage:
@@ -79,6 +82,8 @@ class SteadyStage:
         Every block ends where a step ends, so that the interpolation errs there in the same way each time.
         The window around them has only two edges.
         """
+        if run.energy_j is None and self.failure is not None:
+            return
         if run.energy_j is None:
             self._blocks.append((Block(0, 0.0, self.seconds, self.seconds), run))
             return
@@ -98,20 +103,42 @@ class SteadyStage:
         return len(self._blocks)
 
     @property
+    def step_count(self) -> int:
+        """Steps taken in so far, those of the warm-up too."""
+        return sum(block.steps for block, _ in self._blocks)
+
+    @property
     def failure(self) -> Reading | None:
         """The first block without energy; with it, the stage has none either."""
         return next((reading for _, reading in self._blocks if reading.energy_j is None), None)
 
     def known(self, planned_steps: int) -> bool:
-        """Whether measuring can end: target or limit reached, or a block without energy."""
-        if self.failure is not None or self.seconds >= self._settings.limit_s:
+        """Whether measuring can end: target or limit reached, or a block without energy where it alone matters."""
+        timed, failed = self._settings.timed, self.failure is not None
+        if self.seconds >= self._settings.limit_s or (failed and not timed):
             return True
         kept = self._kept()
-        readings = [reading for _, reading in kept]
         looks, rest = divmod(len(kept), FIRST_LOOK)
-        if rest or not looks or looks & (looks - 1) or not _long_enough(readings):
+        if rest or not looks or looks & (looks - 1):
+            return False
+        return (failed or self._energy_known(kept, planned_steps)) and (
+            not timed or self._time_known(planned_steps)
+        )
+
+    def _energy_known(self, kept: Sequence[tuple[Block, Reading]], planned_steps: int) -> bool:
+        if not _long_enough([reading for _, reading in kept]):
             return False
         return _half_width(per_step([block for block, _ in kept], planned_steps)) <= self._settings.target
+
+    def _time_known(self, planned_steps: int) -> bool:
+        mean_s, half_width_s = self.seconds_per_step(planned_steps)
+        return half_width_s <= self._settings.target * mean_s
+
+    def seconds_per_step(self, planned_steps: int) -> tuple[float, float]:
+        """Return the mean time of a step and the half-width of its 95 % interval, found as those of its energy are."""
+        blocks = [block._replace(energy_j=reading.seconds) for block, reading in self._kept() if block.steps]
+        found = per_step(blocks, planned_steps)
+        return found.mean_j, COVERAGE * math.hypot(found.noise_j, found.drift_j)
 
     def estimate(self, planned_steps: int) -> Reading:
         """Return the energy of `planned_steps` steps, its interval in the reading's uncertainty."""

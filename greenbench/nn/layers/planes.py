@@ -46,6 +46,8 @@ def sums(dy: Tensor, x: Tensor, mean: Tensor, var: Tensor, eps: float) -> tuple[
         )  # fmt: skip
         return total.view(n, c), weighted.view(n, c)
     if _goes_by_image(x, mean):
+        # Where the two differ in layout, torch adds them up in half precision.
+        dy = dy.contiguous(memory_format=torch.channels_last)
         parts = [
             torch.ops.aten.native_batch_norm_backward(
                 d[None], image[None], None, m, v, None, None, False, eps, [False, True, True]

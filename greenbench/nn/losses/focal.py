@@ -15,8 +15,10 @@ from torch import Tensor
 from greenbench.nn.derivatives import needs_plain
 from greenbench.nn.losses.gradient import log_softmax, with_gradient
 from greenbench.nn.losses.targets import by_pixel
+from greenbench.nn.precision import without_autocast
 
 
+@without_autocast
 def focal(logits: Tensor, targets: Tensor, gamma: float = 2.0, ignore_index: int | None = None) -> Tensor:
     """Return the mean over valid labels of ``-(1 - p)^gamma log p``, p the true class's probability.
 

@@ -16,11 +16,13 @@ from torch.nn import functional as F
 from greenbench.nn.derivatives import needs_plain
 from greenbench.nn.losses.gradient import log_softmax, with_gradient
 from greenbench.nn.losses.targets import by_pixel
+from greenbench.nn.precision import without_autocast
 
 _NOTHING = -1
 _BEYOND = torch.iinfo(torch.int16).max
 
 
+@without_autocast
 def label_relaxation(logits: Tensor, targets: Tensor, ignore_index: int | None = None) -> Tensor:
     """Return the mean of ``-log sum(p_c for c in the 3x3 neighborhood's classes)``.
 

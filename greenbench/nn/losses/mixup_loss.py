@@ -13,8 +13,10 @@ from torch import Tensor
 from greenbench.nn.derivatives import needs_plain
 from greenbench.nn.losses.gradient import log_softmax, with_gradient
 from greenbench.nn.losses.targets import by_pixel
+from greenbench.nn.precision import without_autocast
 
 
+@without_autocast
 def mixup_loss(
     logits: Tensor, targets_a: Tensor, targets_b: Tensor, share: float, ignore_index: int | None = None
 ) -> Tensor:

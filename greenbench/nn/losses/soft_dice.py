@@ -15,10 +15,12 @@ from torch import Tensor
 from greenbench.nn.derivatives import needs_plain
 from greenbench.nn.losses.gradient import log_softmax, with_gradient
 from greenbench.nn.losses.targets import by_pixel
+from greenbench.nn.precision import without_autocast
 
 _NEIGHBORS = 256
 
 
+@without_autocast
 def soft_dice(logits: Tensor, targets: Tensor, gamma: float = 1.0, ignore_index: int | None = None) -> Tensor:
     """Return cross-entropy plus `gamma` times the dice loss.
 

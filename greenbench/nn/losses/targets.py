@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from greenbench.nn.derivatives import under_transform
+from greenbench.nn.precision import full_precision
 
 
 def checked_labels(shape: torch.Size, targets: Tensor, ignore_index: int | None) -> tuple[Tensor, Tensor]:
@@ -64,8 +65,3 @@ def by_pixel(logits: Tensor, targets: Tensor, ignore_index: int | None) -> tuple
     labels, valid = checked_labels(logits.shape, targets, ignore_index)
     logits = logits.unsqueeze(2) if logits.ndim == 2 else logits.flatten(2)
     return full_precision(logits), labels.reshape(len(labels), -1), valid.reshape(len(labels), -1)
-
-
-def full_precision(logits: Tensor) -> Tensor:
-    """Return half-precision logits as float32, as autocast's cross-entropy takes them."""
-    return logits if logits.dtype == torch.float64 else logits.float()

@@ -18,12 +18,14 @@ from torch.nn import functional as F
 
 from greenbench.nn.derivatives import needs_plain
 from greenbench.nn.losses.gradient import with_gradient
-from greenbench.nn.losses.targets import checked_labels, full_precision
+from greenbench.nn.losses.targets import checked_labels
+from greenbench.nn.precision import full_precision, without_autocast
 
 _BLOCK_BYTES = {"cpu": 2**21, "accelerator": 2**28}
 """Size of a block of rows: on a CPU it should fit the caches, elsewhere it should fill the device."""
 
 
+@without_autocast
 def upsample_cross_entropy(logits: Tensor, targets: Tensor, ignore_index: int | None = None) -> Tensor:
     """Return the mean cross-entropy of `logits`, upsampled to the size of `targets`, over valid pixels.
 

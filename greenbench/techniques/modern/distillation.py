@@ -44,9 +44,12 @@ def distillation(recipe: Recipe) -> Recipe:
         import torch
         import torch.nn.functional as F
 
-        logits = trainer.network(inputs)
+        from greenbench.nn.precision import full_precision
+
+        logits = full_precision(trainer.network(inputs))
         with torch.no_grad():
-            wanted = F.log_softmax(trainer.teacher(inputs) / TEMPERATURE, dim=1)  # type: ignore[misc]
+            taught = full_precision(trainer.teacher(inputs))  # type: ignore[misc]
+            wanted = F.log_softmax(taught / TEMPERATURE, dim=1)
         found = F.log_softmax(logits / TEMPERATURE, dim=1)
         soft = F.kl_div(found, wanted, reduction="none", log_target=True).sum(dim=1).mean()
         hard = torch.stack([weight * trainer.loss(logits, target) for weight, target in targets]).sum()
