@@ -93,6 +93,10 @@ class _Made(TorchFunctionMode):
         if func in (Tensor.tolist, Tensor.numpy) and isinstance(args[0], There):
             _refuse(f"{func.__name__} reads values")
             args = (args[0].here, *args[1:])
+        if func is Tensor.__setitem__ and _is_mask(args[1]) and isinstance(args[2], int | float):
+            return args[0].masked_fill_(
+                args[1], args[2]
+            )  # as on a GPU, where no place is counted for one number
         if func is Tensor.new_tensor:
             kwargs = {"device": args[0].device, **kwargs}
             func, args = torch.tensor, args[1:]
@@ -104,6 +108,10 @@ class _Made(TorchFunctionMode):
 
 
 _refused: list[str] | None = None
+
+
+def _is_mask(index: Any) -> bool:
+    return isinstance(index, There) and index.dtype == torch.bool
 
 
 def _is_there(device: Any) -> bool:

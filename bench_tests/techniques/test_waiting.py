@@ -30,10 +30,7 @@ from greenbench.study.catalog import discover
 CATALOG = discover()
 WORKLOADS = {"classification": "digits", "segmentation": "scenes4"}
 IMAGES = contract.BATCH * contract.STEPS_PER_EPOCH
-UNKNOWN = {
-    "autocast": "torch's autocast does not know the device",
-    "randaugment": "torchvision sends its numbers",
-}
+UNKNOWN = {"autocast": "torch's autocast does not know the device"}
 
 pytestmark = pytest.mark.usefixtures("_no_compiler")
 
@@ -107,6 +104,21 @@ def test_a_step_does_not_make_the_host_wait(technique, task):
         pytest.skip(str(reason))
 
 
+@pytest.mark.parametrize("task", WORKLOADS)
+def test_an_evaluation_waits_for_nothing_before_its_end(task):
+    """The score is read once, however many batches there are."""
+    recipe = baseline(task)
+    with elsewhere():
+        batches, score = data(recipe), data(recipe).score()
+        trainer = Trainer(recipe, batches, seed=0, device=ELSEWHERE)
+        evaluated = list(batches.evaluation_batches("validation")) * 3
+        network = trainer.network.eval()
+        with no_waiting(), torch.no_grad():
+            for inputs, targets in evaluated:
+                score.update(network(batches.normalize(inputs)), targets)
+        assert all(0 <= value <= 1 for value in score.compute().values())
+
+
 LOSSES = {
     "cross_entropy": cross_entropy(255),
     "focal": partial(focal, ignore_index=255),
@@ -170,7 +182,7 @@ WAITING = {
     "a list": lambda loss: loss.tolist(),
     "places": lambda loss: loss.expand(3).nonzero(),
     "a mask": lambda loss: loss.expand(3)[loss.expand(3) > 0],
-    "a mask that is filled": lambda loss: loss.repeat(3).__setitem__(loss.expand(3) > 0, 0.0),
+    "a mask that is filled": lambda loss: loss.repeat(3).__setitem__(loss.expand(3) > 0, loss.expand(3)),
     "different values": lambda loss: loss.expand(3).unique(),
     "a histogram": lambda loss: torch.bincount(loss.expand(3).long()),
     "places from the host": lambda loss: loss.expand(3)[torch.tensor([0, 2])],
