@@ -139,6 +139,10 @@ def session_of(config: pytest.Config) -> Session:
             from greenbench.energy.budget import read_allowance, read_price
             from greenbench.study.estimate import Spending
 
+            if getattr(
+                config.option, "numprocesses", None
+            ):  # of pytest-xdist, whose workers know it by themselves
+                raise UserError("a budget is kept by one process alone", "leave -n out")
             price = config.option.green_price
             allowance = read_allowance(
                 config.option.green_budget, None if price is None else read_price(price)

@@ -46,6 +46,7 @@ def test_a_cost_has_its_own_table_and_resumes(run_study, pytester):
         (("--green-budget=5 miles",), "*budget '5 miles' is no amount above 0 with one of the units*MJ*"),
         (("--green-budget=3EUR",), "*give the price of one*--green-price*"),
         (("--green-budget=",), "*budget '' is no amount above 0*"),
+        (("--green-budget=2h", "-n2"), "*a budget is kept by one process alone; leave -n out*"),
     ],
 )
 def test_a_budget_that_makes_no_sense_is_refused_before_anything_runs(run_study, arguments, said):
