@@ -149,7 +149,7 @@ def _text(
 def _amounts(energy_j: float | None, row: dict[str, float | None], currency: str | None) -> list[str]:
     co2, money = row["co2_kg"], row["money"]
     shown = [si(energy_j, "J"), MISSING if co2 is None else si(1e3 * co2, "g")]
-    return [*shown, *([] if not currency else [MISSING if money is None else f"{money:.2f}"])]
+    return [*shown, *([] if not currency else [MISSING if money is None else f"{money:.3g}"])]
 
 
 def _time(seconds: float | None) -> str:
