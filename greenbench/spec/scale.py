@@ -20,6 +20,10 @@ TRAINED: Weights = "trained"
 
 _Name = TypeVar("_Name", bound=str)
 
+SMALLEST_SCALE = "smoke"
+DEFAULT_OUT = "reports/local"
+"""Where records go unless another folder is given."""
+
 MEASURED_EPOCHS = 10
 """What ``epochs`` measures (section 3.3 of the study)."""
 
