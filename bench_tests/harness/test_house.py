@@ -11,7 +11,7 @@ from greenbench.study.catalog import discover
 
 HOME = Path(greenbench.__file__).parent
 ROWS = (
-    ("errors", "units", "version"),
+    ("errors", "units", "version", "atomic"),
     ("extras",),
     ("nn",),
     ("spec",),

@@ -60,6 +60,8 @@ class Contest:
         Relative difference of our result from the peer's; a comparison of different results is none.
     tolerance
         Largest difference at which they are the same.
+    repeats
+        Turns of each.
     items
         Images or steps in one run of ours, where their rate is of interest.
     target
@@ -73,11 +75,12 @@ class Contest:
     floor_name: str
     difference: Callable[[], float]
     tolerance: float = 1e-4
+    repeats: int = REPEATS
     items: int | None = None
     target: Target = Target()
 
 
-def compare(name: str, contest: Contest, repeats: int = REPEATS) -> dict[str, object]:
+def compare(name: str, contest: Contest) -> dict[str, object]:
     """Run a contest and return its row: milliseconds, and ratios of medians with their spread.
 
     The contenders take turns, so that a slow moment of the machine hits all of them. A turn runs one of
@@ -97,7 +100,7 @@ def compare(name: str, contest: Contest, repeats: int = REPEATS) -> dict[str, ob
     runners = {"ours": contest.ours, "peer": contest.peer, "floor": contest.floor}
     calls = {key: _calls_per_turn(run) for key, run in runners.items()}
     times: dict[str, list[float]] = {key: [] for key in runners}
-    for _ in range(repeats):
+    for _ in range(contest.repeats):
         for key, run in runners.items():
             start = time.perf_counter()
             for _ in range(calls[key]):
@@ -116,7 +119,7 @@ def compare(name: str, contest: Contest, repeats: int = REPEATS) -> dict[str, ob
         "over_floor": median["ours"] / median["floor"],
         "over_floor_spread": _spread(times["ours"], times["floor"]),
         "difference": difference,
-        "repeats": repeats,
+        "repeats": contest.repeats,
     }
     if contest.items is not None:
         row["per_s"] = contest.items / median["ours"] * 1e3

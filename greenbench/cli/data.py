@@ -147,14 +147,15 @@ def _download(workloads: list[Workload], names: list[str], root: Path, progress:
 
 def _row(data: DataSet) -> tuple[str, ...]:
     images = "" if data.train_images is None else f"{data.train_images:,} + {data.validation_images or 0:,}"
-    return data.name, data.status, images, data.version or ""
+    digest = (data.version or "").rpartition(" ")[2]
+    return data.name, data.status, images, digest
 
 
 def _checked(data: DataSet) -> list[str]:
     """Say what decoding all has found."""
     splits = data.checked or {}
     samples, faults = sum(split.samples for split in splits.values()), data.faults
-    lines = [f"{data.name}: {samples:,} samples decoded, {len(faults):,} faults"]
+    lines = [f"{data.name}: {samples:,} samples decoded, faults: {len(faults):,}"]
     lines += [f"  {fault}" for fault in faults[:SHOWN_FAULTS]]
     if len(faults) > SHOWN_FAULTS:
         lines.append(f"  and {len(faults) - SHOWN_FAULTS:,} more")

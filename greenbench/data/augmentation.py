@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from greenbench.data.transfer import send
 from greenbench.spec.recipe import Size
 
 
@@ -46,9 +47,8 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
     # Into zeros instead of past the border: every crop then lies within.
     source = F.pad(images, [padding] * 4) if padding else images
     stride = width + 2 * padding
-    start, sign, angle = (
-        drawn.to(images.device) for drawn in (shift[0] * stride + shift[1], 1 - 2.0 * mirrored, angle)
-    )
+    drawn = torch.stack((shift[0].mul_(stride).add_(shift[1]).to(angle.dtype), 1 - 2.0 * mirrored, angle))
+    start, sign, angle = send(drawn, images.device)
 
     # Walk from the result back to the source, in coordinates around the center: undo the rotation, then the
     # flip, then the crop. Columns and rows stay apart until they have to meet: a line costs next to nothing.

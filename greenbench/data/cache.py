@@ -2,7 +2,8 @@
 
 They lie in the user's cache folder (``XDG_CACHE_HOME``), or where ``GREENBENCH_CACHE`` says; ``off`` keeps none. There are
 at most ``GREENBENCH_CACHE_GB`` of them (20), and none where a tenth of the disk is not free. What cannot be kept is decoded
-again. A file's name follows from its sources' paths, sizes and times, so that what was changed is decoded anew.
+again. A file's name follows from its sources' paths, sizes and times, the time of the last change among them, which no
+copying program sets: what was changed is decoded anew.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import math
 import os
 import shutil
-import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
@@ -19,11 +20,15 @@ from pathlib import Path
 
 import numpy as np
 
+from greenbench.atomic import UNFINISHED, whole_file
 from greenbench.errors import UserError
 
 FOLDER_VARIABLE, SIZE_VARIABLE = "GREENBENCH_CACHE", "GREENBENCH_CACHE_GB"
 USUAL_GB = 20.0
 FREE_SHARE = 0.1
+UNFINISHED_S = 3600.0
+"""After that time, nobody is still writing it."""
+
 VERSION = "1"
 
 Bytes = np.ndarray
@@ -71,6 +76,7 @@ class Store:
 
     def __init__(self, folder: Path, most_bytes: float) -> None:
         self._folder = folder
+        _remove_unfinished(folder)
         self._left = most_bytes - sum(_size(file) for file in folder.glob("*/*.npy"))
 
     def read(self, name: str) -> Bytes | None:
@@ -86,22 +92,16 @@ class Store:
         """Keep an array, whole or not at all."""
         if content.nbytes > self._left:
             return
-        file, temporary = self._file(name), None
-        with suppress(OSError):
-            try:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                disk = shutil.disk_usage(file.parent)
-                if disk.free - content.nbytes < FREE_SHARE * disk.total:
-                    return
-                with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".new", delete=False) as open_file:
-                    temporary = Path(open_file.name)
-                    np.save(open_file, content)
-                temporary.replace(file)
-                self._left -= content.nbytes
-            except OSError:
-                self._left = 0  # a full disk, or a folder that may not be written to, will not get better
-                if temporary is not None:
-                    temporary.unlink()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            disk = shutil.disk_usage(self._folder)
+            if disk.free - content.nbytes < FREE_SHARE * disk.total:
+                return
+            with whole_file(self._file(name)) as file:
+                np.save(file, content)
+            self._left -= content.nbytes
+        except OSError:
+            self._left = 0  # a full disk, or a folder that may not be written to, will not get better
 
     def _file(self, name: str) -> Path:
         return self._folder / name[:2] / f"{name}.npy"
@@ -121,7 +121,7 @@ def _store(folder: str | None, size_gb: str | None) -> Store | None:
         )
     base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     try:
-        chosen = Path(folder) if folder else base.expanduser() / "greenbench" / "decoded"
+        chosen = Path(folder).expanduser() if folder else base.expanduser() / "greenbench" / "decoded"
         return Store(chosen, 1e9 * most_gb)
     except (OSError, RuntimeError):  # no home folder, or one that cannot be read
         return None
@@ -133,10 +133,20 @@ def _name(sources: Sequence[Path], meaning: bytes) -> str | None:
     try:
         for source in sources:
             stat = source.stat()
-            found.update(f"\0{source.absolute()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
+            found.update(
+                f"\0{source.absolute()}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}".encode()
+            )
     except OSError:
         return None
     return found.hexdigest()
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove what processes left that were killed long ago: each can hold a whole data set."""
+    for file in folder.glob(f"*/*{UNFINISHED}"):
+        with suppress(OSError):
+            if time.time() - file.stat().st_mtime > UNFINISHED_S:
+                file.unlink()
 
 
 def _size(file: Path) -> int:

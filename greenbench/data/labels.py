@@ -16,6 +16,7 @@ from greenbench.data.loading import steps_per_epoch
 from greenbench.data.metrics import Accuracy
 from greenbench.data.normalization import Normalization
 from greenbench.data.subset import divide
+from greenbench.data.transfer import send
 from greenbench.spec.recipe import scaled_size
 from greenbench.spec.setting import Drawn, Setting, Split
 from greenbench.spec.workload import Score
@@ -103,7 +104,7 @@ class LabelData:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield one epoch of shuffled, augmented batches, of lower resolution for a `size_factor` below 1."""
         train = self._splits["train"]
-        order = torch.randperm(len(train), generator=generator).to(train.images.device)
+        order = send(torch.randperm(len(train), generator=generator), train.images.device)
         for chosen in torch.split(order, batch_size)[: self.steps_per_epoch(batch_size)]:
             images = augment(train.images[chosen], self._augmentation, generator)
             height, width = images.shape[-2:]
@@ -112,7 +113,7 @@ class LabelData:
     def evaluation_batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the evaluated images of a split, not augmented."""
         images = self._splits[split]
-        indices = torch.tensor(evaluated_indices(self, split), device=images.images.device)
+        indices = send(torch.tensor(evaluated_indices(self, split)), images.images.device)
         for chosen in torch.split(indices, EVALUATION_BATCH):
             yield images.images[chosen], images.targets[chosen]
 

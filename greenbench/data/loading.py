@@ -41,6 +41,15 @@ def shuffled_keys(count: int, generator: torch.Generator) -> list[Key]:
     return list(zip(order, seeds, strict=True))
 
 
+def ordered_keys(count: int, generator: torch.Generator) -> list[Key]:
+    """As `shuffled_keys`, with seeds that are not drawn from `generator`: it goes on as after the order alone."""
+    order = torch.randperm(count, generator=generator).tolist()
+    seeds = torch.Generator()
+    seeds.set_state(generator.get_state())
+    seeds.manual_seed(int(torch.randint(2**62, (), generator=seeds)))
+    return list(zip(order, torch.randint(2**62, (count,), generator=seeds).tolist(), strict=True))
+
+
 def in_batches(keys: Sequence[Key], batch_size: int) -> list[Sequence[Key]]:
     """Return keys in their order, `batch_size` at a time; the last batch may be smaller."""
     return [keys[start : start + batch_size] for start in range(0, len(keys), batch_size)]

@@ -14,11 +14,18 @@ from greenbench.data.loading import Key, Loaders, in_batches, shuffled_keys, usa
 from greenbench.data.metrics import MeanIoU
 from greenbench.data.normalization import Normalization
 from greenbench.data.subset import divide
+from greenbench.data.transfer import Sender
 from greenbench.data.views import View, random_view, whole_view
 from greenbench.spec.recipe import Size, scaled_size
 from greenbench.spec.setting import Drawn, Setting, Split
 
 RESIDENT_EVALUATION_BATCH = 40
+
+EVALUATION_PIXELS = 2**22
+"""Of images of one size that a GPU evaluates together. A CPU evaluates files one by one: their maps fit its caches."""
+
+WAITING_IMAGES = 64
+"""That are held at most until others of their sizes come."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,30 @@ class _Whole:
 def _stacked(pairs: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     images, masks = zip(*pairs, strict=True)
     return torch.stack(images), torch.stack(masks)
+
+
+def by_size(batches: Iterable[tuple[Tensor, Tensor]], pixels: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Put batches (N, 3, H, W) and (N, H, W) of one size together, up to so many pixels; at least one at a time.
+
+    Those whose size is rare come as soon as `WAITING_IMAGES` wait for others.
+    """
+    waiting: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
+    for images, masks in batches:
+        size = masks.shape[1:]
+        alike = waiting.setdefault(size, [])
+        alike.append((images, masks))
+        if len(alike) * size.numel() > pixels - size.numel():
+            yield _joined(waiting.pop(size))
+        elif sum(map(len, waiting.values())) >= WAITING_IMAGES:
+            yield _joined(waiting.pop(next(iter(waiting))))
+    yield from map(_joined, waiting.values())
+
+
+def _joined(pairs: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    if len(pairs) == 1:
+        return pairs[0]
+    images, masks = zip(*pairs, strict=True)
+    return torch.cat(images), torch.cat(masks)
 
 
 class MaskData:
@@ -95,6 +126,7 @@ class MaskData:
         self._resident = isinstance(train, ResidentImages)
         # Decoding files takes longer than the network; what is in memory needs no worker.
         self._loaders = Loaders(0 if self._resident else usable_workers(), device)
+        self._send = Sender(device)
         self._normalization, self._normalize_on_device = normalization, normalization.on(device)
         self._evaluated_side = evaluated_side
 
@@ -144,14 +176,15 @@ class MaskData:
         crop = scaled_size(self._crop, size_factor)
         views = _Views(self._splits["train"], crop, self._view, size_factor)
         for images, masks in self._loaders.load(views, batches):
-            yield images.to(self._device, non_blocking=True), masks.to(self._device, non_blocking=True).long()
+            images, masks = self._send((images, masks))
+            yield images, masks.long()
 
     def evaluation_batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the evaluated images of a split, not augmented."""
         keys = [(index, index) for index in evaluated_indices(self, split)]
         batches = in_batches(keys, RESIDENT_EVALUATION_BATCH if self._resident else 1)
-        for images, masks in self._loaders.load(_Whole(self._splits[split], self._evaluated_side), batches):
-            yield images.to(self._device, non_blocking=True), masks.to(self._device, non_blocking=True)
+        read = self._loaders.load(_Whole(self._splits[split], self._evaluated_side), batches)
+        yield from by_size(map(self._send, read), 0 if self._device.type == "cpu" else EVALUATION_PIXELS)
 
     def normalize(self, inputs: Tensor) -> Tensor:
         """Return images (N, 3, H, W) uint8 as float32."""

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from greenbench.data.augmentation import Augmentation, augment, resize
 from greenbench.data.evaluated import evaluated_indices
-from greenbench.data.loading import Loaders, in_batches, shuffled_keys, steps_per_epoch
+from greenbench.data.loading import Loaders, in_batches, ordered_keys, steps_per_epoch
 from greenbench.data.normalization import Normalization
 from greenbench.data.samples import Reader
 from greenbench.data.structures import map_tensors
 from greenbench.data.subset import divide
+from greenbench.data.transfer import Sender
 from greenbench.errors import NotApplicable, UserError
 from greenbench.spec.recipe import Batch, scaled_size
 from greenbench.spec.setting import Drawn, Setting, Split
@@ -65,6 +66,7 @@ class StreamedData:
         self.version, self.score, self.drawn = version, score, drawn
         self._readers, self._augmentation = readers, augmentation
         self._workers, self._loaders = workers, Loaders(workers, device)
+        self._send = Sender(device)
         self._evaluation_batch, self._device = evaluation_batch, device
         self._normalization, self._normalize_on_device = normalization, normalization.on(device)
 
@@ -114,7 +116,8 @@ class StreamedData:
         NotApplicable
             For lower resolution where inputs are no images, or targets might not fit them any more.
         """
-        keys = shuffled_keys(self.size("train"), generator)
+        # Images in memory have no seeds: the same images, read one by one, give the same batches.
+        keys = ordered_keys(self.size("train"), generator)
         batches = in_batches(keys, batch_size)[: self.steps_per_epoch(batch_size)]
         for inputs, targets in self._loaders.load(self._readers["train"], batches):
             moved = self._inputs(inputs)
@@ -139,18 +142,18 @@ class StreamedData:
         return self._normalize_on_device(values) if values.ndim == 4 else self._normalized(values[None])[0]
 
     def _inputs(self, inputs: Any) -> Any:
-        return map_tensors(inputs, self._moved)
+        return map_tensors(self._send(inputs), _not_double)
 
     def _targets(self, targets: Any) -> Any:
         def whole(values: Tensor) -> Tensor:
-            values = self._moved(values)
+            values = _not_double(values)
             return values.long() if values.dtype in _SMALL_WHOLE_NUMBERS else values
 
-        return map_tensors(targets, whole)
+        return map_tensors(self._send(targets), whole)
 
-    def _moved(self, values: Tensor) -> Tensor:
-        values = values.to(self._device, non_blocking=True)
-        return values.float() if values.dtype == torch.float64 else values
+
+def _not_double(values: Tensor) -> Tensor:
+    return values.float() if values.dtype == torch.float64 else values
 
 
 def _lower_resolution(images: Any, targets: Any, factor: float) -> Batch:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from greenbench.energy.carbon import CarbonIntensity, co2_kg
 from greenbench.energy.reading import Reading, Status
 from greenbench.errors import UserError
-from greenbench.units import si
+from greenbench.units import JOULES_PER_KWH, si
 
 UNITS: Mapping[str, Mapping[str, float]] = {
     "energy": {
@@ -29,6 +29,9 @@ UNITS: Mapping[str, Mapping[str, float]] = {
 
 EXAMPLES = {"energy": "2 J", "time": "50 ms", "co2": "1 mg"}
 _AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)\s*(\S+)\s*")
+
+_ALLOWANCE = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)\s*([^\d\s]+)\s*")
+_CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,84 @@ def read_budget(amounts: Mapping[str, object]) -> Budget:
         raise UserError(what, 'write for example energy="2 J", time="50 ms" or co2="1 mg"')
     values = {name: _amount(name, given) for name, given in amounts.items()}
     return Budget(values.get("energy"), values.get("time"), values.get("co2"))
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """The most that a whole run may take of one thing.
+
+    Attributes
+    ----------
+    text
+        As it was written.
+    of
+        ``energy``, ``time`` or ``money``.
+    most
+        In joules, seconds, or the currency of `unit`.
+    unit
+        As it was written.
+    price_per_kwh
+        Of a kilowatt-hour, for money.
+    """
+
+    text: str
+    of: str
+    most: float
+    unit: str
+    price_per_kwh: float | None = None
+
+    def taken(self, seconds: float, energy_j: float | None) -> float | None:
+        """Return what some work takes of it; None where its energy is not known and must be."""
+        if self.of == "time":
+            return seconds
+        if energy_j is None or self.price_per_kwh is None:
+            return energy_j
+        return energy_j / JOULES_PER_KWH * self.price_per_kwh
+
+    def write(self, amount: float) -> str:
+        """Write an amount of it in words."""
+        return {"energy": si(amount, "J"), "time": si(amount, "s")}.get(self.of, f"{amount:.4g} {self.unit}")
+
+
+def read_allowance(text: str, price_per_kwh: float | None = None) -> Allowance:
+    """Read an amount of energy, time or money: ``5 MJ``, ``2h``, ``3 EUR``.
+
+    Raises
+    ------
+    UserError
+        For an unknown unit, or money without a price.
+    """
+    match = _ALLOWANCE.fullmatch(text)
+    value = float(match[1]) if match else 0.0
+    unit = match[2] if match else ""
+    for of in ("energy", "time"):
+        if unit in UNITS[of] and 0 < value < float("inf"):
+            return Allowance(text, of, value * UNITS[of][unit], unit)
+    if not (_CURRENCY.fullmatch(unit) and 0 < value < float("inf")):
+        raise UserError(
+            f"the budget {text!r} is no amount above 0 with one of the units {', '.join(UNITS['energy'])}, "
+            f"{', '.join(UNITS['time'])}, or a currency of three capitals such as EUR",
+            "write for example 5MJ, 2h or 3EUR",
+        )
+    if price_per_kwh is None:
+        raise UserError(
+            f"the budget {text!r} is money, and what a kilowatt-hour costs is not known",
+            "give the price of one in the same currency with --green-price, such as 0.30",
+        )
+    return Allowance(text, "money", value, unit, price_per_kwh)
+
+
+def read_price(text: str) -> float:
+    """Read the price of a kilowatt-hour; `UserError` unless it is a number above 0."""
+    try:
+        price = float(text)
+    except ValueError:
+        price = 0.0
+    if not 0 < price < float("inf"):
+        raise UserError(
+            f"the price {text!r} is no number above 0", "give that of a kilowatt-hour, such as 0.30"
+        )
+    return price
 
 
 def _amount(name: str, given: object) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,18 +9,15 @@ from typing import Any
 
 import torch
 
+from greenbench.atomic import whole_file
 from greenbench.errors import UserError
 
 
 def save_weights(file: Path, weights: Mapping[str, Any]) -> None:
     """Write whole or not at all; a full disk must not cost the training, and inference will say that they are missing."""
-    temporary = file.with_suffix(f".{os.getpid()}.tmp")
-    with suppress(OSError, RuntimeError):  # torch wraps a full disk in the latter
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(weights, temporary)
-        temporary.replace(file)
-    with suppress(OSError):
-        temporary.unlink()
+    # torch wraps a full disk in the latter
+    with suppress(OSError, RuntimeError), whole_file(file) as opened:
+        torch.save(weights, opened)
 
 
 def read_weights(file: Path) -> Mapping[str, Any]:

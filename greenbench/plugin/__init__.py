@@ -153,6 +153,11 @@ class Checker:
             reason = self._session.skipped(pair)
             misses = [] if reason else self._session.misses(pair)
         except UserError as error:
+            from greenbench.study.estimate import BudgetSpent
+
+            if isinstance(error, BudgetSpent):
+                self._item.session.shouldstop = f"greenbench: {error}"
+                pytest.skip(str(error))
             pytest.fail(str(error), pytrace=False)
         if reason:
             pytest.skip(reason)

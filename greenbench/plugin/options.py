@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from greenbench.energy import BUSY_POLICIES
 from greenbench.errors import UserError
-from greenbench.spec.mode import MODES, PAPER, find_mode
-from greenbench.spec.scale import INPUTS, SCALES, TRAINING_ENERGIES, WEIGHTS
+from greenbench.spec.mode import MODES, PAPER
+from greenbench.spec.scale import DEFAULT_OUT, INPUTS, SCALES, SMALLEST_SCALE, TRAINING_ENERGIES, WEIGHTS
 
 if TYPE_CHECKING:
-    from greenbench.study.catalog import Catalog
+    from greenbench.study.estimate import Spending
     from greenbench.study.plan import Pair
-    from greenbench.study.session import Session, Settings
+    from greenbench.study.session import Session
 
-SMALLEST_SCALE = "smoke"
-DEFAULT_OUT = Path("reports") / "local"
-MOST_SEEDS = 1000
 SESSION = pytest.StashKey["Session"]()
 SESSION_ID = pytest.StashKey[str]()
+SPENDING: pytest.StashKey[Spending] = pytest.StashKey()
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -104,6 +100,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="run what this Python file defines, and the baselines it needs; may be repeated",
     )
     add(
+        "--green-budget",
+        metavar="AMOUNT",
+        help="stop before the case that would exceed it: 5MJ, 2h, or 3EUR with --green-price",
+    )
+    add("--green-price", metavar="P", help="of a kilowatt-hour, in the currency of the budget")
+    add(
         "--green-tolerances",
         metavar="FILE",
         help="TOML file of tolerances that count before all others",
@@ -130,8 +132,18 @@ def session_of(config: pytest.Config) -> Session:
     if SESSION not in config.stash:
         from greenbench.study.progress import ProgressReporter
         from greenbench.study.session import Session
+        from greenbench.study.settings import settings_of
 
-        session = Session(_settings(config))
+        session = Session(settings_of(config.option, config.invocation_params.dir, config.stash[SESSION_ID]))
+        if config.option.green_budget is not None:
+            from greenbench.energy.budget import read_allowance, read_price
+            from greenbench.study.estimate import Spending
+
+            price = config.option.green_price
+            allowance = read_allowance(
+                config.option.green_budget, None if price is None else read_price(price)
+            )
+            config.stash[SPENDING] = Spending(session, allowance)
         config.stash[SESSION] = session
         if not hasattr(config, "workerinput"):  # a worker of pytest-xdist has no terminal
             session.progress = ProgressReporter(lambda: _uncaptured(config))
@@ -163,72 +175,9 @@ def prepare(config: pytest.Config, session: Session, pairs: Sequence[Pair]) -> N
         errors = download_missing(wanted, root, session.progress, lambda text: print(text, file=sys.stderr))
         if errors:
             raise UserError("\n".join(map(str, errors)))
+    if SPENDING in config.stash:
+        config.stash[SPENDING].check()
     session.check(pairs)
-
-
-def _settings(config: pytest.Config) -> Settings:
-    from greenbench.energy import check_source
-    from greenbench.energy.carbon import DEFAULT_REGION, carbon_intensity
-    from greenbench.execute.run import Bench
-    from greenbench.spec.scale import find_scale
-    from greenbench.spec.workload import DATA_ENVIRONMENT_VARIABLE, check_root
-    from greenbench.study.session import Settings
-    from greenbench.verdict.tolerances import read_tolerances
-
-    option = config.option
-    scale = find_scale(
-        option.green_scale or SMALLEST_SCALE,
-        option.green_training_energy,
-        option.green_inputs,
-        option.green_weights,
-    )
-    root = option.green_data or os.environ.get(DATA_ENVIRONMENT_VARIABLE)
-    if option.green_download and not root:
-        raise UserError("--green-download has no folder to put data into", "give one with --green-data")
-    here = config.invocation_params.dir
-    catalog = _catalog([here / file for file in option.green_file or ()])
-    collections = [name for chosen in option.green_collection or () for name in catalog.collection(chosen)]
-    selected = tuple(dict.fromkeys([*collections, *(option.green_technique or ())]))
-    for name in selected:
-        catalog.technique(name)
-    return Settings(
-        catalog=catalog,
-        selected=selected,
-        scale=scale,
-        out=here / (option.green_out or DEFAULT_OUT),
-        seeds=_seeds(option.green_seeds, scale.seeds),
-        carbon=carbon_intensity(DEFAULT_REGION if option.green_carbon is None else option.green_carbon),
-        resume=option.green_resume,
-        bench=Bench(
-            data_root=check_root(here / root) if root else None,
-            meter=check_source(option.green_meter or "auto"),
-            busy=option.green_on_busy or "fail",
-            session=config.stash[SESSION_ID],
-            workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
-        ),
-        partial=option.green_partial,
-        mode=find_mode(option.green_mode).name,
-        tolerances=() if option.green_tolerances is None else read_tolerances(here / option.green_tolerances),
-    )
-
-
-def _catalog(files: Sequence[Path]) -> Catalog:
-    from greenbench.study.catalog import discover
-
-    catalog = discover(files)
-    if files and not catalog.given:  # never the whole matrix in their place
-        raise UserError("\n".join(map(str, catalog.faults)))
-    return catalog
-
-
-def _seeds(text: str | None, default: int) -> int:
-    if text is None:
-        return default
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_SEEDS:
-        raise UserError(
-            f"--green-seeds is {text!r}", f"give the number of runs of each case, 1 to {MOST_SEEDS}"
-        )
-    return int(text)
 
 
 @contextmanager

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from greenbench.atomic import whole_file
 from greenbench.errors import UserError
 from greenbench.records import schema1
 from greenbench.records.contradictions import contradiction
@@ -45,7 +45,7 @@ class RecordFolder:
         self.path = path
 
     def write(self, record: Record) -> Path:
-        """Write a record at once and whole: to a temporary name first, then renamed.
+        """Write a record at once and whole.
 
         Raises
         ------
@@ -53,20 +53,13 @@ class RecordFolder:
             If the disk is full or the folder cannot be written; files already there stay as they are.
         """
         target = self.path / record.file_name
-        temporary = target.with_suffix(f".{os.getpid()}.tmp")
         content = _converter().unstructure(record, Record)
         content[DIGEST] = _digest(content)
         text = json.dumps(content, indent=1, allow_nan=False)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(text + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
+            with whole_file(target, synced=True) as file:
+                file.write(f"{text}\n".encode())
         except OSError as error:
-            with suppress(OSError):
-                temporary.unlink()
             raise UserError(
                 f"the record {target} cannot be written ({error.strerror})",
                 "make room or choose another folder with --green-out, then go on with --green-resume",

@@ -20,6 +20,10 @@ TRAINED: Weights = "trained"
 
 _Name = TypeVar("_Name", bound=str)
 
+SMALLEST_SCALE = "smoke"
+DEFAULT_OUT = "reports/local"
+"""Where records go unless another folder is given."""
+
 MEASURED_EPOCHS = 10
 """What ``epochs`` measures (section 3.3 of the study)."""
 
@@ -95,7 +99,7 @@ SCALES = {
             training_energy="all",
             idle_s=0.0,
             inference=InferenceScale(
-                passes=20, large_batch_passes=20, min_seconds=0.0, repeats=3, warmup_s=0.1
+                passes=20, large_batch_passes=8, min_seconds=0.0, repeats=3, warmup_s=0.05
             ),
         ),
         Scale(

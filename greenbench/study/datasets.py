@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from greenbench.atomic import whole_file
 from greenbench.errors import UserError
 from greenbench.execute.progress import Progress, ProgressCallback
 from greenbench.spec.workload import Split, Workload
@@ -65,7 +67,10 @@ def examine(workload: Workload, root: Path | None, scale: str | None = None) -> 
     missing = workload.missing(root)
     if missing is not None:
         reason = missing.removeprefix(f"{workload.name}: ").removesuffix(workload.how_to_get).strip()
-        return DataSet(workload.name, workload.title, "missing", reason, workload.how_to_get or None)
+        how = workload.how_to_get
+        if workload.can_be_downloaded:
+            how += f" Or run greenbench data ROOT --download {workload.name}."
+        return DataSet(workload.name, workload.title, "missing", reason, how or None)
     import torch
 
     try:
@@ -75,7 +80,7 @@ def examine(workload: Workload, root: Path | None, scale: str | None = None) -> 
     except UserError as error:
         return DataSet(workload.name, workload.title, "damaged", error.problem, error.next_step)
     except Exception as error:  # of a user's own file, too
-        reason = f"the data of {workload.name} below {root} cannot be read: {type(error).__name__}: {error}"
+        reason = _cannot_read(workload, root, error)
         return DataSet(workload.name, workload.title, "damaged", reason, workload.how_to_get or None)
     partial = workload.partial(data)
     return DataSet(
@@ -118,25 +123,28 @@ def check(
 
     splits: dict[Split, Any] = {}
     checked: dict[Split, CheckedSplit] = {}
+    with suppress(UserError):  # of a sample that is read for it, which is met again
+        workload = workload.read(root)
     for split in SPLITS:
         try:
-            workload = workload.read(root)
             samples = workload.samples(root, split)
             if samples is None:
                 return found
             splits[split] = samples
-            checked[split] = check_split(
-                samples, split, workload, _ticker(progress(f"{workload.name} {split}"), len(samples))
-            )
+            tick = _ticker(progress(f"{workload.name} {split}"), len(samples))
+            checked[split] = check_split(samples, split, workload, tick)
         except UserError as error:
             checked[split] = CheckedSplit(0, (error.problem,), error.next_step)
+        except Exception as error:  # such as a folder that may not be listed
+            checked[split] = CheckedSplit(0, (_cannot_read(workload, root, error),), workload.how_to_get)
     found = replace(found, checked=checked)
     listed = folder / f"{workload.name}-damaged.txt"
     sheet = contact_sheet(splits, _heading(found), workload.ignore_index) if splits else None
     try:
         if sheet is not None:
             file = folder / f"{workload.name}.png"
-            sheet.save(file)
+            with whole_file(file) as opened:
+                sheet.save(opened, "PNG")
             found = replace(found, contact_sheet=str(file))
         listed.unlink(missing_ok=True)
         if found.faults:
@@ -150,6 +158,10 @@ def check(
     return replace(
         found, status="damaged", reason=f"{found.faults[0]}{more}", next_step=first.next_step or None
     )
+
+
+def _cannot_read(workload: Workload, root: Path | None, error: Exception) -> str:
+    return f"the data of {workload.name} below {root} cannot be read: {type(error).__name__}: {error}"
 
 
 def prepare_folder(folder: Path) -> None:
@@ -175,4 +187,4 @@ def _heading(found: DataSet) -> str:
 
 
 def _ticker(tell: ProgressCallback, total: int) -> Callable[[int], None]:
-    return lambda done: tell(Progress(done, total, ""))
+    return lambda done: tell(Progress(done, total, "decoded"))

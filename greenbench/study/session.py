@@ -6,81 +6,36 @@ import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from greenbench.energy.carbon import CarbonIntensity
 from greenbench.energy.neighbors import Neighbors
 from greenbench.errors import UserError
 from greenbench.execute.progress import ProgressCallback, silent
-from greenbench.execute.run import Bench, open_case_meter, run_case
+from greenbench.execute.run import open_case_meter, run_case
 from greenbench.records.conditions import still_valid
 from greenbench.records.folder import RecordFolder
 from greenbench.records.machine import this_machine
 from greenbench.records.record import Record
 from greenbench.records.results import Failure, Skipped
 from greenbench.spec.case import Case, Kind, case_of, on_random_images
-from greenbench.spec.mode import PAPER
-from greenbench.spec.scale import TRAINED, Scale
+from greenbench.spec.scale import TRAINED
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Workload
-from greenbench.study.catalog import Catalog
 from greenbench.study.datasets import examine
 from greenbench.study.dry_runs import dry_run
 from greenbench.study.foreign import beside, quietly
 from greenbench.study.plan import Pair, changed_fields, plan
+from greenbench.study.settings import Settings as Settings
 from greenbench.verdict.misses import Miss, below_floor, misses
-from greenbench.verdict.tolerances import Tolerance, load_tolerances, own_rows
+from greenbench.verdict.tolerances import load_tolerances, own_rows
 
 WEIGHTS_FOLDER = "weights"
 """Below the output folder: trained weights, where inference is measured on them."""
 
 ProgressFactory = Callable[[Case | str], ProgressCallback]
 """Takes a case, or what else is under way."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the user asked for.
-
-    Attributes
-    ----------
-    catalog
-        What there is to run.
-    selected
-        Names of the techniques to run, ``a+b`` for compositions; empty for the catalog's default.
-    scale
-        How long and how it is measured.
-    out
-        Folder for records and report.
-    seeds
-        Runs of each case.
-    carbon
-        Carbon intensity of the report's CO2 values.
-    resume
-        Whether records of an earlier run count.
-    bench
-        Where cases run.
-    tolerances
-        The user's own, which count before all others.
-    partial
-        Whether data sets that are not whole may be used.
-    mode
-        Name of the numerical mode of all cases.
-    """
-
-    catalog: Catalog
-    selected: tuple[str, ...]
-    scale: Scale
-    out: Path
-    seeds: int
-    carbon: CarbonIntensity
-    resume: bool
-    bench: Bench
-    tolerances: tuple[Tolerance, ...] = ()
-    partial: bool = False
-    mode: str = PAPER.name
 
 
 class Session:
@@ -92,6 +47,9 @@ class Session:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.progress: ProgressFactory = lambda _case: silent
+        self.before: Callable[[Case], None] = lambda _case: None
+        """Called before a case is run, which it may refuse by an error."""
+        self.after: Callable[[Record], None] = lambda _record: None
         self.resumed: set[str] = set()
         """Keys of the cases that were taken from an earlier run."""
         self._neighbors: Neighbors | None = None
@@ -267,6 +225,7 @@ class Session:
                 self.records((self._training(case),))
             elif case.kind == "training":
                 self._refuse_again(case)
+            self.before(case)
             with beside(*settings.catalog.folders(case.technique, case.workload)):
                 record = run_case(
                     case,
@@ -276,6 +235,7 @@ class Session:
                     self.progress(case),
                 )
             self.folder.write(record)
+            self.after(record)
             failure = record.result
             # Without a traceback: refused in a sentence, which the next case would come to as well, after hours.
             if isinstance(failure, Failure) and failure.stage == "data" and not failure.traceback:

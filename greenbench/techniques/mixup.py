@@ -67,10 +67,12 @@ def mixup(recipe: Recipe) -> Recipe:
     ) -> tuple[Tensor, WeightedTargets]:
         import torch
 
+        from greenbench.data.transfer import send
+
         images, weighted = recipe.batch_transform(images, targets, generator)
         require_tensors("mixup", images, weighted)
         share = draw_share(ALPHA, generator)
-        partner = torch.randperm(len(images), generator=generator).to(images.device)
+        partner = send(torch.randperm(len(images), generator=generator), images.device)
         mixed = torch.lerp(images[partner], images, share)
         own = [(weight * share, target) for weight, target in weighted]
         other = [(weight * (1 - share), target[partner]) for weight, target in weighted]

@@ -172,7 +172,7 @@ def test_a_person_sees_the_histogram_and_where_the_contact_sheet_is(root, capsys
     arguments = ["data", str(root), "--file", str(root.parent / "squares_of_mine.py"), "--check"]
     assert main([*arguments, "--sheets", str(tmp_path / "s")]) == 1
     text = capsys.readouterr().out
-    assert "whole: 12 samples decoded, 0 faults" in text
+    assert "whole: 12 samples decoded, faults: 0" in text
     assert f"      0 {'━' * 40}      50.00%      50.00%" in text.splitlines()
     assert f"  contact sheet: {tmp_path / 's' / 'whole.png'}" in text
     assert max(len(line) for line in text.splitlines() if "/" not in line) <= 80
@@ -255,6 +255,8 @@ def downloaded(offered, capsys, *arguments):
 
 def test_a_data_set_is_downloaded_into_a_folder_that_is_made(offered, root, server, capsys):
     new = root / "not" / "there"
+    _, rows, _ = downloaded(offered, capsys, root)
+    assert rows["offered"]["next_step"] == "Draw some. Or run greenbench data ROOT --download offered."
     code, rows, err = downloaded(offered, capsys, new, "--download", "offered")
     assert (code, rows["offered"]["status"], rows["by_hand"]["status"]) == (0, "complete", "missing")
     assert [file.name for file in new.iterdir()] == ["offered"]

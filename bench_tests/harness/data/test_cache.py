@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
 from pathlib import Path
 
@@ -146,6 +148,77 @@ def test_what_cannot_be_kept_is_decoded_each_time(monkeypatch, folder, source, f
         np.testing.assert_array_equal(kept([source], b"", decoder), decoder.content)
     assert decoder.times == 2
     assert not folder.is_dir() or not files_in(folder)
+
+
+FULL = """
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from greenbench.data import cache
+from greenbench.data.cache import kept
+
+cache.FREE_SHARE = 0.0
+disk, sources = Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]]
+for times in range(2):
+    for number, source in enumerate(sources):
+        content = np.full(20_000, number, np.uint8)
+        assert (kept([source], b"", lambda content=content: content) == content).all()
+found = list(disk.rglob("*"))
+print("kept", sum(file.suffix == ".npy" for file in found), "unfinished", sum(file.suffix == ".new" for file in found))
+"""
+
+
+@pytest.mark.parametrize(("mount", "least", "most"), [("size=64k", 1, 3), ("ro", 0, 0)])
+def test_a_disk_that_is_full_or_may_not_be_written_to(tmp_path, mount, least, most):
+    sources = [tmp_path / str(number) for number in range(6)]
+    for file in sources:
+        file.write_text("a")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = (
+        f"mount -t tmpfs -o {mount} none {disk} && "
+        f"exec {sys.executable} -c '{FULL}' {disk} {' '.join(map(str, sources))}"
+    )
+    environment = {**os.environ, cache.FOLDER_VARIABLE: str(disk)}
+    try:
+        run = subprocess.run(
+            ["unshare", "-m", "sh", "-c", command],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+        )
+    except FileNotFoundError:
+        pytest.skip("unshare is not installed")
+    if run.returncode and ("unshare" in run.stderr or "mount" in run.stderr):
+        pytest.skip(f"no file system can be mounted here: {run.stderr.strip()}")
+    assert run.returncode == 0, run.stderr
+    _, count, _, unfinished = run.stdout.split()
+    assert least <= int(count) <= most
+    assert int(unfinished) == 0
+
+
+def test_what_a_killed_process_left_is_removed_when_it_is_old(folder, source):
+    kept([source], b"", Decoder())
+    (kept_file,) = files_in(folder)
+    old, young = (kept_file.with_name(f".{name}.new") for name in ("old", "young"))
+    for file in (old, young):
+        file.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    cache._store.cache_clear()  # as a process of its own
+    kept([source], b"", Decoder())
+    assert files_in(folder) == sorted([kept_file, young])
+
+
+def test_a_source_that_is_changed_under_its_old_size_and_time_is_decoded_anew(source):
+    times = source.stat()
+    old, new = Decoder(), Decoder(np.ones(5, np.uint8))
+    kept([source], b"", old)
+    source.write_text("b")
+    os.utime(source, ns=(times.st_atime_ns, times.st_mtime_ns))  # as cp -p and tar do
+    np.testing.assert_array_equal(kept([source], b"", new), new.content)
 
 
 def test_the_limit_counts_what_is_there_already(monkeypatch, folder, tmp_path):

@@ -38,3 +38,37 @@ def test_a_cost_has_its_own_table_and_resumes(run_study, pytester):
     assert "Images/s" in report
     again = run_study(*arguments, "-k", "baseline-scenes4", "--green-resume")
     assert any("1 finished cases of an earlier run were kept" in line for line in again.outlines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--green-budget=5 miles",), "*budget '5 miles' is no amount above 0 with one of the units*MJ*"),
+        (("--green-budget=3EUR",), "*give the price of one*--green-price*"),
+        (("--green-budget=",), "*budget '' is no amount above 0*"),
+    ],
+)
+def test_a_budget_that_makes_no_sense_is_refused_before_anything_runs(run_study, arguments, said):
+    result = run_study(*arguments, "-k", "baseline-digits20")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines([said])
+
+
+def test_a_budget_of_energy_without_a_meter_is_refused_before_anything_runs(run_study, pytester):
+    result = run_study("--green-scale=tiny", "--green-budget=5MJ", "-k", "baseline-digits and training")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*needs energy, which is not measured here*"])
+    assert not (pytester.path / "out").exists()
+
+
+def test_a_run_ends_before_the_case_that_would_exceed_its_budget(run_study):
+    result = run_study(
+        "--green-scale=tiny",
+        "--green-budget=1 us",
+        "-m",
+        "training",
+        "-k",
+        "digits and (baseline or focal)",
+    )
+    assert result.ret == 2
+    result.stdout.fnmatch_lines(["*stopped before *of the budget of 1 us*are left after*"])

@@ -286,7 +286,7 @@ try:
 except UserError as error:
     print("refused:", error)
 records, unreadable = folder.read()
-print("left:", [r.case.technique for r in records], len(unreadable), sorted(folder.path.glob("*.tmp")))
+print("left:", [r.case.technique for r in records], len(unreadable), sorted(folder.path.glob(".*")))
 """
     source = RecordFolder(tmp_path / "source")
     paths = [source.write(record_of(name)) for name in ("baseline", "mixup")]

@@ -96,6 +96,36 @@ def test_a_failure_names_technique_workload_stage_and_next_step_before_anything_
     assert not session.settings.out.exists()
 
 
+class Viewing(nn.Module):
+    """Takes for granted how maps lie in memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.classifier = nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.Linear(64, 3)
+
+    def forward(self, x):
+        maps = self.convolution(x)
+        return self.classifier(maps.view(len(maps), -1))
+
+
+def test_what_one_mode_alone_cannot_do_is_refused_in_it(study):
+    viewing = catalog(made("viewing", lambda r: replace(r, network=Viewing)))
+    check(study(viewing, scale=LONG, mode="paper"))
+    with pytest.raises(
+        UserError, match=r"viewing-squares: its dry run fails, stage training, .*view.*reshape"
+    ):
+        check(study(viewing, scale=LONG, mode="fast"))
+
+
+def test_tiles_and_finished_networks_and_inference_run_in_fast(study):
+    session = study(MASKS, scale=LONG, mode="fast")
+    check(session)
+    for pair in session.pairs("training") + session.pairs("inference"):
+        for record in session.records(pair):
+            assert record.sound, record.result
+            assert record.case.mode == "fast"
+
+
 def test_a_score_that_fails_is_found(study):
     bad = catalog(data=lambda root, device: DataWithBadScore())
     with pytest.raises(UserError, match=r"baseline-squares: its dry run fails, stage evaluation, .*KeyError"):

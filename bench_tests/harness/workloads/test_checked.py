@@ -1,6 +1,7 @@
 """Every file of a data set decoded: all that are damaged are named, labels are counted, and a contact sheet is drawn."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from PIL import Image
 from bench_tests.harness.workloads.small_sets import DRIVE_IDS, WORKLOADS, write_image, write_mask
 from greenbench.data import checking
 from greenbench.data.checking import check_split
+from greenbench.data.decorator import workload
+from greenbench.data.folders import image_folders
 from greenbench.data.images import LabelFiles, ResidentImages
 from greenbench.data.sheets import contact_sheet
 from greenbench.errors import UserError
@@ -121,6 +124,41 @@ def test_both_files_of_cifar_are_named(tmp_path):
     found = checked("cifar100", tmp_path, tmp_path)
     assert ["train.bin" in found.faults[0], "test.bin" in found.faults[1]] == [True, True]
     assert found.contact_sheet is None
+
+
+def test_folders_of_images_of_ones_own_are_checked_where_the_first_is_damaged(tmp_path):
+    @workload(metric="accuracy", epochs=1, batch_size=2)
+    def pictures(root):
+        """Pictures."""
+        return *image_folders(root / "pictures", 8), lambda: torch.nn.Flatten()
+
+    for split in ("train", "val"):
+        for label in ("a", "b"):
+            for number in range(3):
+                write_image(tmp_path / "pictures" / split / label / f"{number}.png", 9, 8)
+    for name in ("train/a/0.png", "val/b/2.png"):
+        (tmp_path / "pictures" / name).write_bytes(b"no image")
+    found = check(pictures, tmp_path, examine(pictures, tmp_path), tmp_path / "sheets", lambda _label: silent)
+    assert ["train/a/0.png" in found.faults[0], "val/b/2.png" in found.faults[1], len(found.faults)] == [
+        True,
+        True,
+        2,
+    ]
+    assert [found.checked[split].samples for split in ("train", "validation")] == [6, 6]
+    assert found.contact_sheet
+    assert found.status == "damaged"
+
+
+def test_what_the_system_refuses_is_a_sentence(drives, tmp_path):
+    def refuse(_root, split):
+        raise PermissionError(13, "Permission denied")
+
+    needy = replace(WORKLOADS["camvid"], samples=refuse)
+    found = check(needy, drives, examine(needy, drives), tmp_path, lambda _label: silent)
+    assert found.status == "damaged"
+    assert found.faults == [
+        f"the data of camvid below {drives} cannot be read: PermissionError: [Errno 13] Permission denied"
+    ]
 
 
 # Splits of any kind.

@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from greenbench.atomic import whole_file
 from greenbench.energy.reading import COVERAGE
 from greenbench.errors import UserError
 
@@ -154,20 +153,10 @@ def _write(entries: Mapping[str, Entry]) -> Path:
         "version": VERSION,
         "devices": {uuid: asdict(e) for uuid, e in entries.items()},
     }
-    temporary = None
     try:
-        target = path.resolve()  # a link stays one
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=target.parent, prefix=target.name, delete=False
-        ) as file:
-            temporary = Path(file.name)
-            file.write(json.dumps(whole, indent=1) + "\n")
-        temporary.replace(target)
+        with whole_file(path.resolve()) as file:  # a link stays one
+            file.write(f"{json.dumps(whole, indent=1)}\n".encode())
     except OSError as error:
-        if temporary is not None:
-            with suppress(OSError):
-                temporary.unlink()
         raise UserError(
             f"the file of calibrations {path} cannot be written: {error.strerror}",
             f"name another one by {FILE_VARIABLE}",

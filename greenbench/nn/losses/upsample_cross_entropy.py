@@ -10,7 +10,7 @@ rows by a product with the few source rows that it lies between.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -75,11 +75,8 @@ def _loss_and_gradient(
 ) -> tuple[Tensor, Tensor | None]:
     _, classes, height, width = logits.shape
     out_height, out_width = labels.shape[1:]
-    rows, columns = _interpolation(height, out_height), _interpolation(width, out_width)
-    is_cpu = logits.device.type == "cpu"
-    blocks = _row_blocks(rows, classes * out_width * logits.element_size(), is_cpu)
-    # A copy that blocks would wait for all work that is queued on the device.
-    rows, columns = (matrix.to(logits.device, logits.dtype, non_blocking=True) for matrix in (rows, columns))
+    rows, blocks = _upsampled(height, out_height, classes * out_width, logits.device, logits.dtype)
+    columns, _ = _upsampled(width, out_width, 1, logits.device, logits.dtype)
     share = valid.to(logits.dtype) / valid.sum().clamp_min(1)
     loss = logits.new_zeros((), dtype=torch.float64)
     gradient = torch.empty_like(logits) if wants_gradient else None
@@ -105,6 +102,18 @@ def _loss_and_gradient(
             pulled = pulled.transpose(0, 1).reshape(classes * height, -1)
             torch.mm(pulled, columns, out=gradient[n].view(classes * height, width))
     return loss.to(logits.dtype), gradient
+
+
+@lru_cache(maxsize=64)
+def _upsampled(
+    size: int, out_size: int, row_length: int, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, list[tuple[int, int, int, int]]]:
+    """Return the matrix of an axis on a device, sent there once, and its blocks of rows of `row_length` values."""
+    with torch.inference_mode(False):
+        matrix = _interpolation(size, out_size)
+        return matrix.to(device, dtype), _row_blocks(
+            matrix, row_length * dtype.itemsize, device.type == "cpu"
+        )
 
 
 def _interpolation(size: int, out_size: int) -> Tensor:

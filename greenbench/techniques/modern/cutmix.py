@@ -43,13 +43,16 @@ def cutmix(recipe: Recipe) -> Recipe:
     def paste(images: Tensor, targets: Tensor, draws: torch.Generator) -> tuple[Tensor, WeightedTargets]:
         import torch
 
+        from greenbench.data.transfer import send
+
         images, weighted = recipe.batch_transform(images, targets, draws)
         share, row, column = torch.rand(3, generator=draws).tolist()
         reach = (1 - share) ** 0.5 / 2
         y, x = ((torch.arange(side) + 0.5) / side for side in images.shape[-2:])
         box = ((y - row).abs() < reach)[:, None] & ((x - column).abs() < reach)
         kept = 1 - float(box.double().mean())
-        box, partner = (t.to(images.device) for t in (box, torch.randperm(len(images), generator=draws)))
+        partner = send(torch.randperm(len(images), generator=draws), images.device)
+        box = send(box, images.device)
         pasted = torch.where(box, images[partner], images)
         if recipe.task == "segmentation":
             return pasted, [(weight, torch.where(box, mask[partner], mask)) for weight, mask in weighted]

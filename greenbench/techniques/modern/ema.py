@@ -42,10 +42,9 @@ def ema(recipe: Recipe) -> Recipe:
     """
 
     def average(network: nn.Module, steps_per_epoch: int, epochs: int) -> AveragedModel:
-        from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+        from greenbench.nn.averaging import MovingAverage
 
         horizon = max(2.0, HORIZON * steps_per_epoch * epochs)
-        update = get_ema_multi_avg_fn(1 - 1 / horizon)  # type: ignore[no-untyped-call]
-        return AveragedModel(network, multi_avg_fn=update, use_buffers=True)
+        return MovingAverage(network, 1 - 1 / horizon)
 
     return replace(recipe, average=average)

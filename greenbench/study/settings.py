@@ -1,0 +1,133 @@
+"""What a study is asked to do, and how it is read from options: those of pytest, and those of the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from greenbench.energy import check_source
+from greenbench.energy.carbon import DEFAULT_REGION, CarbonIntensity, carbon_intensity
+from greenbench.errors import UserError
+from greenbench.execute.run import Bench
+from greenbench.spec.mode import PAPER, find_mode
+from greenbench.spec.scale import DEFAULT_OUT, SMALLEST_SCALE, Scale, find_scale
+from greenbench.spec.workload import DATA_ENVIRONMENT_VARIABLE, check_root
+from greenbench.study.catalog import Catalog, discover
+from greenbench.verdict.tolerances import Tolerance, read_tolerances
+
+MOST_SEEDS = 1000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asked for.
+
+    Attributes
+    ----------
+    catalog
+        What there is to run.
+    selected
+        Names of the techniques to run, ``a+b`` for compositions; empty for the catalog's default.
+    scale
+        How long and how it is measured.
+    out
+        Folder for records and report.
+    seeds
+        Runs of each case.
+    carbon
+        Carbon intensity of the report's CO2 values.
+    resume
+        Whether records of an earlier run count.
+    bench
+        Where cases run.
+    tolerances
+        The user's own, which count before all others.
+    partial
+        Whether data sets that are not whole may be used.
+    mode
+        Name of the numerical mode of all cases.
+    """
+
+    catalog: Catalog
+    selected: tuple[str, ...]
+    scale: Scale
+    out: Path
+    seeds: int
+    carbon: CarbonIntensity
+    resume: bool
+    bench: Bench
+    tolerances: tuple[Tolerance, ...] = ()
+    partial: bool = False
+    mode: str = PAPER.name
+
+
+def settings_of(option: Any, here: Path, session: str) -> Settings:
+    """Return what options ask for.
+
+    Parameters
+    ----------
+    option
+        Has an attribute for each option, named as in the plugin: ``green_scale``; None where it was not given.
+    here
+        Folder that paths are relative to.
+    session
+        Name of the whole run.
+
+    Raises
+    ------
+    UserError
+        For an option that makes no sense.
+    """
+    scale = find_scale(
+        option.green_scale or SMALLEST_SCALE,
+        option.green_training_energy,
+        option.green_inputs,
+        option.green_weights,
+    )
+    root = option.green_data or os.environ.get(DATA_ENVIRONMENT_VARIABLE)
+    if option.green_download and not root:
+        raise UserError("--green-download has no folder to put data into", "give one with --green-data")
+    catalog = _catalog([here / file for file in option.green_file or ()])
+    collections = [name for chosen in option.green_collection or () for name in catalog.collection(chosen)]
+    selected = tuple(dict.fromkeys([*collections, *(option.green_technique or ())]))
+    for name in selected:
+        catalog.technique(name)
+    return Settings(
+        catalog=catalog,
+        selected=selected,
+        scale=scale,
+        out=here / (option.green_out or DEFAULT_OUT),
+        seeds=_seeds(option.green_seeds, scale.seeds),
+        carbon=carbon_intensity(DEFAULT_REGION if option.green_carbon is None else option.green_carbon),
+        resume=option.green_resume,
+        bench=Bench(
+            data_root=check_root(here / root) if root else None,
+            meter=check_source(option.green_meter or "auto"),
+            busy=option.green_on_busy or "fail",
+            session=session,
+            workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+        ),
+        partial=option.green_partial,
+        mode=find_mode(option.green_mode).name,
+        tolerances=() if option.green_tolerances is None else read_tolerances(here / option.green_tolerances),
+    )
+
+
+def _catalog(files: Sequence[Path]) -> Catalog:
+    catalog = discover(files)
+    if files and not catalog.given:  # never the whole matrix in their place
+        raise UserError("\n".join(map(str, catalog.faults)))
+    return catalog
+
+
+def _seeds(text: str | None, default: int) -> int:
+    if text is None:
+        return default
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_SEEDS:
+        raise UserError(
+            f"--green-seeds is {text!r}", f"give the number of runs of each case, 1 to {MOST_SEEDS}"
+        )
+    return int(text)
