@@ -104,6 +104,21 @@ def test_a_step_does_not_make_the_host_wait(technique, task):
         pytest.skip(str(reason))
 
 
+@pytest.mark.parametrize("task", WORKLOADS)
+def test_an_evaluation_waits_for_nothing_before_its_end(task):
+    """The score is read once, however many batches there are."""
+    recipe = baseline(task)
+    with elsewhere():
+        batches, score = data(recipe), data(recipe).score()
+        trainer = Trainer(recipe, batches, seed=0, device=ELSEWHERE)
+        evaluated = list(batches.evaluation_batches("validation")) * 3
+        network = trainer.network.eval()
+        with no_waiting(), torch.no_grad():
+            for inputs, targets in evaluated:
+                score.update(network(batches.normalize(inputs)), targets)
+        assert all(0 <= value <= 1 for value in score.compute().values())
+
+
 LOSSES = {
     "cross_entropy": cross_entropy(255),
     "focal": partial(focal, ignore_index=255),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
+
+    WeightedTargets = Sequence[tuple[float, Tensor]]
 
 MOMENTUM = 0.9
 WEIGHT_DECAY = 5e-4
@@ -44,13 +47,38 @@ def sgd_sparing_vectors(network: nn.Module, learning_rate: float) -> Optimizer:
 
 def cross_entropy(ignore_index: int | None = None) -> Callable[[Tensor, Tensor], Tensor]:
     """Build the mean cross-entropy over samples or valid pixels; 0, with gradient 0, where there are none."""
-    from functools import partial
+    return CrossEntropy(ignore_index)
 
-    import torch.nn.functional as F
 
-    if ignore_index is None:
-        return partial(F.cross_entropy, ignore_index=IGNORE_NOTHING)
-    return partial(valid_cross_entropy, ignore_index=ignore_index)
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Torch's mean cross-entropy over samples or valid pixels; 0, with gradient 0, where there are none.
+
+    Attributes
+    ----------
+    ignore_index
+        Label that does not count, or None.
+    """
+
+    ignore_index: int | None
+
+    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of one set of targets."""
+        import torch.nn.functional as F
+
+        if self.ignore_index is None:
+            return F.cross_entropy(logits, targets, ignore_index=IGNORE_NOTHING)
+        return valid_cross_entropy(logits, targets, self.ignore_index)
+
+    def together(self, logits: Tensor, targets: WeightedTargets) -> Tensor:
+        """Return the weighted sum of the losses of several sets of targets, labels by one softmax."""
+        from greenbench.nn.losses.mixup_loss import weighted_cross_entropy
+
+        if any(target.is_floating_point() for _, target in targets):  # shares of classes
+            return sum(
+                (weight * self(logits, target) for weight, target in targets), start=logits.new_zeros(())
+            )
+        return weighted_cross_entropy(logits, targets, self.ignore_index)
 
 
 def valid_cross_entropy(

@@ -24,6 +24,8 @@ class Mode:
         Whether networks and images lie in memory with their channels innermost.
     fused_optimizers
         Whether torch's own optimizers take their step in one kernel, or over lists of tensors where they have none.
+    joint_losses
+        Whether a loss that has a method ``together(outputs, weighted targets)`` computes several sets of targets by it.
     """
 
     name: str
@@ -31,15 +33,17 @@ class Mode:
     autocast: str | None = None
     channels_last: bool = False
     fused_optimizers: bool = False
+    joint_losses: bool = False
 
 
 PAPER = Mode("paper", "float32, contiguous, eager, no TF32: as in the study")
 FAST = Mode(
     "fast",
-    "bfloat16 by autocast, channels_last, fused optimizers; weights, losses and scores in float32",
+    "bfloat16 by autocast, channels_last, fused optimizers, one softmax for mixed labels; weights, losses and scores in float32",
     autocast="bfloat16",
     channels_last=True,
     fused_optimizers=True,
+    joint_losses=True,
 )
 MODES = {mode.name: mode for mode in (PAPER, FAST)}
 """By name, the default first."""

@@ -110,6 +110,9 @@ def each_batch_once(batches: Iterator[Batch]) -> Iterator[Batch]:
 def plain_objective(trainer: Trainer, inputs: Inputs, targets: WeightedTargets) -> Tensor:
     """Return the weighted sum of the losses of a batch."""
     outputs = trainer.network(inputs)
+    if trainer.mode.joint_losses and len(targets) > 1 and hasattr(trainer.loss, "together"):
+        joint: Tensor = trainer.loss.together(outputs, targets)
+        return joint
     first, *others = (weight * trainer.loss(outputs, target) for weight, target in targets)
     return sum(others, start=first)
 

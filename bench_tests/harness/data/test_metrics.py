@@ -1,15 +1,14 @@
 """Accuracy and mean IoU against references counted one sample or pixel at a time."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
-from greenbench.data import metrics
+from bench_tests.elsewhere import HostWaits, elsewhere, no_waiting
 from greenbench.data.metrics import Accuracy, MeanIoU
 
 IGNORED = 255
@@ -227,83 +226,65 @@ def test_a_class_that_is_masked_by_minus_infinity_is_only_never_predicted():
     assert not metric.diverged
 
 
-class Waiting(TorchDispatchMode):
-    """Fails where the host would have to wait for an accelerator: the meta device is one without values."""
-
-    READS = ("_local_scalar_dense", "item", "nonzero", "masked_select", "bincount", "is_nonzero", "equal")
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
-        if any(tensor.device.type == "meta" for tensor in given):
-            name = function.overloadpacket.__name__
-            masks = [i for i in given[1:] if name.startswith("index") and i.dtype == torch.bool]
-            assert name not in self.READS, f"{name} waits"
-            assert not masks, f"{name} with a mask waits"
-        return function(*args, **(kwargs or {}))
-
-
-@pytest.mark.parametrize(("metric", "size"), [(Accuracy(), ()), (MeanIoU(5, IGNORED), (6, 7))])
-def test_updates_on_a_device_wait_for_nothing(metric, size):
-    logits, targets = torch.zeros(2, 5, *size, device="meta"), torch.zeros(2, *size, dtype=torch.uint8)
-    with Waiting():
-        for _ in range(2):
-            metric.update(logits, targets.to("meta"))
-    with pytest.raises(AssertionError, match="_local_scalar_dense waits"), Waiting():
-        bool(metric.diverged)
-
-
-@pytest.fixture
-def as_on_a_device(monkeypatch):
-    """Let updates go the way of an accelerator, on values that can be looked at."""
-    monkeypatch.setattr(metrics, "_at_once", lambda values: False)
-
-
-@pytest.fixture
-def on_both_ways(monkeypatch):
-    """Return a function that scores batches on the CPU's way and on that of an accelerator."""
-
-    def both(make, *batches):
-        at_once = score(make(), *batches)
-        with monkeypatch.context() as patch:
-            patch.setattr(metrics, "_at_once", lambda values: False)
-            return at_once, score(make(), *batches)
-
-    return both
+def scored_elsewhere(make, *batches):
+    """Return a score whose updates are queued on a device, where nothing may wait for them before they are read."""
+    with elsewhere() as device:
+        metric = make()
+        sent = [tuple(values.to(device, non_blocking=True) for values in batch) for batch in batches]
+        with no_waiting():
+            for logits, targets in sent:
+                metric.update(logits, targets)
+        return metric.compute()
 
 
 @pytest.mark.parametrize("classes", [2, 19, 171])
-def test_a_device_counts_as_a_cpu_does(on_both_ways, classes):
-    batches = [random_masks(classes, (2, 11, 13), seed) for seed in range(3)]
-    batches += [(logits, targets.long()) for logits, targets in batches[:1]]
-    cpu, device = on_both_ways(lambda: MeanIoU(classes, IGNORED), *batches)
-    assert cpu == device
+def test_a_device_counts_as_a_cpu_does_and_waits_for_nothing(classes):
+    masks = [random_masks(classes, (2, 11, 13), seed) for seed in range(3)]
+    masks += [(logits, targets.long()) for logits, targets in masks[:1]]
     logits = torch.randn(40, classes, generator=generator(0))
     labels = torch.randint(0, classes, (40,), generator=generator(1))
-    cpu, device = on_both_ways(Accuracy, (logits, labels), (logits[:3], labels[:3]))
-    assert cpu == device
+    for make, batches in (
+        (partial(MeanIoU, classes, IGNORED), masks),
+        (Accuracy, [(logits, labels), (logits[:3], labels[:3])]),
+    ):
+        assert scored_elsewhere(make, *batches) == score(make(), *batches)
 
 
-@pytest.mark.usefixtures("as_on_a_device")
+def test_asking_a_device_before_the_end_would_wait():
+    with elsewhere() as device:
+        metric = Accuracy()
+        metric.update(torch.zeros(2, 3).to(device), torch.zeros(2, dtype=torch.long).to(device))
+        with pytest.raises(HostWaits, match="reads values"):
+            with_no_waiting(lambda: metric.diverged)
+
+
+def with_no_waiting(ask):
+    with no_waiting():
+        ask()
+
+
 @pytest.mark.parametrize("stray", [-1, 5, 254, 256, 2**32 + 1])
 def test_a_device_refuses_what_is_no_class_at_the_end(stray):
     logits, targets = random_masks(5, (2, 6, 7), 0)
     targets = targets.long()
     targets[1, 2, 3] = stray
-    metric, labels = MeanIoU(5, IGNORED), Accuracy()
-    metric.update(logits, targets)
-    metric.update(*random_masks(5, (2, 6, 7), 1))
     with pytest.raises(ValueError, match=f"target label {stray} is outside the classes 0 to 4 and"):
-        metric.compute()
-    labels.update(torch.randn(2, 3), torch.tensor([0, stray]))
+        scored_elsewhere(partial(MeanIoU, 5, IGNORED), (logits, targets), random_masks(5, (2, 6, 7), 1))
     with pytest.raises(ValueError, match=f"label {stray} is outside the classes 0 to 2; check"):
-        labels.compute()
+        scored_elsewhere(Accuracy, (torch.randn(2, 3), torch.tensor([0, stray])))
 
 
-@pytest.mark.usefixtures("as_on_a_device")
 def test_a_device_refuses_a_network_of_more_classes_at_the_end():
     logits = torch.zeros(1, 5, 2, 2)
     logits[:, 4] = 1
-    metric = MeanIoU(3, IGNORED)
-    metric.update(logits, torch.zeros(1, 2, 2, dtype=torch.long))
+    targets = torch.zeros(1, 2, 2, dtype=torch.long)
     with pytest.raises(ValueError, match="predicted class 4 is outside the classes 0 to 2;"):
-        metric.compute()
+        scored_elsewhere(partial(MeanIoU, 3, IGNORED), (logits, targets))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_device_finds_outputs_that_name_no_class(bad):
+    logits = torch.zeros(2, 3)
+    logits[0, 1] = bad
+    found = scored_elsewhere(Accuracy, (logits, torch.zeros(2, dtype=torch.long)))
+    assert all(math.isnan(value) for value in found.values())

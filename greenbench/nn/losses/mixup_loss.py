@@ -1,10 +1,11 @@
-"""Cross-entropy of a mixed batch: two sets of labels, one softmax.
+"""Cross-entropy of a mixed batch: several sets of labels, one softmax.
 
 Source: Hongyi Zhang et al., mixup: Beyond Empirical Risk Minimization, 2017, arXiv:1710.09412.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -42,12 +43,29 @@ def mixup_loss(
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share is {share}; it must lie between 0 and 1")
-    pixels, labels_a, valid_a = by_pixel(logits, targets_a, ignore_index)
-    _, labels_b, valid_b = by_pixel(logits, targets_b, ignore_index)
-    pulls = [
-        (labels[:, None], (valid.to(pixels.dtype) * weight / valid.sum().clamp_min(1))[:, None])
-        for labels, valid, weight in ((labels_a, valid_a, share), (labels_b, valid_b, 1 - share))
-    ]
+    return weighted_cross_entropy(logits, [(share, targets_a), (1 - share, targets_b)], ignore_index)
+
+
+def weighted_cross_entropy(
+    logits: Tensor, weighted: Sequence[tuple[float, Tensor]], ignore_index: int | None = None
+) -> Tensor:
+    """Return the sum of ``weight * CE(logits, targets)`` over (weight, targets), at least one.
+
+    Parameters
+    ----------
+    logits, ignore_index
+        As for `mixup_loss`; so are targets.
+
+    Raises
+    ------
+    ValueError
+        For targets that `greenbench.nn.losses.targets.checked_labels` refuses.
+    """
+    pulls = []
+    for weight, targets in weighted:
+        pixels, labels, valid = by_pixel(logits, targets, ignore_index)
+        share = valid.to(pixels.dtype) * weight / valid.sum().clamp_min(1)
+        pulls.append((labels[:, None], share[:, None]))
     plain = partial(_plain, pulls=pulls)
     if needs_plain(pixels):
         return plain(pixels)
@@ -57,7 +75,7 @@ def mixup_loss(
     if not (torch.is_grad_enabled() and pixels.requires_grad):
         return loss
     with torch.no_grad():
-        gradient = log_p.exp_().mul_(pulls[0][1] + pulls[1][1])
+        gradient = log_p.exp_().mul_(torch.stack([pull for _, pull in pulls]).sum(0))
         for labels, pull in pulls:
             gradient.scatter_add_(1, labels, -pull)
     return with_gradient(loss, pixels, gradient, plain)
