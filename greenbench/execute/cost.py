@@ -20,6 +20,7 @@ from torch import Tensor
 from greenbench.data.structures import tensors_in
 from greenbench.energy import Meter, Reading, total
 from greenbench.energy.extrapolate.steady import SteadyEnergy, SteadySettings
+from greenbench.errors import UserError
 from greenbench.execute.inference import synchronize
 from greenbench.execute.progress import Progress, ProgressCallback, silent
 from greenbench.execute.trainer import Trainer, finished
@@ -28,7 +29,7 @@ from greenbench.spec.recipe import Batch, as_trained
 
 STEADY = {
     "cpu": SteadySettings(warmup_s=0.5, block_s=0.1, limit_s=30.0, timed=True),
-    "cuda": SteadySettings(warmup_s=3.0, block_s=0.25, limit_s=15.0, timed=True),
+    "cuda": SteadySettings(warmup_s=3.0, block_s=0.25, limit_s=12.0, timed=True),
 }
 """By kind of device: how long the steps of one kind are measured. A GPU takes seconds to reach its clock and power."""
 
@@ -154,7 +155,7 @@ def _measured(stage: _Stage, meter: Meter, device: torch.device, progress: Progr
             if known:
                 break
     steps = blocks.step_count
-    step_s, half_width_s = blocks.seconds_per_step(stage.steps)
+    step_s, half_width_s = blocks.seconds_per_step
     left = stage.steps - steps
     # What was run counts as it ran: the first steps are slower than all others.
     seconds = blocks.seconds + left * step_s
@@ -214,6 +215,8 @@ def _evaluation(trainer: Trainer, meter: Meter, device: torch.device, evaluate_e
     trainer.add_to(data.score(), islice(data.evaluation_batches("validation"), 1))
     with meter.window("evaluation") as window:
         trainer.add_to(data.score(), some())
+    if not seen:
+        raise UserError("no validation image was evaluated", "let evaluation_batches yield some")
     evaluation = window.reading.scaled(images / seen)
     if trainer.recipe.finish is as_trained:
         return evaluation

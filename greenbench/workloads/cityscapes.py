@@ -31,9 +31,9 @@ LABEL_IDS = 34
 def _files(root: Path, split: Split) -> MaskFiles:
     from greenbench.data.images import MaskFiles
     from greenbench.data.mask_ids import MaskIds
-    from greenbench.data.sources import data_folder, pair_files
+    from greenbench.data.sources import data_folder, matching_files, pair_files
 
-    ids = MaskIds(
+    label_ids = MaskIds(
         classes=TRAIN_IDS,
         unlabeled=(*(raw for raw in range(LABEL_IDS) if raw not in TRAIN_IDS), IGNORE_INDEX),
         ignore_index=IGNORE_INDEX,
@@ -43,11 +43,30 @@ def _files(root: Path, split: Split) -> MaskFiles:
         ),
         expected=range(len(TRAIN_IDS), LABEL_IDS),
     )
+    train_ids = MaskIds(
+        classes=range(len(TRAIN_IDS)),
+        unlabeled=(IGNORE_INDEX,),
+        ignore_index=IGNORE_INDEX,
+        likely=(
+            "they are likely labelIds or another set's under the name of labelTrainIds: "
+            "unpack gtFine_trainvaltest.zip again"
+        ),
+    )
     folder, part = data_folder(root, FOLDER), "train" if split == "train" else "val"
+    masks = folder / "gtFine" / part
+
+    def has(kind: str) -> bool:
+        return bool(matching_files(masks, f"*/*_gtFine_{kind}.png"))
+
+    made = not has("labelIds") and has("labelTrainIds")
+    kind, ids = ("labelTrainIds", train_ids) if made else ("labelIds", label_ids)
 
     def mask_of(image: Path) -> Path:
-        name = image.with_suffix(".png").name.replace("leftImg8bit", "gtFine_labelIds")
-        return folder / "gtFine" / part / image.parent.name / name
+        return (
+            masks
+            / image.parent.name
+            / image.with_suffix(".png").name.replace("leftImg8bit", f"gtFine_{kind}")
+        )
 
     return MaskFiles(pair_files(folder / "leftImg8bit" / part, "*/*_leftImg8bit.png", mask_of), ids)
 
@@ -91,7 +110,8 @@ def cityscapes(root: Path, device: torch.device) -> MaskData:
     """Cityscapes: 2,975 + 500 street scenes of 1024x2048, 19 classes, with BiSeNet-ResNet18.
 
     **Source.** Cordts et al. 2016, arXiv:1604.01685. Label files are read as published
-    (``*_gtFine_labelIds.png``), their ids mapped to the 19 classes that are evaluated.
+    (``*_gtFine_labelIds.png``), their ids mapped to the 19 classes that are evaluated; where only the
+    ``*_gtFine_labelTrainIds.png`` are there, which the publishers' scripts make, those give the same classes.
 
     **Augmentation.** Rescale by 0.5 to 2, random crop of 512x512, horizontal flip, color jitter.
     """

@@ -9,7 +9,7 @@ import pytest
 from bench_tests.harness.energy.training_simulation import SETTINGS, simulate
 from greenbench.energy import Reading, Status, Uncertainty
 from greenbench.energy.clock import VirtualClock
-from greenbench.energy.extrapolate.drift import Block, per_step
+from greenbench.energy.extrapolate.drift import Block, mean_with_half_width, per_step
 from greenbench.energy.extrapolate.steady import SteadyEnergy, SteadySettings, SteadyStage
 from greenbench.energy.sources.estimate import EstimateMeter
 from greenbench.energy.sources.none import NoMeter
@@ -292,3 +292,25 @@ def test_an_epoch_that_an_error_ended_has_no_reading(stub):
         with pytest.raises(KeyError), energy.stage("training"):
             raise KeyError
     assert energy.latest.reason == "the epoch did not end"
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.7])
+def test_the_interval_of_a_mean_holds_it_whatever_neighbors_share(alike):
+    generator = random.Random(11)
+    inside = 0
+    for _ in range(300):
+        values, last = [], 0.0
+        for _ in range(40):
+            last = alike * last + generator.gauss(0.0, 1.0)
+            values.append(100.0 + last)
+        mean, half_width = mean_with_half_width(values, [1.0] * len(values))
+        inside += abs(mean - 100.0) <= half_width
+    assert inside >= 0.88 * 300
+
+
+def test_few_values_tell_no_interval():
+    assert mean_with_half_width([1.0, 1.0, 1.0, 1.0], [1.0] * 4) == (1.0, 1.0)
+
+
+def test_a_block_of_more_steps_counts_more():
+    assert mean_with_half_width([1.0, 4.0], [3.0, 1.0])[0] == 1.75

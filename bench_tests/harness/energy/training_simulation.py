@@ -76,7 +76,7 @@ class Outcome:
         return self.reading.energy_j / self.true_j - 1
 
 
-def simulate(stub: Stub, setting: Setting, seed: int) -> Outcome:
+def simulate(stub: Stub, setting: Setting, seed: int, settings: SteadySettings | None = None) -> Outcome:
     """Train on the stub until the steady estimator has enough, and compare with the whole training."""
     generator = random.Random(f"{setting.name} {seed}")
     drift, constant_s = generator.uniform(-0.03, 0.03), generator.uniform(10.0, 60.0)
@@ -96,7 +96,7 @@ def simulate(stub: Stub, setting: Setting, seed: int) -> Outcome:
     stub.wave(points)
     stub.command(f"set 0 phase {generator.uniform(0.0, 0.1)}")
     stub.command(f"set 0 tick {generator.choice([0.02, 0.1])}")
-    settings = SteadySettings(limit_s=min(setting.budget_s - 2.0, 120.0))
+    settings = settings or SteadySettings(limit_s=min(setting.budget_s - 2.0, 120.0))
     with open_nvml(lambda: None, clock=stub.clock()) as meter:
         meter.clock.sleep(1.0 - stub.now)
         energy = SteadyEnergy(meter, {"training": setting.steps}, settings)

@@ -19,6 +19,7 @@ from bench_tests.harness.workloads.small_sets import (
     write_mask,
 )
 from greenbench.errors import DataError
+from greenbench.workloads import cityscapes
 
 
 def mask_of(root, pattern):
@@ -42,6 +43,37 @@ def test_train_ids_under_the_name_of_label_ids_are_refused(streets):
     write_mask(file, np.resize([*range(19), IGNORE_INDEX], (8, 32)))
     message = refused("cityscapes", streets, "hold the ids 0 to 18, 255, and none of 19 to 33.*labelTrainIds")
     assert str(file) in message
+
+
+def with_train_ids(streets):
+    """Put labelTrainIds beside the labelIds of both splits, as the publishers' scripts do."""
+    table = np.full(256, IGNORE_INDEX)
+    table[list(cityscapes.TRAIN_IDS)] = range(19)
+    files = sorted(streets.glob("cityscapes/gtFine/*/*/*labelIds.png"))
+    for file in files:
+        write_mask(file.with_name(file.name.replace("labelIds", "labelTrainIds")), table[STREET_IDS])
+    return files
+
+
+def test_train_ids_are_read_where_only_they_are_there_and_give_the_same_classes(streets):
+    before = load("cityscapes", streets)
+    samples = before.train[0], before.validation[0]
+    files = with_train_ids(streets)
+    beside = load("cityscapes", streets)
+    assert beside.version == before.version, "the published ones are read where both are there"
+    for file in files:
+        file.unlink()
+    alone = load("cityscapes", streets)
+    assert alone.version != before.version
+    for (image, mask), split in zip(samples, (alone.train, alone.validation), strict=True):
+        assert split[0][0].equal(image)
+        assert split[0][1].equal(mask)
+
+
+def test_label_ids_under_the_name_of_train_ids_are_refused(streets):
+    for file in with_train_ids(streets):
+        file.rename(file.with_name(file.name.replace("labelIds", "labelTrainIds")))
+    refused("cityscapes", streets, "holds the ids 19 to 33, and .* 0 to 18, 255; they are likely labelIds")
 
 
 def test_instance_ids_under_the_name_of_label_ids_are_refused(streets):

@@ -104,6 +104,21 @@ def per_step(blocks: Sequence[Block], planned_steps: int) -> PerStep:
     return PerStep(mean_j, widening * noise_j, widening * drift_j)
 
 
+def mean_with_half_width(values: Sequence[float], weights: Sequence[float]) -> tuple[float, float]:
+    """Return the weighted mean of values in a row, without drift, and the half-width of its 95 % interval.
+
+    Neighbors that are alike widen it. With fewer than `MIN_BLOCKS` values it is the mean itself: they say nothing.
+    """
+    found, shares = np.array(values), np.array(weights) / np.mean(weights)
+    mean, count = float(np.average(found, weights=shares)), len(found)
+    if count < MIN_BLOCKS:
+        return mean, mean
+    residuals = (found - mean) * np.sqrt(shares)
+    inflation = _inflation(residuals)
+    deviation = math.sqrt(float(residuals @ residuals) / (count - 1) * inflation / count)
+    return mean, float(stdtrit(max(LEAST_FREEDOM, (count - 1) / inflation), 0.975)) * deviation
+
+
 class _Fit(NamedTuple):
     mean: Array
     covariance: Array

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from greenbench.energy.extrapolate.drift import Block, PerStep, per_step
+from greenbench.energy.extrapolate.drift import Block, PerStep, mean_with_half_width, per_step
 from greenbench.energy.gates import MIN_SECONDS, MIN_TICKS
 from greenbench.energy.reading import COVERAGE, Reading, Status, Uncertainty
 from greenbench.energy.sums import total
@@ -121,24 +121,24 @@ class SteadyStage:
         looks, rest = divmod(len(kept), FIRST_LOOK)
         if rest or not looks or looks & (looks - 1):
             return False
-        return (failed or self._energy_known(kept, planned_steps)) and (
-            not timed or self._time_known(planned_steps)
-        )
+        return (failed or self._energy_known(kept, planned_steps)) and (not timed or self._time_known())
 
     def _energy_known(self, kept: Sequence[tuple[Block, Reading]], planned_steps: int) -> bool:
         if not _long_enough([reading for _, reading in kept]):
             return False
         return _half_width(per_step([block for block, _ in kept], planned_steps)) <= self._settings.target
 
-    def _time_known(self, planned_steps: int) -> bool:
-        mean_s, half_width_s = self.seconds_per_step(planned_steps)
+    def _time_known(self) -> bool:
+        mean_s, half_width_s = self.seconds_per_step
         return half_width_s <= self._settings.target * mean_s
 
-    def seconds_per_step(self, planned_steps: int) -> tuple[float, float]:
-        """Return the mean time of a step and the half-width of its 95 % interval, found as those of its energy are."""
-        blocks = [block._replace(energy_j=reading.seconds) for block, reading in self._kept() if block.steps]
-        found = per_step(blocks, planned_steps)
-        return found.mean_j, COVERAGE * math.hypot(found.noise_j, found.drift_j)
+    @property
+    def seconds_per_step(self) -> tuple[float, float]:
+        """Mean time of a step and the half-width of its 95 % interval; it does not drift as the power does."""
+        kept = [(block.steps, reading.seconds) for block, reading in self._kept() if block.steps]
+        return mean_with_half_width(
+            [seconds / steps for steps, seconds in kept], [steps for steps, _ in kept]
+        )
 
     def estimate(self, planned_steps: int) -> Reading:
         """Return the energy of `planned_steps` steps, its interval in the reading's uncertainty."""
