@@ -7,7 +7,7 @@ here. Reading a value of theirs, or moving one between host and device while the
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 from unittest import mock
 
@@ -165,6 +165,14 @@ def _is_queued(func: Any, args: Any, kwargs: dict[str, Any]) -> bool:
     return "non_blocking" in names and len(args) > (at := names.index("non_blocking")) and bool(args[at])
 
 
+_of_torch = torch.autocast
+
+
+def _autocast(kind: str, *args: Any, **kwargs: Any) -> AbstractContextManager[Any]:
+    """Torch's autocast, which does not know this device: there it does nothing."""
+    return nullcontext() if _is_there(kind) else _of_torch(kind, *args, **kwargs)
+
+
 def _refuse(what: str) -> None:
     if _refused is not None:
         _refused.append(what)
@@ -185,6 +193,7 @@ def elsewhere():
                         module, "_get_fused_kernels_supported_devices", lambda known=known: [*known, "meta"]
                     )
                 )
+        stack.enter_context(mock.patch.object(torch, "autocast", _autocast))
         stack.enter_context(_Made())
         stack.enter_context(_Elsewhere())
         yield ELSEWHERE

@@ -24,28 +24,34 @@ from greenbench.nn.losses.label_relaxation import label_relaxation
 from greenbench.nn.losses.mixup_loss import mixup_loss
 from greenbench.nn.losses.soft_dice import soft_dice
 from greenbench.nn.losses.upsample_cross_entropy import upsample_cross_entropy
+from greenbench.spec.mode import MODES, PAPER
 from greenbench.spec.recipe import plain_gradients
 from greenbench.study.catalog import discover
 
 CATALOG = discover()
 WORKLOADS = {"classification": "digits", "segmentation": "scenes4"}
 IMAGES = contract.BATCH * contract.STEPS_PER_EPOCH
-UNKNOWN = {"autocast": "torch's autocast does not know the device"}
 
 pytestmark = pytest.mark.usefixtures("_no_compiler")
 
 
-def pairs():
+def cases():
+    """Return every technique on every task of its, in every mode; in all but the study's, mixup stands for the others."""
     return [
         pytest.param(
             technique.name,
             task,
-            id=f"{technique.name}-{task}",
-            marks=[pytest.mark.slow] if technique.collection != "paper" and task == "segmentation" else [],
+            mode,
+            id=f"{technique.name}-{task}" + ("" if mode is PAPER else f"-{mode.name}"),
+            marks=[pytest.mark.slow]
+            if (technique.collection != "paper" and task == "segmentation")
+            or (mode is not PAPER and technique.name != "mixup")
+            else [],
         )
         for technique in CATALOG.techniques.values()
         for task in WORKLOADS
-        if technique.applies_to(task) and technique.name not in UNKNOWN
+        if technique.applies_to(task)
+        for mode in MODES.values()
     ]
 
 
@@ -86,20 +92,20 @@ def data(recipe, device=ELSEWHERE, masks=ResidentImages):
     return MaskData(split, split, crop=size, view=view, num_classes=recipe.num_classes, **common)
 
 
-def train_without_waiting(recipe):
+def train_without_waiting(recipe, mode=PAPER):
     """Take a step for what is made once, and two in which nothing may wait: the end of an epoch and the next."""
     with elsewhere():
-        steps = Trainer(recipe, data(recipe), seed=0, device=ELSEWHERE).remaining_steps()
+        steps = Trainer(recipe, data(recipe), seed=0, device=ELSEWHERE, mode=mode).remaining_steps()
         losses = [next(steps)]
         with no_waiting():
             losses += [next(steps), next(steps)]
         assert all(loss.here.isfinite() for loss in losses)
 
 
-@pytest.mark.parametrize(("technique", "task"), pairs())
-def test_a_step_does_not_make_the_host_wait(technique, task):
+@pytest.mark.parametrize(("technique", "task", "mode"), cases())
+def test_a_step_does_not_make_the_host_wait(technique, task, mode):
     try:
-        train_without_waiting(CATALOG.techniques[technique](baseline(task)))
+        train_without_waiting(CATALOG.techniques[technique](baseline(task)), mode)
     except NotApplicable as reason:
         pytest.skip(str(reason))
 

@@ -12,10 +12,10 @@ WORKLOADS = discover().workloads
 
 # (epochs, batch size, learning rate, epochs between evaluations, large batch)
 SETTINGS = {
-    ("digits", "smoke"): (4, 48, 0.06, 1, 32),
-    ("digits20", "smoke"): (2, 48, 0.06, 1, 32),
-    ("scenes4", "smoke"): (4, 16, 0.1, 1, 32),
-    ("scenes6", "smoke"): (4, 16, 0.1, 1, 32),
+    ("digits", "smoke"): (4, 36, 0.06, 1, 32),
+    ("digits20", "smoke"): (2, 36, 0.06, 1, 32),
+    ("scenes4", "smoke"): (4, 16, 0.3, 1, 32),
+    ("scenes6", "smoke"): (4, 16, 0.3, 1, 32),
     ("cifar100", "tryout"): (10, 64, 0.05, 1, 32),
     ("tiny_imagenet", "tryout"): (10, 64, 0.05, 1, 32),
     ("camvid", "tryout"): (24, 8, 0.05, 8, 32),
@@ -54,6 +54,12 @@ PARTS = {
     "coco_stuff": ((640, 96), (128, 128)),
 }
 SMALL_NETWORK = {"width": 0.25, "norm_momentum": 0.3}
+OTHER_NETWORKS = {
+    "digits": SMALL_NETWORK | {"width": 0.125},
+    "digits20": SMALL_NETWORK | {"width": 0.125},
+    "camvid": {"width": 0.5},
+    "cityscapes": {"width": 0.5},
+}
 
 
 def test_the_settings_are_these_and_no_others():
@@ -73,10 +79,9 @@ def test_the_settings_are_these_and_no_others():
 
 
 def test_small_networks_are_for_the_small_scales_alone():
-    wider = {"camvid", "cityscapes"}
     for workload in WORKLOADS.values():
         blocks = {"blocks_per_stage": (1, 1, 1, 1)} if workload.task == "classification" else {}
-        small = {"width": 0.5} if workload.name in wider else {**SMALL_NETWORK, **blocks}
+        small = OTHER_NETWORKS.get(workload.name, SMALL_NETWORK) | blocks
         for scale, setting in workload.settings.items():
             assert setting.network == (small if scale in ("smoke", "tryout") else {})
 
@@ -159,7 +164,7 @@ def test_the_network_is_that_of_the_setting(name):
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     assert {norm.momentum for norm in norms} == {0.3}
     stem = network.conv1 if name == "digits" else network.backbone.conv1
-    assert stem.out_channels == 16
+    assert stem.out_channels == (8 if name == "digits" else 16)
 
 
 def test_a_scale_that_a_workload_does_not_take_part_in_is_refused():
