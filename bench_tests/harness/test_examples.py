@@ -130,7 +130,7 @@ def test_the_image_folder_example_trains_on_drawn_images(run_study, pytester):
 
 def test_without_a_data_root_the_image_folder_example_is_skipped_and_says_why(run_study):
     result = run_study(*given(["shapes"]), "--green-technique=mixup", "-m", "training", "-rs")
-    result.assert_outcomes(skipped=1, deselected=1)
+    result.assert_outcomes(skipped=1, deselected=2)
     result.stdout.fnmatch_lines(["*shapes: no data root was given (--green-data or GREENBENCH_DATA)*"])
 
 

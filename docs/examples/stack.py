@@ -9,7 +9,7 @@ import greenbench
 from greenbench.techniques.mixup import mixup
 
 
-@greenbench.technique("Training Procedure", "This example", tolerances={"score": 0.15, "train_energy_j": 1.5})
+@greenbench.technique("Training Procedure", "This example", tolerances={"score": 0.2, "train_energy_j": 1.5})
 def mixup_clipped_and_averaged(recipe):
     """Mixup, gradients of norm 1 at most, and an average of the weights that is judged."""
     recipe = mixup(recipe)
@@ -20,6 +20,7 @@ def mixup_clipped_and_averaged(recipe):
         return loss
 
     def average(network, steps_per_epoch, epochs):
-        return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.95), use_buffers=True)
+        horizon = max(2, steps_per_epoch * epochs / 10)  # a tenth of the run, however long it is
+        return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(1 - 1 / horizon), use_buffers=True)
 
     return replace(recipe, gradients=gradients, average=average)

@@ -75,7 +75,7 @@ def test_every_name_that_the_plugin_claims_carries_its_prefix(foreign):
     text = foreign("--fixtures").stdout.str()
     ours = text.partition("fixtures defined from greenbench.plugin")[2].partition("fixtures defined from")[0]
     names = [line.partition(" -- ")[0] for line in ours.splitlines() if " -- " in line]
-    assert len(names) == 3
+    assert len(names) == 4
     assert all(name.startswith("green_") for name in names)
     assert "Cases of one technique trained on one workload" in text
     assert "Run and judge cases" in text

@@ -134,11 +134,11 @@ def test_a_bad_technique_file_is_named_with_its_cause_and_exit_code_4(run_study,
 
 
 def test_a_run_that_cannot_begin_ends_in_exit_code_4_without_options(run_study, pytester, monkeypatch):
-    """The options are read when the first case is collected."""
+    """The folder is looked at before anything is collected."""
     monkeypatch.setenv("GREENBENCH_DATA", "/no/such/folder")
     result = pytester.runpytest_subprocess("test_training.py")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stdout.re_match_lines([r".*the data root /no/such/folder does not exist"])
+    result.stderr.re_match_lines([r".*the data root /no/such/folder does not exist"])
 
 
 def test_missing_data_skip_with_one_line_and_a_run_of_skips_alone_fails(run_study, tmp_path):
