@@ -124,7 +124,7 @@ def test_energy_and_time_of_a_whole_training_are_within_two_percent(stub, shape,
     monkeypatch.setitem(cost_module.STEADY, "cpu", cost_module.STEADY["cuda"])
     every = 10 if shape == "evaluated seldom" else 1
     errors, times, evaluations = [], [], []
-    for seed in range(3):
+    for seed in range(6):
         with simulated(stub, seed) as meter:
             trainer = trainer_on(meter, SHAPES[shape])
             with meter.window("set-up") as setup:
