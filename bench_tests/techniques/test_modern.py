@@ -12,6 +12,7 @@ from torch import nn
 
 from bench_tests.techniques import contract
 from bench_tests.techniques.reference import IGNORE, drawn
+from greenbench.spec.mode import PAPER
 from greenbench.study.catalog import discover
 from greenbench.techniques.modern.autocast import autocast
 from greenbench.techniques.modern.cutmix import cutmix
@@ -66,7 +67,7 @@ def smooth_trainer(recipe, teacher=None):
     network = Smooth(seed=0)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     return SimpleNamespace(
-        recipe=recipe, network=network, optimizer=optimizer, loss=recipe.loss(), teacher=teacher
+        recipe=recipe, network=network, optimizer=optimizer, loss=recipe.loss(), teacher=teacher, mode=PAPER
     )
 
 
