@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
+from unittest.mock import patch
 
 import tabulate
 
@@ -24,8 +25,6 @@ from bench_tests.speed.contest import compare
 
 Rows = list[dict[str, object]]
 COLUMNS = 100
-
-tabulate.MIN_PADDING = 0  # it would widen every column whose name is its longest cell
 
 
 def measurements(out: Path | None = None) -> Iterator[tuple[str, Callable[[], Rows]]]:
@@ -85,7 +84,10 @@ def tables(rows: Rows) -> Iterator[str]:
         widths = [max(len(line[column]) for line in [names, *lines]) for column in range(len(names))]
         while sum(widths) + 2 * (len(widths) - 1) > COLUMNS:
             widths[widths.index(max(widths))] -= 1
-        yield tabulate.tabulate(lines, headers=names, maxcolwidths=widths, disable_numparse=True)
+        # It would widen every column whose name is its longest cell; tables of others keep it.
+        with patch.object(tabulate, "MIN_PADDING", 0):
+            table = tabulate.tabulate(lines, headers=names, maxcolwidths=widths, disable_numparse=True)
+        yield table
 
 
 def _text(cell: object) -> str:
