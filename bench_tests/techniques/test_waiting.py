@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from bench_tests.elsewhere import ELSEWHERE, HostWaits, elsewhere, no_waiting
+from bench_tests.made_data import OneByOne
 from bench_tests.techniques import contract
 from greenbench.data import masks as masks_module
 from greenbench.data.augmentation import Augmentation
@@ -58,19 +59,6 @@ def cases():
 @cache
 def baseline(task):
     return contract.small(CATALOG.workloads[WORKLOADS[task]])
-
-
-class OneByOne:
-    """Images and masks that are decoded when they are asked for, as files are."""
-
-    def __init__(self, images, masks):
-        self.pairs = list(zip(images, masks, strict=True))
-
-    def __len__(self):
-        return len(self.pairs)
-
-    def __getitem__(self, index):
-        return self.pairs[index]
 
 
 def data(recipe, device=ELSEWHERE, masks=ResidentImages):

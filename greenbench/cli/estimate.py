@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from greenbench.energy.budget import read_price
+from greenbench.energy.budget import money, read_price
 from greenbench.energy.carbon import CarbonIntensity, co2_kg
 from greenbench.errors import UserError
 from greenbench.extras import need_study
@@ -25,7 +25,7 @@ from greenbench.study.estimate import Estimate, estimates
 from greenbench.study.plan import Pair
 from greenbench.study.session import Session
 from greenbench.study.settings import settings_of
-from greenbench.units import JOULES_PER_KWH, MISSING, si
+from greenbench.units import MISSING, si
 
 NOT_OFFERED = ("training_energy", "inputs", "weights", "on_busy", "tolerances", "download")
 
@@ -98,11 +98,7 @@ def _chosen(session: Session, workloads: Sequence[str] | None, kind: str | None)
 
 
 def _row(one: Estimate, carbon: CarbonIntensity, price: float | None) -> dict[str, float | None]:
-    return {"co2_kg": co2_kg(one.energy_j, carbon), "money": _money(one.energy_j, price)}
-
-
-def _money(energy_j: float | None, price: float | None) -> float | None:
-    return None if energy_j is None or price is None else energy_j / JOULES_PER_KWH * price
+    return {"co2_kg": co2_kg(one.energy_j, carbon), "money": money(one.energy_j, price)}
 
 
 def _total(
@@ -118,7 +114,7 @@ def _total(
         "seconds": known(lambda one: one.seconds),
         "energy_j": energy_j,
         "co2_kg": co2_kg(energy_j, carbon),
-        "money": _money(energy_j, price),
+        "money": money(energy_j, price),
     }
 
 
@@ -147,9 +143,9 @@ def _text(
 
 
 def _amounts(energy_j: float | None, row: dict[str, float | None], currency: str | None) -> list[str]:
-    co2, money = row["co2_kg"], row["money"]
+    co2, price = row["co2_kg"], row["money"]
     shown = [si(energy_j, "J"), MISSING if co2 is None else si(1e3 * co2, "g")]
-    return [*shown, *([] if not currency else [MISSING if money is None else f"{money:.3g}"])]
+    return [*shown, *([] if not currency else [MISSING if price is None else f"{price:.3g}"])]
 
 
 def _time(seconds: float | None) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +13,17 @@ from torch import Tensor
 
 from greenbench.data.transfer import send
 from greenbench.spec.recipe import Size
+
+
+@contextmanager
+def torchvisions_draws(generator: torch.Generator) -> Iterator[None]:
+    """Let torchvision draw what follows from `generator`.
+
+    It draws from torch's own generator on the CPU, on which a run's other draws depend: that is as it was afterwards.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(torch.randint(2**31, (), generator=generator)))
+        yield
 
 
 @dataclass(frozen=True)

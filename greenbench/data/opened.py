@@ -29,7 +29,8 @@ from greenbench.data.structures import map_leaves
 from greenbench.errors import UserError
 from greenbench.spec.fields import takes
 from greenbench.spec.recipe import Batch, Size
-from greenbench.spec.workload import ACCURACY, MIOU, Data, Score, Setting, Split
+from greenbench.spec.setting import SPLITS, Setting, Split
+from greenbench.spec.workload import ACCURACY, MIOU, Data, Score
 
 DIGESTED_SAMPLES = 8
 """Of each split, evenly spaced: what tells one version of the data from another."""
@@ -38,7 +39,6 @@ LABELS_WITHIN_S = 60.0
 """How long it may take to read all samples for their labels."""
 
 CLASSES_CURE = "state num_classes="
-SPLITS: tuple[Split, Split] = ("train", "validation")
 
 
 class Opened:

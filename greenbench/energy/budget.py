@@ -30,7 +30,6 @@ UNITS: Mapping[str, Mapping[str, float]] = {
 EXAMPLES = {"energy": "2 J", "time": "50 ms", "co2": "1 mg"}
 _AMOUNT = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)\s*(\S+)\s*")
 
-_ALLOWANCE = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)\s*([^\d\s]+)\s*")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -147,13 +146,16 @@ class Allowance:
         """Return what some work takes of it; None where its energy is not known and must be."""
         if self.of == "time":
             return seconds
-        if energy_j is None or self.price_per_kwh is None:
-            return energy_j
-        return energy_j / JOULES_PER_KWH * self.price_per_kwh
+        return energy_j if self.price_per_kwh is None else money(energy_j, self.price_per_kwh)
 
     def write(self, amount: float) -> str:
         """Write an amount of it in words."""
         return {"energy": si(amount, "J"), "time": si(amount, "s")}.get(self.of, f"{amount:.4g} {self.unit}")
+
+
+def money(energy_j: float | None, price_per_kwh: float | None) -> float | None:
+    """Return what some energy costs, in the currency of the price; None where one of the two is not known."""
+    return None if energy_j is None or price_per_kwh is None else energy_j / JOULES_PER_KWH * price_per_kwh
 
 
 def read_allowance(text: str, price_per_kwh: float | None = None) -> Allowance:
@@ -164,7 +166,7 @@ def read_allowance(text: str, price_per_kwh: float | None = None) -> Allowance:
     UserError
         For an unknown unit, or money without a price.
     """
-    match = _ALLOWANCE.fullmatch(text)
+    match = _AMOUNT.fullmatch(text)
     value = float(match[1]) if match else 0.0
     unit = match[2] if match else ""
     for of in ("energy", "time"):

@@ -16,10 +16,8 @@ from greenbench.data.structures import map_tensors, tensors_in
 from greenbench.errors import NotApplicable, UserError
 from greenbench.execute.failures import Attempt, failure_of
 from greenbench.execute.modes import numerical_mode
-from greenbench.execute.run import tile_of, training_device
-from greenbench.execute.trainer import Trainer
+from greenbench.execute.run import trainer_of, training_device
 from greenbench.spec.case import Case
-from greenbench.spec.mode import find_mode
 from greenbench.spec.recipe import Batch
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Data, Split, Workload
@@ -66,9 +64,7 @@ class DryRuns:
                 recipe = technique(workload.recipe(case.scale, self._root))
                 with torch.compiler.set_stance("force_eager") if recipe.warm_up else nullcontext():
                     stage = "network"
-                    tile = tile_of(case, recipe)
-                    mode = find_mode(case.mode)
-                    trainer = Trainer(recipe, data, seed=case.seed, device=self._device, tile=tile, mode=mode)
+                    trainer = trainer_of(case, recipe, data, self._device)
                     stage = "training"
                     for _ in trainer.sample_steps():
                         stage = "training at another size of images"

@@ -20,13 +20,15 @@ from greenbench.records.record import Record, TechniqueFacts, WorkloadFacts
 from greenbench.records.results import Cost, Inference, Result, Skipped, Training
 from greenbench.spec.case import RANDOM, TILES, Case, Kind
 from greenbench.spec.mode import find_mode
-from greenbench.spec.recipe import Inputs, Recipe, Size
+from greenbench.spec.recipe import Inputs, Recipe
 from greenbench.spec.setting import Drawn
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Data, Workload
 
 if TYPE_CHECKING:
     import torch
+
+    from greenbench.execute.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,6 @@ def _train(
     progress: ProgressCallback,
 ) -> Training:
     from greenbench.execute.train import train
-    from greenbench.execute.trainer import Trainer
     from greenbench.execute.weights import save_weights
 
     recipe = _recipe(case, technique, workload, bench, notes)
@@ -183,11 +184,10 @@ def _train(
     device = training_device()
     notes.stage = "data"
     data = workload.data_at(case.scale, bench.data_root, device)
-    notes.data = _data_facts(workload, data, workload.weights(workload.setting(case.scale), bench.data_root))
+    notes.data = _data_facts(case, workload, data, bench)
     with _measuring(case, bench, notes) as (meter, net_of_idle):
         notes.stage = "training"
-        mode, tile = find_mode(case.mode), tile_of(case, recipe)
-        trainer = Trainer(recipe, data, seed=case.seed, device=device, tile=tile, mode=mode)
+        trainer = trainer_of(case, recipe, data, device)
         try:
             training = train(
                 trainer,
@@ -264,7 +264,6 @@ def _cost(
 ) -> Cost:
     from greenbench.execute.cost import measure_cost
     from greenbench.execute.made_up import random_images
-    from greenbench.execute.trainer import Trainer
 
     recipe = _recipe(case, technique, workload, bench, notes)
     notes.batch_size = recipe.batch_size
@@ -276,12 +275,9 @@ def _cost(
         with meter.window("set-up") as window:
             notes.stage = "data"
             data = made_up or workload.data_at(case.scale, bench.data_root, device)
-            notes.data = _data_facts(
-                workload, data, workload.weights(workload.setting(case.scale), bench.data_root)
-            )
+            notes.data = _data_facts(case, workload, data, bench)
             notes.stage = "cost"
-            mode, tile = find_mode(case.mode), tile_of(case, recipe)
-            trainer = Trainer(recipe, data, seed=case.seed, device=device, tile=tile, mode=mode)
+            trainer = trainer_of(case, recipe, data, device)
         cost = measure_cost(
             trainer,
             meter,
@@ -307,13 +303,17 @@ def _recipe(case: Case, technique: Technique, workload: Workload, bench: Bench, 
     return recipe
 
 
-def tile_of(case: Case, recipe: Recipe) -> Size | None:
-    """Return the size of the tiles by which a training is evaluated, or None for whole images."""
-    return recipe.image_size if case.setting.get("evaluation") == TILES else None
+def trainer_of(case: Case, recipe: Recipe, data: Data, device: torch.device) -> Trainer:
+    """Return what trains as a case says; its images are evaluated whole or by tiles."""
+    from greenbench.execute.trainer import Trainer
+
+    tile = recipe.image_size if case.setting.get("evaluation") == TILES else None
+    return Trainer(recipe, data, seed=case.seed, device=device, tile=tile, mode=find_mode(case.mode))
 
 
-def _data_facts(workload: Workload, data: Data, weights: Path | None) -> dict[str, Any]:
+def _data_facts(case: Case, workload: Workload, data: Data, bench: Bench) -> dict[str, Any]:
     drawn: Drawn | None = getattr(data, "drawn", None)
+    weights = workload.weights(workload.setting(case.scale), bench.data_root)
     return {
         "train_images": data.size("train"),
         "validation_images": data.size("validation"),

@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from greenbench.atomic import whole_file
 from greenbench.errors import UserError
 from greenbench.execute.progress import Progress, ProgressCallback
-from greenbench.spec.workload import Split, Workload
+from greenbench.spec.setting import SPLITS, Split
+from greenbench.spec.workload import Workload
 
 if TYPE_CHECKING:
     from greenbench.data.checking import CheckedSplit
 
 Status = Literal["complete", "partial", "damaged", "missing"]
-
-
-SPLITS: tuple[Split, Split] = ("train", "validation")
 
 
 @dataclass(frozen=True)

@@ -138,9 +138,8 @@ class Spending:
             raise UserError("a budget is kept by one process alone", "leave -n out")
 
     def _before(self, case: Case) -> None:
-        allowance, left = self.allowance, self.allowance.most - self.spent
-        needed = self._expected(case)
-        left = allowance.most - self.spent  # telling the cost may have taken some
+        allowance, needed = self.allowance, self._expected(case)
+        left = allowance.most - self.spent  # after the cost was told, which may have taken some
         if needed > left or left <= 0:
             raise BudgetSpent(
                 f"stopped before {case.id} ({case.kind}, seed {case.seed}), which would take "

@@ -49,8 +49,7 @@ def progressive_resizing(recipe: Recipe) -> Recipe:
     where their pixels are.
 
     **Deviations.** None known. Batch size and learning rate stay. Sides below 32 px, which the network cannot
-    take, are raised to that; it concerns the scales smoke
-    and tryout alone.
+    take, are raised to that; it concerns the scales smoke and tryout alone.
 
     **Unknown.** How the study resampled. Its energy is 0.41 and 0.46 of the baseline's, more than the 0.332
     of the pixels: part of the cost does not shrink with the image, and its energy meter ran during evaluation

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
-from greenbench.energy.reading import Reading
 from greenbench.records.record import Record
 from greenbench.records.results import Cost
 from greenbench.verdict.quantity import Quantity
@@ -16,11 +16,10 @@ _NOTE = (
 )
 
 
-def _cost(take: Callable[[Cost], float | None]) -> Callable[[Record], float | None]:
-    return lambda record: take(record.result) if isinstance(record.result, Cost) else None
+_Value = TypeVar("_Value")
 
 
-def _reading(take: Callable[[Cost], Reading]) -> Callable[[Record], Reading | None]:
+def _cost(take: Callable[[Cost], _Value | None]) -> Callable[[Record], _Value | None]:
     return lambda record: take(record.result) if isinstance(record.result, Cost) else None
 
 
@@ -36,7 +35,7 @@ COST_ENERGY = Quantity(
     "J",
     "lower",
     _cost(lambda cost: cost.energy.energy_j),
-    reading=_reading(lambda cost: cost.energy),
+    reading=_cost(lambda cost: cost.energy),
 )
 COST_TIME = Quantity(
     "cost_time_s",
@@ -57,7 +56,7 @@ CASE_ENERGY = Quantity(
     "J",
     "lower",
     _cost(lambda cost: cost.whole.energy_j),
-    reading=_reading(lambda cost: cost.whole),
+    reading=_cost(lambda cost: cost.whole),
 )
 CASE_TIME = Quantity(
     "case_time_s", "Time of whole case", "cost", "cost", "s", "lower", _cost(lambda cost: cost.whole.seconds)

@@ -26,6 +26,8 @@ SHA1 = {
 }
 FOLDER, PYTHON_FOLDER = "cifar-100-binary", "cifar-100-python"
 CLASSES = 100
+MEAN, DEVIATION = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
+"""Of the training images' channels."""
 ROW_BYTES = 2 + 3 * 32 * 32
 """Coarse label, fine label, then the image channel by channel."""
 
@@ -145,7 +147,7 @@ def cifar100(root: Path, device: torch.device) -> LabelData:
         _images(root, "train"),
         _images(root, "validation"),
         augmentation=Augmentation(padding=4, flip=True, rotation_degrees=15),
-        normalization=Normalization((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+        normalization=Normalization(MEAN, DEVIATION),
         version=SHA1["train.bin"][:12],
         device=device,
     )

@@ -10,7 +10,7 @@ from greenbench.networks.factories import resnet9
 from greenbench.nn.baselines import MOMENTUM, WEIGHT_DECAY
 from greenbench.nn.schedules import cosine
 from greenbench.spec.workload import Setting
-from greenbench.workloads.cifar100 import SHA1, cifar100
+from greenbench.workloads.cifar100 import DEVIATION, MEAN, SHA1, cifar100
 
 if TYPE_CHECKING:
     import torch
@@ -110,7 +110,7 @@ def speedrun(root: Path, device: torch.device) -> LabelData:
         cifar100.samples(root, "train"),
         cifar100.samples(root, "validation"),
         augmentation=Augmentation(padding=2, flip=True),
-        normalization=Normalization((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+        normalization=Normalization(MEAN, DEVIATION),
         version=SHA1["train.bin"][:12],
         device=device,
     )

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import TensorDataset, default_collate
 
+from bench_tests.made_data import OneByOne
 from greenbench.data import masks as masks_module
 from greenbench.data import transfer
 from greenbench.data.augmentation import Augmentation
@@ -62,19 +63,6 @@ def test_images_in_memory_and_read_one_by_one_give_the_same_batches(size_factor,
     assert same(*(list(data.evaluation_batches("validation")) for data in (resident, streamed)))
     other = list(streamed.training_batches(batch_size, size_factor, draws(1)))
     assert not same(epochs[0], other)
-
-
-class OneByOne:
-    """Images that are decoded when they are asked for, as files are."""
-
-    def __init__(self, images, masks):
-        self.pairs = list(zip(images, masks, strict=True))
-
-    def __len__(self):
-        return len(self.pairs)
-
-    def __getitem__(self, index):
-        return self.pairs[index]
 
 
 def mask_data(images, **options):

@@ -47,14 +47,11 @@ def randaugment(recipe: Recipe) -> Recipe:
     """
 
     def augmented(images: Tensor, targets: Tensor, generator: torch.Generator) -> Batch:
-        import torch
-
+        from greenbench.data.augmentation import torchvisions_draws
         from greenbench.data.operations import apply, draw
 
         images, targets = recipe.augment(images, targets, generator)
-        # The draws come from torch's own generator on the CPU, as torchvision's: the run's others depend on it.
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(int(torch.randint(2**31, (), generator=generator)))
+        with torchvisions_draws(generator):
             drawn = draw(len(images), OPERATIONS, MAGNITUDE, (images.shape[-2], images.shape[-1]))
         return apply(images, drawn), targets
 

@@ -38,14 +38,13 @@ def random_erasing(recipe: Recipe) -> Recipe:
         import torch
         from torchvision.transforms.v2 import RandomErasing
 
+        from greenbench.data.augmentation import torchvisions_draws
         from greenbench.data.transfer import send
 
         # Drawn on the host into an image of nothing, so that noise of all images goes to the device at once.
         nothing = torch.full(images.shape[1:], torch.nan)
         erase = RandomErasing(value="random")
-        # Torchvision draws from torch's own generator on the CPU, on which the run's other draws depend.
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(int(torch.randint(2**31, (), generator=generator)))
+        with torchvisions_draws(generator):
             noise = send(torch.stack([erase(nothing) for _ in range(len(images))]), images.device)
         return recipe.batch_transform(torch.where(noise.isnan(), images, noise), targets, generator)
 
