@@ -22,9 +22,9 @@ STOP = 3
 """Steps before a run is saved: in the middle of an epoch and of a cycle of LookAhead, which ends at 5."""
 
 
-WIDTH = 0.125
-"""Of the networks: a clause holds at any width, and kernels are started as often at all of them. Where they are narrower
-still, no gradient of a segmentation is long enough to be clipped."""
+WIDTHS = {"classification": 0.125, "segmentation": 0.25}
+"""Of the networks, by task: a clause holds at any width, and kernels are started as often at all of them. Where they are
+narrower, no gradient of a segmentation is long enough to be clipped."""
 
 
 TOLERANCES = {None: (0.0, 0.0), "bfloat16": (2**-6, 2**-3)}
@@ -35,7 +35,7 @@ loss or of 1. Before the first step only activations are rounded, to 8 bits; the
 def small(workload):
     """Return a workload's baseline recipe for a narrow network that trains in a moment: four epochs of two steps."""
     setting = workload.settings["smoke"]
-    narrow = replace(setting, network={**setting.network, "width": WIDTH})
+    narrow = replace(setting, network={**setting.network, "width": WIDTHS[workload.task]})
     recipe = replace(workload, settings={"smoke": narrow}).recipe("smoke")
     return replace(recipe, epochs=EPOCHS, batch_size=BATCH)
 
