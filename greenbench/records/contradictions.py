@@ -32,7 +32,7 @@ def _all(record: Record) -> Iterator[str]:
         yield from _course(record, result)
         yield from _spent(record, result)
     elif isinstance(result, Inference):
-        yield from _inference(record, result)
+        yield from _inference(result)
     elif isinstance(result, Cost):
         yield from _cost(result)
 
@@ -123,7 +123,7 @@ def _spent(record: Record, training: Training) -> Iterator[str]:
         yield f"its training energy is {whole_j} J, and its parts took {spent_j} J"
 
 
-def _inference(record: Record, inference: Inference) -> Iterator[str]:
+def _inference(inference: Inference) -> Iterator[str]:
     yield from _negative(
         {
             "parameters": inference.params,
@@ -131,12 +131,9 @@ def _inference(record: Record, inference: Inference) -> Iterator[str]:
             "multiply-adds of convolutions": inference.conv_macs,
         }
     )
-    for where, batch, size in (
-        ("a single image", inference.single, 1),
-        ("a batch", inference.large, record.case.setting.get("large_batch")),
-    ):
-        if size not in (None, batch.batch_size):
-            yield f"{where} holds {batch.batch_size} images, not {size}"
+    if inference.single.batch_size != 1:
+        yield f"a single image is one of {inference.single.batch_size}"
+    for where, batch in (("a single image", inference.single), ("a batch", inference.large)):
         latencies_ms = batch.latency_low_ms, batch.latency_ms, batch.latency_high_ms
         if not (0 < latencies_ms[0] <= latencies_ms[1] <= latencies_ms[2] < math.inf):
             yield f"the time of {where} has the median {latencies_ms[1]} ms and the quartiles {latencies_ms[::2]} ms"

@@ -163,7 +163,7 @@ def test_a_sound_record_has_none(record):
         (replace(run_of(0.5), seconds=-1.0), "the seconds of the case are -1.0"),
         (changed(run_of(0.5), "memory", peak_bytes=-1), "the bytes of peak memory are -1"),
         (changed(inference_of(), params=-1), "the parameters are -1"),
-        (inference_of(batch_size=2), "a single image holds 2 images, not 1"),
+        (inference_of(batch_size=2), "a single image is one of 2"),
         (
             inference_of(latency_ms=1.0),
             "the time of a single image has the median 1.0 ms and the quartiles (2.0, 2.0) ms",

@@ -271,7 +271,7 @@ def test_an_impossible_record_is_named_and_in_no_table(report_of, tmp_path):
     forged = record_of("mixup", training_result(0.9, best_epoch=3), title="Forged")
     RecordFolder(tmp_path).write(forged)
     text, _ = report_of(record_of())
-    assert "record_of_no_run (impossible)" in text
+    assert "(impossible): this record is left out of tables and verdicts" in text
     assert "its best epoch is 3" in text
     assert "Forged" not in text[: text.index("## Audit")]
     assert not [v for v in json.loads((tmp_path / "verdicts.json").read_text()) if v["technique"] == "mixup"]
