@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from tabulate import tabulate
 
@@ -36,13 +38,23 @@ FIGURE_LEGEND = (
     "Blue is better than the baseline, orange worse, gray the same or undecided. Lines are 95 % intervals. A bar "
     "that is cut off has its value printed on it; – was not measured."
 )
+COURSES_LEGEND = (
+    "Points are means over the runs after each evaluated epoch. Dashed lines are the targets of the tables."
+)
 
 
-def render(content: Content, figures: Sequence[str | None]) -> str:
-    """Return the whole report; `figures` are the file names of the sections' figures."""
+class Figures(NamedTuple):
+    """The files of a section's figures; None for one that there is nothing for."""
+
+    gain_and_cost: Path | None = None
+    courses: Path | None = None
+
+
+def render(content: Content, figures: Sequence[Figures]) -> str:
+    """Return the whole report; `figures` are those of its sections."""
     blocks = ["# greenbench report", LEGEND]
-    for part, figure in zip(content.parts, figures, strict=True):
-        blocks += _part(part, figure)
+    for part, drawn in zip(content.parts, figures, strict=True):
+        blocks += _part(part, drawn)
     if content.failures:
         blocks += ["## Failed cases", _list(content.failures)]
     if content.skipped:
@@ -69,7 +81,7 @@ def render_table(table: Table, footnotes: Sequence[str] = ()) -> list[str]:
     return [f"### {markdown(table.title)}", text, *([_list(footnotes)] if footnotes else [])]
 
 
-def _part(part: Part, figure: str | None) -> list[str]:
+def _part(part: Part, drawn: Figures) -> list[str]:
     """Return a section; a footnote that several of its tables have stands once, at its end."""
     blocks = [f"## {markdown(part.section.heading)}", _list(_conditions(part.section))]
     uses = Counter(note for table in part.tables for note in table.footnotes)
@@ -77,11 +89,17 @@ def _part(part: Part, figure: str | None) -> list[str]:
         blocks += render_table(table, [note for note in table.footnotes if uses[note] == 1])
     if common := [note for note, count in uses.items() if count > 1]:
         blocks += ["### Notes on several of these tables", _list(common)]
-    if figure:
+    if drawn.gain_and_cost:
         blocks += [
             "### Gain and cost against the baseline",
-            f"![Gain and cost of each technique against the baseline]({figure})",
+            f"![Gain and cost of each technique against the baseline]({drawn.gain_and_cost.name})",
             FIGURE_LEGEND,
+        ]
+    if drawn.courses:
+        blocks += [
+            "### Score against what was spent",
+            f"![Score of each technique against what was spent until then]({drawn.courses.name})",
+            COURSES_LEGEND,
         ]
     return blocks
 

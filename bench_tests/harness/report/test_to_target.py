@@ -1,7 +1,6 @@
 """The tables of what it costs to reach a score."""
 
-from bench_tests.harness.made_records import inference_result, record_of
-from bench_tests.harness.verdict.test_to_target import run
+from bench_tests.harness.made_records import followed, inference_result, record_of
 from greenbench.report.sections import split_into_sections
 from greenbench.report.table import FIXED_COLUMNS, MAX_COLUMNS
 from greenbench.report.to_target import target_tables
@@ -18,7 +17,7 @@ def texts(table, label):
 def study(seeds=4, **facts):
     """Return a baseline, one that is as good in half the time, and one that is never as good."""
     return [
-        run(name, scores, seed=seed, seconds=seconds * (1 + seed / 100), power_w=10.0, **facts)
+        followed(name, scores, seed=seed, seconds=seconds * (1 + seed / 100), power_w=10.0, **facts)
         for name, scores, seconds in (
             ("baseline", [0.4, 0.6], 2.0),
             ("quick", [0.4, 0.6], 1.0),
@@ -64,7 +63,7 @@ def test_one_run_has_no_verdict():
 
 
 def test_how_it_is_counted_is_said_once_below_it():
-    (table,) = tables_of(*study(), run("baseline", [0.4, 0.7], seed=9))
+    (table,) = tables_of(*study(), followed("baseline", [0.4, 0.7], seed=9))
     assert "log-rank" in table.footnotes[0]
     assert "missed by about half of the baseline's own runs" in table.footnotes[1]
     assert not any("missed by" in note for note in tables_of(*study())[0].footnotes)
