@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from greenbench.records.record import Record
-from greenbench.records.results import Training
+from greenbench.records.results import Imported, Point, Training
 
 SLACK = 1e-9
 """Relative; values are written with all their digits."""
@@ -15,7 +15,23 @@ SLACK = 1e-9
 def contradiction(record: Record) -> str | None:
     """Return the first thing in a record that cannot be, or None."""
     result = record.result
+    if isinstance(result, Imported):
+        return next(_imported(record, result), None)
     return next(_training(record, result), None) if isinstance(result, Training) else None
+
+
+def _imported(record: Record, imported: Imported) -> Iterator[str]:
+    share = record.workload.metric.unit == "%"
+    places: tuple[Imported | Point, ...] = (imported, *imported.curve)
+    for where in places:
+        if share and where.score is not None and not 0 <= where.score <= 1:
+            yield f"its score is {where.score}, not between 0 and 1"
+        for name in ("energy_j", "seconds", "steps"):
+            if (value := getattr(where, name)) is not None and value < 0:
+                yield f"its {name} is {value}"
+    for name in ("score", "energy_j", "seconds", "steps"):
+        if imported.curve and getattr(imported, name) != getattr(imported.curve[-1], name):
+            yield f"its {name} is not that of its last epoch"
 
 
 def _training(record: Record, training: Training) -> Iterator[str]:

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Sequence
 from tabulate import tabulate
 
 from greenbench.audit.findings import Finding
+from greenbench.records.elsewhere import Elsewhere
 from greenbench.records.machine import Machine
 from greenbench.report.cards import method_cards, workload_cards
 from greenbench.report.content import Content, Part
+from greenbench.report.elsewhere import remarks, source_lines
 from greenbench.report.escape import link, markdown, shortened
 from greenbench.report.sections import Section
 from greenbench.report.table import FIXED_COLUMNS, Cell, Row, Table
@@ -54,7 +56,9 @@ def render(content: Content, figures: Sequence[str | None]) -> str:
             _list(f"{file.path.name}: {file.reason}" for file in content.left_out),
         ]
     sections = [part.section for part in content.parts]
-    blocks += ["## Method cards", *method_cards(sections), "## Workload cards", *workload_cards(sections)]
+    for heading, cards in (("Method", method_cards), ("Workload", workload_cards)):
+        if found := list(cards(sections)):
+            blocks += [f"## {heading} cards", *found]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -88,6 +92,8 @@ def _part(part: Part, figure: str | None) -> list[str]:
 
 def _conditions(section: Section) -> list[str]:
     machine, records = section.machine, section.records
+    if isinstance(machine, Elsewhere):
+        return [*source_lines(machine, records), *remarks(machine, records)]
     seeds = sorted({record.case.seed for record in records})
     commits = sorted({record.commit or "installed package" for record in records})
     lines = [
