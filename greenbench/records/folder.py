@@ -34,10 +34,14 @@ DIGEST = "sha256"
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file in a record folder that is no record, or not a sound one, and why."""
+    """A file in a record folder that is no record, or not a sound one, and why.
+
+    `impossible` tells a record that was edited, or that contradicts itself, from a file that is something else.
+    """
 
     path: Path
     reason: str
+    impossible: bool = False
 
 
 class RecordFolder:
@@ -137,11 +141,11 @@ def read_record(path: Path) -> Record | Unreadable:
         if schema == 1:
             content = schema1.upgrade(content)
         elif content.pop(DIGEST, None) != _digest(content):
-            return Unreadable(path, "its content is not what its digest says: it was edited")
+            return Unreadable(path, "its content is not what its digest says: it was edited", impossible=True)
         record: Record = _converter().structure(content, Record)
         wrong = contradiction(record)
     except schema1.Edited as error:
-        return Unreadable(path, f"{error}: it was edited")
+        return Unreadable(path, f"{error}: it was edited", impossible=True)
     except Exception as error:  # cattrs raises groups of whatever a field's conversion raised
         import cattrs
 
@@ -149,10 +153,12 @@ def read_record(path: Path) -> Record | Unreadable:
     # Records of schema 1 that were written again keep the key that they had.
     if record.engine is not None and record.key != record.case.key:
         return Unreadable(
-            path, f"its key {record.key} is not that of its case, {record.case.key}: it was edited"
+            path,
+            f"its key {record.key} is not that of its case, {record.case.key}: it was edited",
+            impossible=True,
         )
     if wrong:
-        return Unreadable(path, f"{wrong}: such a run cannot have been")
+        return Unreadable(path, f"{wrong}: such a run cannot have been", impossible=True)
     return record
 
 

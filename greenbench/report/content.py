@@ -57,7 +57,7 @@ class Content:
 def collect(records: Sequence[Record], left_out: Sequence[Unreadable], intensity: CarbonIntensity) -> Content:
     """Return what a report says of some records."""
     sections = split_into_sections(records)
-    audited = audit_records([record for record in records if record.sound])
+    audited = audit_records([record for record in records if record.sound], left_out)
     skipped = [record for section in sections for found in section.sets for record in found.skipped]
     return Content(
         parts=tuple(Part(section, tuple(section_tables(section, intensity))) for section in sections),
