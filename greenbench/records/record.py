@@ -36,7 +36,7 @@ class WorkloadFacts:
     `train_images` and `validation_images` are those that were there, None where no data were read. `version` tells
     this copy of the data from another, and `partial` says which official numbers of images are not those. `subset` says
     which part of them the scale uses, None for all; the numbers are then its own. `weights` names the file that the
-    network started from, None for random ones.
+    network started from, None for random ones. `targets` are the scores to which it states the cost.
     """
 
     title: str
@@ -52,6 +52,7 @@ class WorkloadFacts:
     subset: str | None = None
     weights: str | None = None
     best_known: dict[str, float] = field(default_factory=dict)
+    targets: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
