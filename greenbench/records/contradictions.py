@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from greenbench.energy.reading import Reading
 from greenbench.records.record import Record
-from greenbench.records.results import Cost, Inference, Training
+from greenbench.records.results import Cost, Imported, Inference, Point, Training
 from greenbench.spec.workload import Metric
 
 SLACK = 1e-9
@@ -35,6 +35,8 @@ def _all(record: Record) -> Iterator[str]:
         yield from _inference(result)
     elif isinstance(result, Cost):
         yield from _cost(result)
+    elif isinstance(result, Imported):
+        yield from _imported(record, result)
 
 
 def _scores(record: Record, training: Training) -> Iterator[str]:
@@ -161,6 +163,17 @@ def _cost(cost: Cost) -> Iterator[str]:
         ("set-up", cost.setup),
     ):
         yield from _reading(where, reading)
+
+
+def _imported(record: Record, imported: Imported) -> Iterator[str]:
+    places: tuple[Imported | Point, ...] = (imported, *imported.curve)
+    for place in places:
+        if record.workload.metric.unit == "%" and not 0 <= (place.score or 0.0) <= 1:
+            yield f"its score is {place.score}, not between 0 and 1"
+        yield from _negative({name: getattr(place, name) for name in ("energy_j", "seconds", "steps")})
+    for name in ("score", "energy_j", "seconds", "steps"):
+        if imported.curve and getattr(imported, name) != getattr(imported.curve[-1], name):
+            yield f"its {name} is not that of its last epoch"
 
 
 def _reading(where: str, reading: Reading) -> Iterator[str]:

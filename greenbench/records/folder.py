@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from greenbench.atomic import whole_file
 from greenbench.errors import UserError
 from greenbench.records import schema1
 from greenbench.records.contradictions import contradiction
+from greenbench.records.elsewhere import Elsewhere
 from greenbench.records.machine import Machine
 from greenbench.records.record import SCHEMA, Record, record_file_name
 from greenbench.records.results import Result
@@ -48,7 +50,16 @@ class RecordFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def write(self, record: Record) -> Path:
+    def write_all(self, records: Iterable[Record]) -> None:
+        """Write records that can be made again, so that none needs to outlast a power failure; else like `write`."""
+        try:
+            self.check()
+            for record in records:
+                self.write(record, synced=False)
+        except UserError as error:
+            raise UserError(error.problem, "make room or choose another folder with --out") from error
+
+    def write(self, record: Record, *, synced: bool = True) -> Path:
         """Write a record at once and whole.
 
         Raises
@@ -61,7 +72,7 @@ class RecordFolder:
         content[DIGEST] = _digest(content)
         text = json.dumps(content, indent=1, allow_nan=False)
         try:
-            with whole_file(target, synced=True) as file:
+            with whole_file(target, synced=synced) as file:
                 file.write(f"{text}\n".encode())
         except OSError as error:
             raise UserError(
@@ -178,6 +189,10 @@ def _converter() -> Converter:
         converter.register_structure_hook(to, _exactly(kinds))
     configure_tagged_union(
         Result, converter, tag_name="type", tag_generator=lambda kind: kind.__name__.lower()
+    )
+    converter.register_structure_hook(
+        Machine | Elsewhere,
+        lambda value, _to: converter.structure(value, Elsewhere if "table" in value else Machine),
     )
     # What identifies a record is written even where it is the default.
     converter.register_unstructure_hook(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from greenbench.records.elsewhere import Elsewhere
 from greenbench.records.machine import Machine
 from greenbench.records.memory import OLDER, PeakMemory
 from greenbench.records.results import Failure, Result, Skipped
@@ -61,9 +62,9 @@ class Record:
     Attributes
     ----------
     case, machine
-        What was run, and on what.
+        What was run, and on what; for what greenbench did not measure, the table that it comes from.
     engine
-        Digest of the code that ran it; None for records of schema 1, which did not keep it.
+        Digest of the code that ran it; None for records of schema 1, which did not keep it, and of tables.
     meter
         Name of the energy source.
     session
@@ -71,9 +72,9 @@ class Record:
     commit
         Git commit of greenbench, or None for an installed package.
     started_at
-        UTC, ISO 8601.
+        UTC, ISO 8601; of a table, when it was read.
     seconds
-        Duration of the case, reading data and building the network included.
+        Duration of the case, reading data and building the network included; None for tables.
     technique, workload
         Facts about the two.
     result
@@ -87,13 +88,13 @@ class Record:
     """
 
     case: Case
-    machine: Machine
+    machine: Machine | Elsewhere
     engine: str | None
     meter: str
     session: str
     commit: str | None
     started_at: str
-    seconds: float
+    seconds: float | None
     technique: TechniqueFacts
     workload: WorkloadFacts
     result: Result
@@ -127,6 +128,6 @@ class Record:
         return record_file_name(self.case, self.machine, self.key)
 
 
-def record_file_name(case: Case, machine: Machine, key: str | None = None) -> str:
+def record_file_name(case: Case, machine: Machine | Elsewhere, key: str | None = None) -> str:
     """Return the name of the file that holds, or will hold, the record of a case on a machine."""
     return f"{case.kind}-{case.id}-seed{case.seed}-{key or case.key}-{machine.key}.json"

@@ -10,9 +10,11 @@ from typing import NamedTuple
 from tabulate import tabulate
 
 from greenbench.audit.findings import Finding
+from greenbench.records.elsewhere import Elsewhere
 from greenbench.records.machine import Machine
 from greenbench.report.cards import method_cards, workload_cards
 from greenbench.report.content import Content, Part
+from greenbench.report.elsewhere import remarks, source_lines
 from greenbench.report.escape import link, markdown, shortened
 from greenbench.report.sections import Section
 from greenbench.report.table import FIXED_COLUMNS, Cell, Row, Table
@@ -66,7 +68,9 @@ def render(content: Content, figures: Sequence[Figures]) -> str:
             _list(f"{file.path.name}: {file.reason}" for file in content.left_out),
         ]
     sections = [part.section for part in content.parts]
-    blocks += ["## Method cards", *method_cards(sections), "## Workload cards", *workload_cards(sections)]
+    for heading, cards in (("Method", method_cards), ("Workload", workload_cards)):
+        if found := list(cards(sections)):
+            blocks += [f"## {heading} cards", *found]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -106,6 +110,8 @@ def _part(part: Part, drawn: Figures) -> list[str]:
 
 def _conditions(section: Section) -> list[str]:
     machine, records = section.machine, section.records
+    if isinstance(machine, Elsewhere):
+        return [*source_lines(machine, records), *remarks(machine, records)]
     seeds = sorted({record.case.seed for record in records})
     commits = sorted({record.commit or "installed package" for record in records})
     lines = [
