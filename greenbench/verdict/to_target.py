@@ -128,9 +128,14 @@ def to_targets(records: Sequence[Record]) -> list[ToTarget]:
 
 def cost_of(records: Sequence[Record]) -> Quantity:
     """Return the cost that runs are compared by: energy where every run has it, then time, then steps."""
-    ends = [points[-1] for record in records if (points := course(record))]
+    ends = [end for record in records if (end := _end(record)) is not None]
     names = (name for name, field in _FIELDS.items() if all(getattr(end, field) is not None for end in ends))
     return QUANTITIES[next(names, STEPS.name)]
+
+
+def _end(record: Record) -> Point | Imported | None:
+    """Return what has a run's whole cost, whether it has a curve or not."""
+    return record.result if isinstance(record.result, Imported) else next(reversed(course(record)), None)
 
 
 def course(record: Record) -> tuple[Point, ...]:
