@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 
 from greenbench.energy.reading import Reading
 from greenbench.records.record import Record
@@ -93,6 +94,7 @@ def on_records(found: ComparableSet, titles: Mapping[str, str]) -> Iterator[str]
         if isinstance(result, Training) and result.status == "diverged":
             step = result.diverged_at_step
             yield f"{_run(record, titles)} diverged at step {step}: the loss or the network's outputs were not finite."
+    yield from _optimism(found.records, titles)
     if better := list(_better_epochs(found.records, titles)):
         yield f"Better in an earlier epoch by more than a point: {'; '.join(better)}."
     yield from _once(found.records, titles)
@@ -211,6 +213,26 @@ def _better_epochs(records: Sequence[Record], titles: Mapping[str, str]) -> Iter
         if gain > SCORE_MARGIN:
             best = shown(written(score, Estimate(result.best, 1, None)))
             yield f"{_run(record, titles)} {best} in epoch {result.best_epoch}"
+
+
+def _optimism(records: Sequence[Record], titles: Mapping[str, str]) -> Iterator[str]:
+    """Say by how much the best epoch flatters: it is picked by the images that it is judged on."""
+    gains: dict[str, list[float]] = {}
+    for record in records:
+        result, last = record.result, SCORE.take(record)
+        if isinstance(result, Training) and result.best is not None and last is not None:
+            gains.setdefault(record.case.technique, []).append(abs(result.best - last))
+    means = {name: fmean(values) for name, values in gains.items()}
+    if not means or not max(means.values()):
+        return
+    score = SCORE.of(records[0].workload.metric)
+    factor, unit = (100, " points") if score.unit == "%" else (1, f" {score.unit}" if score.unit else "")
+    mean, most = fmean(means.values()), max(means, key=lambda name: means[name])
+    yield (
+        "Tables and verdicts take the last epoch. The best one, picked by the validation images that it is judged on, is "
+        f"{factor * mean:.2g}{unit} better in the mean of techniques, and {factor * means[most]:.2g}{unit} for "
+        f"{titles[most]}."
+    )
 
 
 def _few_pairs(found: ComparableSet, titles: Mapping[str, str]) -> Iterator[str]:
