@@ -92,14 +92,15 @@ def run_case(
         Called now and then while it runs.
     """
     from greenbench.execute.failures import Attempt, failure_of
-    from greenbench.execute.memory import watch_memory
+    from greenbench.execute.memory import leaving_nothing, watch_memory
 
     started_at, start = datetime.now(UTC), time.monotonic()
     notes = _Notes(workload, batch_size=case.setting.get("batch_size"))
     disturbed = bench.disturbed()
     peak_memory = watch_memory(training_device())
     try:
-        result = _RUN[case.kind](case, technique, workload, bench, notes, progress)
+        with leaving_nothing():
+            result = _RUN[case.kind](case, technique, workload, bench, notes, progress)
     except NotApplicable as error:
         result = Skipped(" ".join(error.problem.split()))
     except (Exception, SystemExit) as error:
