@@ -20,6 +20,11 @@ from greenbench.verdict.statistics import Estimate
 from greenbench.verdict.verdict import SCORE_MARGIN
 
 REASONS_SHOWN = 3
+_PARTS = {
+    "order": "the order of the data",
+    "init": "the first weights",
+    "augmentation": "augmentation and what techniques draw",
+}
 
 
 def why_no_verdict(found: ComparableSet) -> str:
@@ -177,6 +182,8 @@ def _set_up(records: Sequence[Record]) -> Iterator[str]:
         yield "Random images are neither decoded nor augmented: what that would cost is not in these values."
     if any(r.case.setting.get("weights") == TRAINED for r in records):
         yield "Networks were measured with the weights that the same case trained."
+    for part in sorted({r.case.setting["vary"] for r in records if "vary" in r.case.setting}):
+        yield f"Seeds vary {_PARTS.get(part, part)} alone; all else that is drawn is as with seed 0."
     if any(r.case.setting.get("evaluation") == TILES for r in records):
         yield (
             "Images were evaluated by tiles of the training size, logits averaged where tiles overlap: a technique here "
