@@ -142,6 +142,30 @@ def record_of(
     return record
 
 
+def followed(technique, scores, *, seed=0, seconds=1.0, power_w=None, metric=None, targets=(), **changes):
+    """Return a training of ten steps an epoch with these scores after its epochs; None where it was not evaluated."""
+    name = "accuracy" if metric is None else metric.name
+    reading = reading_of(None if power_w is None else power_w * seconds, seconds)
+    curve = tuple(
+        Epoch(number, (8, 8), 0.1, 0.5, seconds, reading, None if score is None else {name: score})
+        for number, score in enumerate(scores, 1)
+    )
+    last = curve[-1].validation
+    whole_s = seconds * len(scores)
+    result = training_result(
+        None,
+        seconds=whole_s,
+        steps=10 * len(scores),
+        train=last,
+        validation=last,
+        energy=reading_of(None if power_w is None else power_w * whole_s, whole_s),
+        curve=curve,
+    )
+    facts = {} if metric is None else {"metric": metric}
+    record = record_of(technique, replace(result, **changes), seed=seed, **facts)
+    return replace(record, workload=replace(record.workload, targets=targets))
+
+
 def rewritten(path, change):
     """Change the content of a record's file, and give it the digest of what it then is, as a forger would."""
     content = json.loads(path.read_text())

@@ -1,7 +1,6 @@
 """What it costs to first reach a score: counted by hand, and held against other implementations."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench_tests.harness.made_records import reading_of, record_of, training_result
-from greenbench.records.results import Epoch
+from bench_tests.harness.made_records import followed, reading_of
 from greenbench.spec.workload import Metric
 from greenbench.verdict.quantities import TRAIN_ENERGY, TRAIN_TIME
 from greenbench.verdict.to_target import cost_of, course, holm, log_rank, reach, to_targets
@@ -18,36 +16,12 @@ from greenbench.verdict.to_target import cost_of, course, holm, log_rank, reach,
 LOSS = Metric("loss", "Loss", unit="", better="lower")
 
 
-def run(technique, scores, *, seed=0, seconds=1.0, power_w=None, metric=None, targets=(), **changes):
-    """Return a training of ten steps an epoch with these scores after its epochs; None where it was not evaluated."""
-    name = "accuracy" if metric is None else metric.name
-    reading = reading_of(None if power_w is None else power_w * seconds, seconds)
-    curve = tuple(
-        Epoch(number, (8, 8), 0.1, 0.5, seconds, reading, None if score is None else {name: score})
-        for number, score in enumerate(scores, 1)
-    )
-    last = curve[-1].validation
-    whole_s = seconds * len(scores)
-    result = training_result(
-        None,
-        seconds=whole_s,
-        steps=10 * len(scores),
-        train=last,
-        validation=last,
-        energy=reading_of(None if power_w is None else power_w * whole_s, whole_s),
-        curve=curve,
-    )
-    facts = {} if metric is None else {"metric": metric}
-    record = record_of(technique, replace(result, **changes), seed=seed, **facts)
-    return replace(record, workload=replace(record.workload, targets=targets))
-
-
 def by_technique(found):
     return {one.technique: one for one in found}
 
 
 def test_a_course_adds_up_what_the_epochs_cost():
-    points = course(run("baseline", [0.1, None, 0.3], seconds=2.0, power_w=5.0))
+    points = course(followed("baseline", [0.1, None, 0.3], seconds=2.0, power_w=5.0))
     assert [(p.epoch, p.steps, p.seconds, p.energy_j, p.score) for p in points] == [
         (1, 10, 2.0, 10.0, 0.1),
         (2, 20, 4.0, 20.0, None),
@@ -56,19 +30,19 @@ def test_a_course_adds_up_what_the_epochs_cost():
 
 
 def test_a_teacher_comes_first():
-    record = run(
+    record = followed(
         "taught", [0.1, 0.3], power_w=5.0, teacher=reading_of(7.0, 3.0), energy=reading_of(17.0, 5.0)
     )
     assert [(p.steps, p.seconds, p.energy_j) for p in course(record)] == [(10, 4.0, 12.0), (20, 5.0, 17.0)]
 
 
 def test_the_energy_of_a_run_that_was_measured_in_part_is_spread_by_time():
-    record = run("baseline", [0.1, 0.3, 0.4], seconds=2.0, energy=reading_of(60.0, 6.0))
+    record = followed("baseline", [0.1, 0.3, 0.4], seconds=2.0, energy=reading_of(60.0, 6.0))
     assert [p.energy_j for p in course(record)] == [20.0, 40.0, 60.0]
 
 
 def test_the_first_evaluated_epoch_at_the_target_counts():
-    record = run("baseline", [0.1, None, 0.3, 0.25], seconds=2.0, power_w=5.0)
+    record = followed("baseline", [0.1, None, 0.3, 0.25], seconds=2.0, power_w=5.0)
     assert reach(record, 0.3, TRAIN_TIME) == reach(record, 0.2, TRAIN_TIME)
     assert (reach(record, 0.3, TRAIN_TIME).steps, reach(record, 0.3, TRAIN_TIME).cost) == (30, 6.0)
     assert reach(record, 0.3, TRAIN_ENERGY).cost == 30.0
@@ -77,19 +51,19 @@ def test_the_first_evaluated_epoch_at_the_target_counts():
 
 
 def test_lower_may_be_better():
-    record = run("baseline", [3.0, 2.0, 1.0], metric=LOSS)
+    record = followed("baseline", [3.0, 2.0, 1.0], metric=LOSS)
     assert reach(record, 2.5, TRAIN_TIME).steps == 20
     assert not reach(record, 0.5, TRAIN_TIME).reached
 
 
 def test_cost_is_energy_where_every_run_has_it():
-    with_meter, without = run("baseline", [0.5], power_w=5.0), run("mixup", [0.5])
+    with_meter, without = followed("baseline", [0.5], power_w=5.0), followed("mixup", [0.5])
     assert cost_of([with_meter]) is TRAIN_ENERGY
     assert cost_of([with_meter, without]) is TRAIN_TIME
 
 
 def test_the_baselines_own_mean_comes_first_and_stated_targets_after_it():
-    records = [run("baseline", [0.2, 0.4], targets=(0.3, 0.9)), run("baseline", [0.2, 0.6], seed=1)]
+    records = [followed("baseline", [0.2, 0.4], targets=(0.3, 0.9)), followed("baseline", [0.2, 0.6], seed=1)]
     found = to_targets(records)
     assert [(one.target, one.stated, one.reached) for one in found] == [
         (0.5, False, 1),
@@ -101,21 +75,21 @@ def test_the_baselines_own_mean_comes_first_and_stated_targets_after_it():
 
 
 def test_a_mean_of_equal_scores_is_reached():
-    records = [run("baseline", [0.1, 0.9], seed=seed) for seed in range(3)]
+    records = [followed("baseline", [0.1, 0.9], seed=seed) for seed in range(3)]
     assert to_targets(records)[0].reached == 3
 
 
 def test_without_a_baseline_or_a_curve_there_is_nothing_to_say():
-    assert to_targets([run("mixup", [0.1, 0.2])]) == []
-    assert to_targets([run("baseline", [0.2]), run("mixup", [0.2])]) == []
-    assert to_targets([run("baseline", [None, 0.2]), run("mixup", [None, 0.2])]) == []
+    assert to_targets([followed("mixup", [0.1, 0.2])]) == []
+    assert to_targets([followed("baseline", [0.2]), followed("mixup", [0.2])]) == []
+    assert to_targets([followed("baseline", [None, 0.2]), followed("mixup", [None, 0.2])]) == []
     assert to_targets([]) == []
 
 
 def test_pairs_of_one_seed_are_compared_where_all_reach_it():
     ours, theirs = [1.0, 1.1, 0.9, 1.05], [2.0, 2.1, 2.05, 1.9]
-    records = [run("baseline", [0.2, 0.5], seconds=s, seed=k) for k, s in enumerate(theirs)]
-    records += [run("quick", [0.2, 0.5], seconds=s, seed=k) for k, s in enumerate(ours)]
+    records = [followed("baseline", [0.2, 0.5], seconds=s, seed=k) for k, s in enumerate(theirs)]
+    records += [followed("quick", [0.2, 0.5], seconds=s, seed=k) for k, s in enumerate(ours)]
     quick = by_technique(to_targets(records))["quick"]
     logs = np.log(ours) - np.log(theirs)
     expected = stats.ttest_1samp(logs, 0.0)
@@ -127,8 +101,8 @@ def test_pairs_of_one_seed_are_compared_where_all_reach_it():
 
 
 def test_a_technique_that_never_gets_there_is_worse():
-    records = [run("baseline", [0.2, 0.5], seed=seed, targets=(0.4,)) for seed in range(6)]
-    records += [run("slow", [0.2, 0.3], seed=seed) for seed in range(6)]
+    records = [followed("baseline", [0.2, 0.5], seed=seed, targets=(0.4,)) for seed in range(6)]
+    records += [followed("slow", [0.2, 0.3], seed=seed) for seed in range(6)]
     slow = next(one for one in to_targets(records) if one.stated and one.technique == "slow")
     assert (slow.word, slow.reached, slow.cost, slow.restricted, slow.low) == ("worse", 0, None, True, None)
     assert slow.p == pytest.approx(2 / math.comb(12, 6))
@@ -136,8 +110,8 @@ def test_a_technique_that_never_gets_there_is_worse():
 
 def test_a_recipe_that_stops_early_is_not_let_off():
     """Censored at its own end it would be undecided: it was never at risk when the others got there."""
-    records = [run("baseline", [0.1, 0.2, 0.3, 0.5], seed=seed) for seed in range(6)]
-    records += [run("short", [0.4], seed=seed) for seed in range(6)]
+    records = [followed("baseline", [0.1, 0.2, 0.3, 0.5], seed=seed) for seed in range(6)]
+    records += [followed("short", [0.4], seed=seed) for seed in range(6)]
     assert by_technique(to_targets(records))["short"].word == "worse"
 
 
@@ -155,15 +129,15 @@ def test_a_recipe_that_stops_early_is_not_let_off():
     ],
 )
 def test_what_cannot_be_decided_says_why(baseline, technique, reason):
-    records = [run("baseline", scores, seed=seed) for seed, scores in enumerate(baseline)]
-    records += [run("other", scores, seed=seed) for seed, scores in enumerate(technique)]
+    records = [followed("baseline", scores, seed=seed) for seed, scores in enumerate(baseline)]
+    records += [followed("other", scores, seed=seed) for seed, scores in enumerate(technique)]
     other = by_technique(to_targets(records))["other"]
     assert (other.word, other.reason) == ("undecided", reason)
 
 
 def test_where_nobody_gets_there_nothing_is_said():
-    records = [run("baseline", [0.2, 0.5], seed=seed, targets=(0.9,)) for seed in range(4)]
-    records += [run("other", [0.2, 0.5], seed=seed) for seed in range(4)]
+    records = [followed("baseline", [0.2, 0.5], seed=seed, targets=(0.9,)) for seed in range(4)]
+    records += [followed("other", [0.2, 0.5], seed=seed) for seed in range(4)]
     (other,) = (one for one in to_targets(records) if one.stated and one.technique == "other")
     assert (other.word, other.reason, other.ratio, other.p) == ("undecided", "no run reached it", None, None)
 
@@ -172,7 +146,7 @@ def test_more_techniques_make_it_harder_to_be_better():
     def records(names):
         costs = {"baseline": (2.0, 2.1, 2.0), "quick": (1.8, 1.9, 1.9)}
         return [
-            run(name, [0.2, 0.5], seconds=costs.get(name, (2.0, 2.1, 1.95))[seed], seed=seed)
+            followed(name, [0.2, 0.5], seconds=costs.get(name, (2.0, 2.1, 1.95))[seed], seed=seed)
             for name in names
             for seed in range(3)
         ]
@@ -240,6 +214,6 @@ def test_a_technique_that_changes_nothing_is_seldom_called_better_or_worse(seeds
         for name in ("baseline", "same"):
             for seed in range(seeds):
                 scores = 1 - np.exp(-0.3 * np.arange(1, 9)) + rng.normal(0, 0.01, 8)
-                records.append(run(name, list(scores), seed=seed, seconds=float(rng.normal(1, 0.02))))
+                records.append(followed(name, list(scores), seed=seed, seconds=float(rng.normal(1, 0.02))))
         wrong += by_technique(to_targets(records))["same"].word != "undecided"
     assert wrong / 400 <= 0.08
