@@ -15,7 +15,7 @@ from greenbench.report.values import Written, mark, measured, shown, written
 from greenbench.spec.technique import BASELINE
 from greenbench.units import MISSING
 from greenbench.verdict.quantities import Quantity
-from greenbench.verdict.verdict import Verdict
+from greenbench.verdict.verdict import ONE_RUN, Verdict
 
 MAX_COLUMNS = 9
 FIXED_COLUMNS = ("Method", "n", "Records")
@@ -177,7 +177,7 @@ def _cells(
 
 
 def _word(verdict: Verdict) -> str:
-    return verdict.reason if verdict.n == 1 and verdict.reason else verdict.word
+    return ONE_RUN if verdict.reason == ONE_RUN else verdict.word
 
 
 def _with_failures(rows: Sequence[Row], failed: Sequence[Record], titles: Mapping[str, str]) -> list[Row]:

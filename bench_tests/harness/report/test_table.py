@@ -125,7 +125,7 @@ def test_a_mean_over_some_of_the_runs_is_not_shown(tables_of, seeds_of):
 
 def test_one_run_gives_no_verdict_and_nothing_bold(tables_of):
     (table,) = tables_of(record_of(), record_of("mixup", training_result(0.99)))
-    assert texts(table, "Mixup") == ["99.0%", "99.0%", "one run", "2.00 s"]
+    assert texts(table, "Mixup") == ["99.0%", "99.0%", "one run, no verdict", "2.00 s"]
     assert texts(table, "Baseline")[2] == ""
     assert not any(cell.bold or cell.star for row in table.rows for cell in row.cells)
 
@@ -200,7 +200,7 @@ def test_verdicts_over_fewer_pairs_than_runs_say_so(tables_of):
         record_of("mixup", training_result(0.8), seed=3),
     )
     assert row_of(table, "Mixup").n == 2
-    assert texts(table, "Mixup")[2] == "one run"
+    assert texts(table, "Mixup")[2] == "one run, no verdict"
     assert any(
         note.startswith("Mixup has 1 seed in common with the baseline, of 2") for note in table.footnotes
     )
