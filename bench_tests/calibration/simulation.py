@@ -53,6 +53,24 @@ class Scenario:
     effect: float = 0.0
 
 
+SCENARIOS = (
+    Scenario("17 techniques, 3 seeds"),
+    Scenario("the same, 5 seeds", seeds=5),
+    Scenario("the same, 8 seeds", seeds=8),
+    Scenario("one technique, 3 seeds", techniques=1, workloads=1),
+    Scenario("one technique, 8 seeds", techniques=1, workloads=1, seeds=8),
+    Scenario("no noise in common", common=0.0),
+    Scenario("noises unlike (log-sd 0.5)", unlike=0.5),
+    Scenario("noises very unlike (log-sd 1)", unlike=1.0),
+    Scenario("one technique 5 times as noisy", wild=5),
+    Scenario("the same, 5 seeds each", wild=5, seeds=5),
+    Scenario("heavy tails (t, 4 df)", tails=4),
+    Scenario("half differ by 3 points, 3 seeds", effect=3),
+    Scenario("half differ by 1 point, 8 seeds", effect=1, seeds=8),
+)
+"""What `python -m bench_tests.calibration` simulates."""
+
+
 def study(scenario: Scenario, rng: np.random.Generator) -> tuple[list[list[Record]], np.ndarray]:
     """Return the records of one simulated study, workload by workload, and the true differences of the scores."""
     rows = scenario.techniques + 1

@@ -138,8 +138,11 @@ def _table(
         else:
             empty.append(quantity)
         if quantity.headline and any(cell.verdict for cell in cells):
+            on = {one.technique: one for one in found.verdicts if one.quantity == quantity.name}
             columns["Verdict"] = [
-                Cell(Written(cell.verdict or ("" if name == BASELINE else MISSING)))
+                _verdict(quantity, on.get(name))
+                if cell.verdict
+                else Cell(Written("" if name == BASELINE else MISSING))
                 for name, cell in zip(rows, cells, strict=True)
             ]
         elif quantity.headline:
@@ -174,6 +177,16 @@ def _cells(
         star = word == "better" and mean.mean == best
         cells.append(Cell(written(quantity, mean), mark(quantity, rows[name]), word, star))
     return cells
+
+
+def _verdict(quantity: Quantity, verdict: Verdict | None) -> Cell:
+    """Return a verdict in words, with the difference that it is about."""
+    if verdict is None or verdict.half_width is None:
+        return Cell(Written(_word(verdict) if verdict else MISSING))
+    factor, unit = (100, " points") if quantity.unit == "%" else (1, f" {quantity.unit}".rstrip())
+    digits = "+.1f" if quantity.unit == "%" else "+.3g"
+    half = f"{factor * verdict.half_width:{digits.lstrip('+')}}"
+    return Cell(Written(f"{verdict.word} {factor * verdict.difference:{digits}}", half, unit))
 
 
 def _word(verdict: Verdict) -> str:

@@ -108,7 +108,7 @@ def without_wild(values: Mapping[str, Mapping[int, float]]) -> Layout:
             if own.df > 0.5 and df >= LEAST_DF and rest > 0:
                 found.append((float(f.sf(own.variance * df / rest, own.df, df)), name))
         chance, wildest = min(found, default=(1.0, ""))
-        if chance * len(found) >= WILD_LEVEL:
+        if not found or chance * len(found) >= WILD_LEVEL:
             return layout
         del rows[wildest]
 

@@ -94,7 +94,8 @@ def verdicts(records: Sequence[Record]) -> list[Verdict]:
     for alike in same_conditions([record for record in records if record.sound]):
         first = alike[0]
         study = first.case.scale, first.case.mode, first.machine.key
-        studies.setdefault(study, []).append(newest(alike)[0])
+        ordered = sorted(newest(alike)[0], key=lambda record: (record.case.technique, record.case.seed))
+        studies.setdefault(study, []).append(ordered)
     return [verdict for sets in studies.values() for found in judge(sets) for verdict in found]
 
 
