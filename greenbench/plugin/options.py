@@ -12,7 +12,16 @@ import pytest
 from greenbench.energy import BUSY_POLICIES
 from greenbench.errors import UserError
 from greenbench.spec.mode import MODES, PAPER
-from greenbench.spec.scale import DEFAULT_OUT, INPUTS, SCALES, SMALLEST_SCALE, TRAINING_ENERGIES, WEIGHTS
+from greenbench.spec.scale import (
+    DEFAULT_OUT,
+    INPUTS,
+    SCALES,
+    SMALLEST_SCALE,
+    TRAINING_ENERGIES,
+    VARIES,
+    VARY_ALL,
+    WEIGHTS,
+)
 
 if TYPE_CHECKING:
     from greenbench.study.estimate import Spending
@@ -37,6 +46,11 @@ def add_options(parser: pytest.Parser) -> None:
     add("--green-data", metavar="DIR", help="folder of the data sets (default: $GREENBENCH_DATA)")
     add("--green-out", metavar="DIR", help=f"folder for records and report (default: {DEFAULT_OUT})")
     add("--green-seeds", metavar="N", help="runs of each case, seeds 0 to N-1 (default: the scale's own)")
+    add(
+        "--green-vary",
+        metavar="WHAT",
+        help=f"what the seeds of trainings vary, {', '.join(VARIES)} (default: {VARY_ALL}); the rest is as with seed 0",
+    )
     add(
         "--green-meter",
         metavar="NAME",

@@ -27,6 +27,7 @@ class TechniqueFacts:
     code: str
     changed_fields: tuple[str, ...] = ()
     work_share: float | None = None
+    settings_tried: int | None = None
 
 
 @dataclass(frozen=True)

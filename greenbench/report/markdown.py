@@ -17,6 +17,7 @@ from greenbench.report.content import Content, Part
 from greenbench.report.elsewhere import remarks, source_lines
 from greenbench.report.escape import link, markdown, shortened
 from greenbench.report.sections import Section
+from greenbench.report.simplicity import simplicity
 from greenbench.report.table import FIXED_COLUMNS, Cell, Row, Table
 from greenbench.verdict.margins import load_margins
 from greenbench.verdict.verdict import LEVEL
@@ -73,6 +74,7 @@ def render(content: Content, figures: Sequence[Figures]) -> str:
             _list(f"{file.path.name}: {file.reason}" for file in content.left_out),
         ]
     sections = [part.section for part in content.parts]
+    blocks += simplicity(sections)
     for heading, cards in (("Method", method_cards), ("Workload", workload_cards)):
         if found := list(cards(sections)):
             blocks += [f"## {heading} cards", *found]

@@ -11,7 +11,8 @@ from greenbench.report.values import Written, mark, shown, written
 from greenbench.spec.technique import BASELINE
 from greenbench.units import MISSING
 from greenbench.verdict.front import OnFront, front
-from greenbench.verdict.quantities import QUANTITIES, SCORE
+from greenbench.verdict.imported_quantities import STEPS
+from greenbench.verdict.quantities import QUANTITIES, SCORE, Quantity
 from greenbench.verdict.statistics import Estimate
 from greenbench.verdict.to_target import ToTarget, to_targets
 
@@ -31,13 +32,13 @@ TOO_SOON = "A target that is the mean of the baseline's last scores is missed by
 
 def target_tables(section: Section) -> Iterator[Table]:
     """Build the tables of a section: for each set of trainings with curves, one for each target."""
-    trained = [found for found in section.sets if found.records and found.records[0].case.kind == "training"]
+    trained = [found for found in section.sets if to_targets(found.records)]
     workloads = distinct(
         {found.records[0].case.workload: found.records[0].workload.title for found in trained}
     )
     for found in trained:
         rows = to_targets(found.records)
-        fronts = front(found.records) if rows else {}
+        fronts = front(found.records)
         for stated, target in dict.fromkeys((row.stated, row.target) for row in rows):
             chosen = [row for row in rows if (row.stated, row.target) == (stated, target)]
             yield _table(
@@ -60,7 +61,9 @@ def _table(
     target = shown(written(score, Estimate(rows[0].target, 1, None)))
     whose = "" if rows[0].stated else "the baseline's "
     difference = f" ({found.caption})" if found.caption else ""
-    columns = ("Reached", "Steps", cost.title, "Ratio", "Verdict", *(("On the front",) if fronts else ()))
+    costs = () if cost is STEPS else (cost.title,)
+    steps = ("Steps",) if any(row.steps is not None for row in rows) else ()
+    columns = ("Reached", *steps, *costs, "Ratio", "Verdict", *(("On the front",) if fronts else ()))
     ratios = [row.ratio for row in rows if row.ratio is not None and row.word == "better"]
     done = []
     of_technique = {row.technique: row for row in rows}
@@ -68,10 +71,8 @@ def _table(
         row = of_technique[name]
         cells = [
             Cell(Written(f"{row.reached} of {row.n}")),
-            Cell(Written(MISSING if row.steps is None else f"{row.steps:.0f}")),
-            Cell(Written(MISSING))
-            if row.cost is None
-            else Cell(written(cost, Estimate(row.cost, 1, None)), mark(cost, records)),
+            *(Cell(Written(MISSING if row.steps is None else f"{row.steps:.0f}")) for _ in steps),
+            *(_cost(row, cost, records) for _ in costs),
             Cell(_ratio(row), verdict=row.word if row.p is not None else "", star=_is_best(row, ratios)),
             Cell(Written(_word(row))),
         ]
@@ -84,6 +85,12 @@ def _table(
     if fronts:
         notes.append(OF_THE_FRONT.format(cost=cost.title.lower()))
     return Table(f"{workload}: cost to reach {whose}{target}{difference}", columns, tuple(done), tuple(notes))
+
+
+def _cost(row: ToTarget, cost: Quantity, records: Sequence[Record]) -> Cell:
+    if row.cost is None:
+        return Cell(Written(MISSING))
+    return Cell(written(cost, Estimate(row.cost, 1, None)), mark(cost, records))
 
 
 def _is_best(row: ToTarget, ratios: Sequence[float]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from greenbench.records.record import Record
-from greenbench.records.results import Training
+from greenbench.spec.case import IMPORTED
 from greenbench.verdict.quantities import SCORE
 from greenbench.verdict.to_target import cost_of
 
@@ -37,7 +37,7 @@ def front(records: Sequence[Record]) -> dict[str, OnFront]:
     Parameters
     ----------
     records
-        Trainings that may be compared, the baseline's among them. Each case counts once.
+        Trainings, or imported runs, that may be compared, the baseline's among them. Each case counts once.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def front(records: Sequence[Record]) -> dict[str, OnFront]:
     """
     runs: dict[str, list[Record]] = {}
     for record in records:
-        if isinstance(record.result, Training):
+        if record.case.kind in ("training", IMPORTED):
             runs.setdefault(record.case.technique, []).append(record)
     cost = cost_of([record for found in runs.values() for record in found])
     scores = {name: SCORE.by_seed(found) for name, found in runs.items()}

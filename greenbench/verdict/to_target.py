@@ -12,17 +12,18 @@ approximation. Holm's correction is over the techniques that are held against on
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, combinations
 
 from greenbench.records.record import Record
-from greenbench.records.results import Training
+from greenbench.records.results import Imported, Point, Training
 from greenbench.spec.technique import BASELINE
 from greenbench.spec.workload import Metric
-from greenbench.verdict.quantities import SCORE, TRAIN_ENERGY, TRAIN_TIME, Quantity
+from greenbench.verdict.imported_quantities import STEPS
+from greenbench.verdict.quantities import QUANTITIES, SCORE, TRAIN_ENERGY, TRAIN_TIME, Quantity
 from greenbench.verdict.verdict import Word
 
 ALPHA = 0.05
@@ -35,18 +36,8 @@ SLACK = 1e-9
 """By which a mean may miss the equal values that it is of."""
 
 
-@dataclass(frozen=True)
-class Point:
-    """What a run had cost at the end of an epoch, from its start; a teacher's training is in it, except its steps.
-
-    `score` is None where the epoch was not evaluated, and `energy_j` where the run has no energy.
-    """
-
-    epoch: int
-    steps: int
-    seconds: float
-    energy_j: float | None
-    score: float | None
+_FIELDS = {TRAIN_ENERGY.name: "energy_j", TRAIN_TIME.name: "seconds", STEPS.name: "steps"}
+"""What runs are compared by: the first that all of them have. Where a point keeps it, by the quantity's name."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +45,7 @@ class Reach:
     """What one run cost until it reached a target, or, where `reached` is false, in all."""
 
     reached: bool
-    steps: int
+    steps: float | None
     cost: float
 
 
@@ -113,7 +104,7 @@ def to_targets(records: Sequence[Record]) -> list[ToTarget]:
     Parameters
     ----------
     records
-        Trainings that may be compared: of one workload under the same conditions. Each case counts once.
+        Trainings, or imported runs, that may be compared: of one workload under the same conditions. Each case counts once.
 
     Returns
     -------
@@ -123,7 +114,7 @@ def to_targets(records: Sequence[Record]) -> list[ToTarget]:
     """
     runs: dict[str, list[Record]] = {}
     for record in records:
-        if isinstance(record.result, Training):
+        if course(record):
             runs.setdefault(record.case.technique, []).append(record)
     trained = [record for found in runs.values() for record in found]
     if BASELINE not in runs or not any(_is_followed(record) for record in trained):
@@ -136,44 +127,61 @@ def to_targets(records: Sequence[Record]) -> list[ToTarget]:
 
 
 def cost_of(records: Sequence[Record]) -> Quantity:
-    """Return the cost that trainings are compared by: energy where every run has it, otherwise time."""
-    energies = (record.result.energy.energy_j for record in records if isinstance(record.result, Training))
-    return TRAIN_TIME if None in energies else TRAIN_ENERGY
+    """Return the cost that runs are compared by: energy where every run has it, then time, then steps."""
+    ends = [end for record in records if (end := _end(record)) is not None]
+    names = (name for name, field in _FIELDS.items() if all(getattr(end, field) is not None for end in ends))
+    return QUANTITIES[next(names, STEPS.name)]
 
 
-def course(record: Record) -> list[Point]:
-    """Return what a training had cost and reached after each epoch; none for other records.
+def _end(record: Record) -> Point | Imported | None:
+    """Return what has a run's whole cost, whether it has a curve or not."""
+    return record.result if isinstance(record.result, Imported) else next(reversed(course(record)), None)
 
-    Where not every epoch was measured, the energy of the run is spread over its epochs by their time.
+
+def course(record: Record) -> tuple[Point, ...]:
+    """Return what a run had cost and reached after each epoch; none for other records.
+
+    A teacher's training is in it, except its steps. Where not every epoch was measured, the energy of the run is spread
+    over its epochs by their time.
     """
     training = record.result
+    if isinstance(training, Imported):
+        return training.curve
     if not isinstance(training, Training) or not training.curve:
-        return []
+        return ()
     name, steps_per_epoch = record.workload.metric.name, training.steps // len(training.curve)
-    before_s, before_j = 0.0, 0.0
+    teacher_s, teacher_j = 0.0, 0.0
     if training.teacher is not None:
-        before_s, before_j = training.teacher.seconds, training.teacher.energy_j or 0.0
+        teacher_s, teacher_j = training.teacher.seconds, training.teacher.energy_j or 0.0
     seconds = [epoch.seconds for epoch in training.curve]
-    energies_j: list[float] | list[None] = [None] * len(seconds)
+    until_s = list(accumulate(seconds, initial=teacher_s))
+    until_j: list[float] | list[None] = [None] * len(until_s)
     if training.energy.energy_j is not None:
-        measured = [epoch.energy.energy_j for epoch in training.curve]
-        known = [energy_j for energy_j in measured if energy_j is not None]
-        power_w = (training.energy.energy_j - before_j) / (math.fsum(seconds) or 1.0)
-        energies_j = known if len(known) == len(measured) else [power_w * each for each in seconds]
-    return [
+        energies_j = [energy_j for epoch in training.curve if (energy_j := epoch.energy.energy_j) is not None]
+        if len(energies_j) < len(training.curve):
+            power_w = (training.energy.energy_j - teacher_j) / (math.fsum(seconds) or 1.0)
+            energies_j = [power_w * each for each in seconds]
+        until_j = list(accumulate(energies_j, initial=teacher_j))
+    return tuple(
         Point(
             epoch.epoch,
-            number * steps_per_epoch,
-            before_s + math.fsum(seconds[:number]),
-            None if energy_j is None else before_j + math.fsum(each or 0.0 for each in energies_j[:number]),
             None if epoch.validation is None else epoch.validation[name],
+            until_j[number],
+            until_s[number],
+            number * steps_per_epoch,
         )
-        for number, (epoch, energy_j) in enumerate(zip(training.curve, energies_j, strict=True), start=1)
-    ]
+        for number, epoch in enumerate(training.curve, start=1)
+    )
+
+
+def spent(point: Point, quantity: Quantity) -> float | None:
+    """Return what a run had cost at a point, in the quantity of `cost_of`."""
+    cost: float | None = getattr(point, _FIELDS[quantity.name])
+    return cost
 
 
 def reach(record: Record, target: float, quantity: Quantity) -> Reach | None:
-    """Return what a training cost until its score was at the target or beyond; None for other records.
+    """Return what a run cost until its score was at the target or beyond; None where that is not known.
 
     `quantity` is that of `cost_of`.
     """
@@ -185,8 +193,8 @@ def reach(record: Record, target: float, quantity: Quantity) -> Reach | None:
     there = (p for p in points if p.score is not None and sign * (p.score - target) >= -slack)
     first = next(there, None)
     at = first or points[-1]
-    cost = at.seconds if quantity is TRAIN_TIME else at.energy_j
-    return None if not cost else Reach(first is not None, at.steps, cost)
+    cost = spent(at, quantity)
+    return Reach(first is not None, at.steps, cost) if cost else None
 
 
 def _is_followed(record: Record) -> bool:
@@ -228,8 +236,10 @@ def _to_target(
         yield one if one.p is None else _decided(one, next(corrected))
 
 
-def _median(values: Sequence[float]) -> float | None:
-    median = statistics.median(values) if values else math.inf
+def _median(values: Sequence[float | None]) -> float | None:
+    """Return the median; None where half of the values or more are infinite, or one is not known."""
+    known = [value for value in values if value is not None]
+    median = statistics.median(known) if known and len(known) == len(values) else math.inf
     return None if math.isinf(median) else median
 
 
@@ -309,7 +319,7 @@ def log_rank(ours: Sequence[tuple[float, bool]], theirs: Sequence[tuple[float, b
     scores = reached - ((costs[:, None] >= costs[None, :]) * shares[None, :]).sum(1)
     earlier = float(scores[: len(ours)].sum())
     if math.comb(len(runs), len(ours)) <= MOST_DEALS:
-        deals = np.array(list(itertools.combinations(range(len(runs)), len(ours))))
+        deals = np.array(list(combinations(range(len(runs)), len(ours))))
         sums = np.abs(scores[deals].sum(1))
         return earlier, float((sums >= abs(earlier) - SLACK).mean())
     from scipy.stats import CensoredData, logrank

@@ -348,3 +348,26 @@ def test_notes_on_weights_disturbances_and_better_epochs(tables_of):
 def test_a_table_says_each_remark_once(tables_of):
     (table,) = tables_of(*(record_of(name) for name in ("baseline", "mixup", "radam")))
     assert len(set(table.footnotes)) == len(table.footnotes)
+
+
+def test_what_the_best_epoch_would_add_is_told(tables_of):
+    records = [
+        record_of("baseline", training_result(0.9, best=0.9)),
+        record_of("mixup", training_result(0.8, best=0.83)),
+        record_of("mixup", training_result(0.8, best=0.81), seed=1),
+        record_of("radam", training_result(0.7, best=0.71)),
+    ]
+    (table,) = tables_of(*records)
+    (said,) = [note for note in table.footnotes if "last epoch" in note]
+    assert said.endswith("is 1 points better in the mean of techniques, and 2 points for Mixup.")
+    assert not any("last epoch" in note for note in tables_of(records[0])[0].footnotes)
+
+
+@pytest.mark.parametrize(
+    ("part", "words"), [("order", "the order of the data alone"), ("init", "weights alone")]
+)
+def test_seeds_that_vary_one_part_are_told(tables_of, part, words):
+    setting = {"epochs": 1, "vary": part}
+    (table,) = tables_of(record_of(setting=setting), record_of("mixup", setting=setting))
+    assert any(words in note for note in table.footnotes)
+    assert not any("Seeds vary" in note for note in tables_of(record_of())[0].footnotes)

@@ -1,6 +1,9 @@
 """The tables of what it costs to reach a score."""
 
+import pytest
+
 from bench_tests.harness.made_records import followed, inference_result, record_of
+from greenbench.records.results import Imported, Point
 from greenbench.report.sections import split_into_sections
 from greenbench.report.table import FIXED_COLUMNS, MAX_COLUMNS
 from greenbench.report.to_target import target_tables
@@ -67,6 +70,34 @@ def test_how_it_is_counted_is_said_once_below_it():
     assert "log-rank" in table.footnotes[0]
     assert "missed by about half of the baseline's own runs" in table.footnotes[1]
     assert not any("missed by" in note for note in tables_of(*study())[0].footnotes)
+
+
+def imported(technique, scores, seed, **spent):
+    """Return a run of a table with these scores after its epochs; `spent` is what an epoch took."""
+    curve = tuple(
+        Point(number, score, **{name: number * each for name, each in spent.items()})
+        for number, score in enumerate(scores, 1)
+    )
+    end = curve[-1]
+    result = Imported(2, end.score, end.energy_j, end.seconds, end.steps, curve=curve)
+    return record_of(technique, result, seed=seed, kind="imported", setting={})
+
+
+@pytest.mark.parametrize(
+    ("spent", "columns", "cells"),
+    [
+        ({"energy_j": 5.0, "seconds": 2.0}, ("Reached", "Energy"), ["4 of 4", "5.00 J"]),
+        ({"seconds": 2.0, "steps": 3.0}, ("Reached", "Steps", "Time"), ["4 of 4", "3", "2.00 s"]),
+        ({"steps": 3.0}, ("Reached", "Steps"), ["4 of 4", "3"]),
+    ],
+)
+def test_a_table_made_elsewhere_has_them_too(spent, columns, cells):
+    records = [imported("baseline", [0.1, 0.5], seed, **spent) for seed in range(4)]
+    records += [imported("quick", [0.5], seed, **spent) for seed in range(4)]
+    (table,) = tables_of(*records)
+    assert table.columns == (*columns, "Ratio", "Verdict", "On the front")
+    assert texts(table, "Quick")[: len(cells)] == cells
+    assert texts(table, "Quick")[-2:] == ["better, p < 0.001", "yes, 100%"]
 
 
 def test_without_curves_there_are_no_tables():

@@ -14,8 +14,8 @@ from greenbench.report.figures.svg import svg_figure
 from greenbench.report.sections import Section, distinct, row_order
 from greenbench.spec.technique import BASELINE
 from greenbench.units import si_scale
-from greenbench.verdict.quantities import SCORE, TRAIN_ENERGY
-from greenbench.verdict.to_target import cost_of, course, to_targets
+from greenbench.verdict.quantities import SCORE, Quantity
+from greenbench.verdict.to_target import cost_of, course, spent, to_targets
 
 PANEL_INCHES, LEGEND_INCHES, LEGEND_ROW_INCHES = (2.6, 2.4), 1.6, 0.16
 PANELS_IN_A_ROW = 3
@@ -97,7 +97,7 @@ def course_panels(section: Section) -> list[Panel]:
         runs: dict[str, list[Record]] = {}
         for record in found.records:
             runs.setdefault(record.case.technique, []).append(record)
-        lines = {name: _mean_course(records, cost is TRAIN_ENERGY) for name, records in runs.items()}
+        lines = {name: _mean_course(records, cost) for name, records in runs.items()}
         most = max(x for points in lines.values() for x, _ in points)
         scale, unit = si_scale(most, cost.unit)
         factor = 100 if score.unit == "%" else 1
@@ -105,7 +105,7 @@ def course_panels(section: Section) -> list[Panel]:
         panels.append(
             Panel(
                 one_line(f"{first.workload.title}{caption}"),
-                f"{cost.title}, {unit}",
+                f"{cost.title}{f', {unit}' if unit else ''}",
                 one_line(f"{score.title}{f', {score.unit}' if score.unit else ''}"),
                 {name: [(x / scale, factor * y) for x, y in points] for name, points in lines.items()},
                 tuple(factor * target for target in targets),
@@ -114,11 +114,11 @@ def course_panels(section: Section) -> list[Panel]:
     return panels
 
 
-def _mean_course(records: Sequence[Record], is_energy: bool) -> list[tuple[float, float]]:
+def _mean_course(records: Sequence[Record], quantity: Quantity) -> list[tuple[float, float]]:
     found: dict[int, list[tuple[float, float]]] = {}
     for record in records:
         for point in course(record):
-            cost = point.energy_j if is_energy else point.seconds
+            cost = spent(point, quantity)
             if point.score is not None and cost is not None:
                 found.setdefault(point.epoch, []).append((cost, point.score))
     return [
