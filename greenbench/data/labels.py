@@ -106,7 +106,8 @@ class LabelData:
         train = self._splits["train"]
         order = send(draw_order(len(train), generator), train.images.device)
         for chosen in torch.split(order, batch_size)[: self.steps_per_epoch(batch_size)]:
-            images = augment(train.images[chosen], self._augmentation, generator)
+            # Not by brackets, which pick byte by byte.
+            images = augment(train.images.index_select(0, chosen), self._augmentation, generator)
             height, width = images.shape[-2:]
             yield resize(images, scaled_size((height, width), size_factor)), train.targets[chosen]
 
@@ -115,7 +116,7 @@ class LabelData:
         images = self._splits[split]
         indices = send(torch.tensor(evaluated_indices(self, split)), images.images.device)
         for chosen in torch.split(indices, EVALUATION_BATCH):
-            yield images.images[chosen], images.targets[chosen]
+            yield images.images.index_select(0, chosen), images.targets[chosen]
 
     def normalize(self, inputs: Tensor) -> Tensor:
         """Return images (N, 3, H, W) uint8 as float32."""

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import torch
 from torch.utils.data import DataLoader
 
+from greenbench.data.allocation import keep_freed_memory
 from greenbench.errors import DataError, UserError
 
 MAX_WORKERS = 8
@@ -141,6 +142,7 @@ class _Loader:
             pin_memory=device.type == "cuda",
             multiprocessing_context=_worker_context(read) if workers else None,
             persistent_workers=workers > 0,
+            worker_init_fn=_begin if workers else None,
             generator=torch.Generator(),
         )
 
@@ -187,6 +189,10 @@ class _Batches:
             return self._read(keys)
         except UserError as error:
             return _Problem(error.problem, error.next_step, isinstance(error, DataError))
+
+
+def _begin(_worker: int) -> None:
+    keep_freed_memory()
 
 
 def _as_it_is(batch: _Batch) -> _Batch:

@@ -92,12 +92,14 @@ def run_case(
     progress
         Called now and then while it runs.
     """
+    from greenbench.data.allocation import keep_freed_memory
     from greenbench.execute.failures import Attempt, failure_of
     from greenbench.execute.memory import watch_memory
 
     started_at, start = datetime.now(UTC), time.monotonic()
     notes = _Notes(workload, batch_size=case.setting.get("batch_size"))
     disturbed = bench.disturbed()
+    keep_freed_memory()
     peak_memory = watch_memory(training_device())
     try:
         result = _RUN[case.kind](case, technique, workload, bench, notes, progress)
