@@ -17,7 +17,6 @@ from greenbench.report.sections import ComparableSet, Section, distinct, row_ord
 from greenbench.report.values import measured
 from greenbench.units import MISSING
 from greenbench.verdict.quantities import SCORE, TRAIN_ENERGY, TRAIN_TIME, Quantity
-from greenbench.verdict.verdict import COST_MARGIN, SCORE_MARGIN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -132,14 +131,20 @@ def set_panels(found: ComparableSet) -> list[Panel]:
     if gains:
         unit = "points" if percent else score.unit
         title = _title(head, f"{record.workload.metric.title}, {unit}".strip(", "))
-        panels.append(Panel(title, gains, 0.0, factor * SCORE_MARGIN))
+        panels.append(Panel(title, gains, 0.0, factor * _margin(found, SCORE)))
     ratios = {
         name: Bar(math.exp(bar.value), math.exp(bar.low), math.exp(bar.high), bar.word)
         for name, bar in ratios.items()
     }
     if ratios:
-        panels.append(Panel(_title(head, f"{cost.title.lower()}, ×"), ratios, 1.0, COST_MARGIN))
+        title = _title(head, f"{cost.title.lower()}, ×")
+        panels.append(Panel(title, ratios, 1.0, math.expm1(_margin(found, cost))))
     return panels
+
+
+def _margin(found: ComparableSet, quantity: Quantity) -> float:
+    """Return the difference that does not matter."""
+    return max(verdict.margin or 0.0 for verdict in found.verdicts if verdict.quantity == quantity.name)
 
 
 def _bars(found: ComparableSet, quantity: Quantity) -> dict[str, Bar]:
