@@ -26,6 +26,12 @@ def si(value: float | None, unit: str, digits: int = 3) -> str:
     return f"{value:.{digits}g} {unit}"
 
 
+def si_scale(largest: float, unit: str) -> tuple[float, str]:
+    """Return by what values up to `largest` are divided, and the unit that they are then in: ``(1e6, "MJ")``."""
+    scale, prefix = next((pair for pair in _PREFIXES if largest >= pair[0]), (1.0, ""))
+    return scale, f"{prefix}{unit}"
+
+
 def percent(fraction: float | None, decimals: int = 1) -> str:
     """Write a fraction (0..1) as a percentage; ``None`` becomes a dash."""
     return MISSING if fraction is None else f"{100 * fraction:.{decimals}f}%"

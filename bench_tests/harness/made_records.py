@@ -25,7 +25,7 @@ MACHINE = Machine(
     workers=1,
 )
 NOT_MEASURED = Reading(None, Status.NOT_MEASURED, "none", 1.0, "no meter on this machine (test)")
-SETTING = {"epochs": 4, "network": {"width": 0.25}}
+SETTING = {"epochs": 1, "network": {"width": 0.25}}
 
 
 def reading_of(energy_j, seconds):
@@ -88,12 +88,13 @@ def record_of(
 ):
     """Return a record; `facts` go to the field of that name, wherever it is."""
     result = training_result(0.9) if result is None else result
+    epochs = len(result.curve) if isinstance(result, Training) else 1
     case = Case(
         kind=facts.pop("kind", "inference" if isinstance(result, Inference) else "training"),
         workload=workload,
         workload_digest=facts.pop("workload_digest", "w" * 64),
         scale=facts.pop("scale", "smoke"),
-        setting=facts.pop("setting", SETTING),
+        setting=facts.pop("setting", {**SETTING, "epochs": epochs}),
         technique=technique,
         technique_digest=facts.pop("technique_digest", "0" * 64),
         mode=facts.pop("mode", "paper"),
@@ -139,6 +140,30 @@ def record_of(
     )
     assert not facts, f"no record has {', '.join(facts)}"
     return record
+
+
+def followed(technique, scores, *, seed=0, seconds=1.0, power_w=None, metric=None, targets=(), **changes):
+    """Return a training of ten steps an epoch with these scores after its epochs; None where it was not evaluated."""
+    name = "accuracy" if metric is None else metric.name
+    reading = reading_of(None if power_w is None else power_w * seconds, seconds)
+    curve = tuple(
+        Epoch(number, (8, 8), 0.1, 0.5, seconds, reading, None if score is None else {name: score})
+        for number, score in enumerate(scores, 1)
+    )
+    last = curve[-1].validation
+    whole_s = seconds * len(scores)
+    result = training_result(
+        None,
+        seconds=whole_s,
+        steps=10 * len(scores),
+        train=last,
+        validation=last,
+        energy=reading_of(None if power_w is None else power_w * whole_s, whole_s),
+        curve=curve,
+    )
+    facts = {} if metric is None else {"metric": metric}
+    record = record_of(technique, replace(result, **changes), seed=seed, **facts)
+    return replace(record, workload=replace(record.workload, targets=targets))
 
 
 def rewritten(path, change):

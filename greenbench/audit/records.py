@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from greenbench.audit.boards import Board, known_boards
 from greenbench.audit.entries import Entry, Number, training_macs
+from greenbench.audit.findings import Finding, Severity
+from greenbench.audit.rules import Checked
 from greenbench.energy.carbon import carbon_intensity, co2_kg_per_week
 from greenbench.energy.reading import Reading, Status
 from greenbench.records.conditions import conditions, key_of
+from greenbench.records.folder import Unreadable
 from greenbench.records.record import Record
 from greenbench.records.results import Inference, Training
 from greenbench.spec.technique import BASELINE
@@ -32,6 +35,27 @@ def measured_networks(records: Iterable[Record]) -> Networks:
         if isinstance(record.result, Inference):
             found.setdefault((record.case.technique, _network(record)), record.result)
     return found
+
+
+def impossible_records(records: Sequence[Record], left_out: Iterable[Unreadable]) -> Checked:
+    """Return which files of a folder are records that no run can have written."""
+    wrong = [file for file in left_out if file.impossible]
+    return Checked(
+        "record_of_no_run",
+        "Can a run have written each record?",
+        len(records) + len(wrong),
+        tuple(
+            Finding(
+                rule="record_of_no_run",
+                severity=Severity.IMPOSSIBLE,
+                cells=(file.path.name,),
+                arithmetic=(file.reason,),
+                bound="what one run writes",
+                conclusion="this record is left out of tables and verdicts",
+            )
+            for file in wrong
+        ),
+    )
 
 
 def entries_of(record: Record, networks: Networks) -> Iterator[Entry]:

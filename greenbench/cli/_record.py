@@ -9,9 +9,10 @@ from tabulate import tabulate
 
 from greenbench.energy.carbon import CarbonIntensity
 from greenbench.errors import UserError
+from greenbench.records.elsewhere import Elsewhere
 from greenbench.records.folder import Unreadable, read_record
 from greenbench.records.record import Record
-from greenbench.records.results import Failure, Skipped, Training
+from greenbench.records.results import Failure, Imported, Skipped, Training
 from greenbench.report.values import mark, measured, shown, written
 from greenbench.units import MISSING, si
 from greenbench.verdict.quantities import shown_quantities
@@ -29,10 +30,16 @@ def record_text(path: Path, intensity: CarbonIntensity) -> str:
     if isinstance(record, Unreadable):
         raise UserError(f"{path}: {record.reason}", "give a record that a study wrote")
     case, machine = record.case, record.machine
+    if isinstance(machine, Elsewhere):
+        where = f"from {machine.table}, which greenbench did not measure (sha256 {machine.sha256})"
+        started = f"read {record.started_at}"
+    else:
+        where = f"scale {case.scale}, mode {case.mode}, meter {record.meter}, on {machine.gpu or machine.cpu}"
+        started = f"started {record.started_at}, {si(record.seconds, 's')} in all"
     lines = [
         f"{record.technique.title} on {record.workload.title}: {case.kind}, seed {case.seed}, {_outcome(record)}",
-        f"scale {case.scale}, mode {case.mode}, meter {record.meter}, on {machine.gpu or machine.cpu}",
-        f"started {record.started_at}, {si(record.seconds, 's')} in all",
+        where,
+        started,
     ]
     rows = list(_rows(record, intensity)) if record.sound else []
     return "\n".join(
@@ -46,6 +53,8 @@ def _outcome(record: Record) -> str:
         return f"failed, stage {result.stage}: {result.error}. Next step: {result.next_step}"
     if isinstance(result, Skipped):
         return f"not applicable: {result.reason}"
+    if isinstance(result, Imported):
+        return f"line {result.line}"
     return result.status if isinstance(result, Training) else "finished"
 
 

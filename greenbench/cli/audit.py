@@ -49,9 +49,9 @@ def _audit_folder(path: Path) -> tuple[Checked, ...]:
     records, unreadable = RecordFolder(path).read()
     for file in unreadable:
         print(f"greenbench: left out {file.path}: {file.reason}", file=sys.stderr)
-    if not records:
+    if not records and not any(file.impossible for file in unreadable):
         raise UserError(f"{path} holds no records", _GIVE)
-    return audit_records(records)
+    return audit_records(records, unreadable)
 
 
 def _as_json(subject: str, checked: Sequence[Checked]) -> str:

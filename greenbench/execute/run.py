@@ -132,6 +132,7 @@ def run_case(
             image_size=workload.size_at(case.scale) or notes.workload.image_size,
             card=workload.card,
             best_known=dict(workload.best_known),
+            targets=tuple(workload.setting(case.scale).targets),
             **notes.data,
         ),
         result=result,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from greenbench.errors import UserError
+from greenbench.records.elsewhere import Elsewhere
 from greenbench.records.machine import Machine
 from greenbench.records.record import Record
 from greenbench.spec.case import Case
@@ -38,7 +39,7 @@ def engine_digest() -> str:
     return digest_of_folders(tuple(home / name for name in ENGINE))
 
 
-def planned_conditions(case: Case, machine: Machine, meter: str) -> dict[str, Any]:
+def planned_conditions(case: Case, machine: Machine | Elsewhere, meter: str) -> dict[str, Any]:
     """Return the conditions that are known before a case is run here and now."""
     row = {f.name: getattr(case, f.name) for f in fields(case) if f.name not in FREE}
     settings = {f"setting.{name}": value for name, value in row.pop("setting").items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from greenbench.atomic import whole_file
 from greenbench.errors import UserError
 from greenbench.records import schema1
 from greenbench.records.contradictions import contradiction
+from greenbench.records.elsewhere import Elsewhere
 from greenbench.records.machine import Machine
 from greenbench.records.record import SCHEMA, Record, record_file_name
 from greenbench.records.results import Result
@@ -32,10 +34,14 @@ DIGEST = "sha256"
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file in a record folder that is no record, or not a sound one, and why."""
+    """A file in a record folder that is no record, or not a sound one, and why.
+
+    `impossible` tells a record that was edited, or that contradicts itself, from a file that is something else.
+    """
 
     path: Path
     reason: str
+    impossible: bool = False
 
 
 class RecordFolder:
@@ -44,7 +50,16 @@ class RecordFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def write(self, record: Record) -> Path:
+    def write_all(self, records: Iterable[Record]) -> None:
+        """Write records that can be made again, so that none needs to outlast a power failure; else like `write`."""
+        try:
+            self.check()
+            for record in records:
+                self.write(record, synced=False)
+        except UserError as error:
+            raise UserError(error.problem, "make room or choose another folder with --out") from error
+
+    def write(self, record: Record, *, synced: bool = True) -> Path:
         """Write a record at once and whole.
 
         Raises
@@ -57,7 +72,7 @@ class RecordFolder:
         content[DIGEST] = _digest(content)
         text = json.dumps(content, indent=1, allow_nan=False)
         try:
-            with whole_file(target, synced=True) as file:
+            with whole_file(target, synced=synced) as file:
                 file.write(f"{text}\n".encode())
         except OSError as error:
             raise UserError(
@@ -126,11 +141,11 @@ def read_record(path: Path) -> Record | Unreadable:
         if schema == 1:
             content = schema1.upgrade(content)
         elif content.pop(DIGEST, None) != _digest(content):
-            return Unreadable(path, "its content is not what its digest says: it was edited")
+            return Unreadable(path, "its content is not what its digest says: it was edited", impossible=True)
         record: Record = _converter().structure(content, Record)
         wrong = contradiction(record)
     except schema1.Edited as error:
-        return Unreadable(path, f"{error}: it was edited")
+        return Unreadable(path, f"{error}: it was edited", impossible=True)
     except Exception as error:  # cattrs raises groups of whatever a field's conversion raised
         import cattrs
 
@@ -138,10 +153,12 @@ def read_record(path: Path) -> Record | Unreadable:
     # Records of schema 1 that were written again keep the key that they had.
     if record.engine is not None and record.key != record.case.key:
         return Unreadable(
-            path, f"its key {record.key} is not that of its case, {record.case.key}: it was edited"
+            path,
+            f"its key {record.key} is not that of its case, {record.case.key}: it was edited",
+            impossible=True,
         )
     if wrong:
-        return Unreadable(path, f"{wrong}: such a run cannot have been")
+        return Unreadable(path, f"{wrong}: such a run cannot have been", impossible=True)
     return record
 
 
@@ -172,6 +189,10 @@ def _converter() -> Converter:
         converter.register_structure_hook(to, _exactly(kinds))
     configure_tagged_union(
         Result, converter, tag_name="type", tag_generator=lambda kind: kind.__name__.lower()
+    )
+    converter.register_structure_hook(
+        Machine | Elsewhere,
+        lambda value, _to: converter.structure(value, Elsewhere if "table" in value else Machine),
     )
     # What identifies a record is written even where it is the default.
     converter.register_unstructure_hook(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from greenbench.records.elsewhere import Elsewhere
 from greenbench.records.machine import Machine
 from greenbench.records.memory import OLDER, PeakMemory
 from greenbench.records.results import Failure, Result, Skipped
@@ -35,7 +36,7 @@ class WorkloadFacts:
     `train_images` and `validation_images` are those that were there, None where no data were read. `version` tells
     this copy of the data from another, and `partial` says which official numbers of images are not those. `subset` says
     which part of them the scale uses, None for all; the numbers are then its own. `weights` names the file that the
-    network started from, None for random ones.
+    network started from, None for random ones. `targets` are the scores to which it states the cost.
     """
 
     title: str
@@ -51,6 +52,7 @@ class WorkloadFacts:
     subset: str | None = None
     weights: str | None = None
     best_known: dict[str, float] = field(default_factory=dict)
+    targets: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,9 @@ class Record:
     Attributes
     ----------
     case, machine
-        What was run, and on what.
+        What was run, and on what; for what greenbench did not measure, the table that it comes from.
     engine
-        Digest of the code that ran it; None for records of schema 1, which did not keep it.
+        Digest of the code that ran it; None for records of schema 1, which did not keep it, and of tables.
     meter
         Name of the energy source.
     session
@@ -70,9 +72,9 @@ class Record:
     commit
         Git commit of greenbench, or None for an installed package.
     started_at
-        UTC, ISO 8601.
+        UTC, ISO 8601; of a table, when it was read.
     seconds
-        Duration of the case, reading data and building the network included.
+        Duration of the case, reading data and building the network included; None for tables.
     technique, workload
         Facts about the two.
     result
@@ -86,13 +88,13 @@ class Record:
     """
 
     case: Case
-    machine: Machine
+    machine: Machine | Elsewhere
     engine: str | None
     meter: str
     session: str
     commit: str | None
     started_at: str
-    seconds: float
+    seconds: float | None
     technique: TechniqueFacts
     workload: WorkloadFacts
     result: Result
@@ -126,6 +128,6 @@ class Record:
         return record_file_name(self.case, self.machine, self.key)
 
 
-def record_file_name(case: Case, machine: Machine, key: str | None = None) -> str:
+def record_file_name(case: Case, machine: Machine | Elsewhere, key: str | None = None) -> str:
     """Return the name of the file that holds, or will hold, the record of a case on a machine."""
     return f"{case.kind}-{case.id}-seed{case.seed}-{key or case.key}-{machine.key}.json"

@@ -1,8 +1,9 @@
-"""What a case can end in: a training, an inference, the cost of a training, a failure, or nothing to do."""
+"""What a case can end in: a training, an inference, the cost of a training, a row of a table, a failure, or nothing to do."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from greenbench.energy.reading import Reading
@@ -188,6 +189,54 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Point:
+    """A run of a table after one of its epochs; None where the table has no value.
+
+    Attributes
+    ----------
+    epoch
+        As the table counts.
+    score
+        After it; a fraction where the metric's unit is ``%``.
+    energy_j, seconds, steps
+        What was spent since the start of the run.
+    """
+
+    epoch: int
+    score: float | None = None
+    energy_j: float | None = None
+    seconds: float | None = None
+    steps: float | None = None
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What a table made elsewhere says of one run.
+
+    Attributes
+    ----------
+    line
+        Line of the file, from 1: of the run's last epoch where it has several.
+    score
+        After the last epoch, as `Point.score`.
+    energy_j, seconds, steps
+        Of the whole run.
+    reasons
+        Why a value is None, by its field.
+    curve
+        One entry for each epoch, in order; empty where the table has no epochs.
+    """
+
+    line: int
+    score: float | None = None
+    energy_j: float | None = None
+    seconds: float | None = None
+    steps: float | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    curve: tuple[Point, ...] = ()
+
+
+@dataclass(frozen=True)
 class Failure:
     """Why a case gave no result.
 
@@ -222,4 +271,4 @@ class Skipped:
     reason: str
 
 
-Result = Training | Inference | Cost | Failure | Skipped
+Result = Training | Inference | Cost | Imported | Failure | Skipped

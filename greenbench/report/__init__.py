@@ -12,7 +12,7 @@ from greenbench.energy.carbon import CarbonIntensity
 from greenbench.errors import UserError
 from greenbench.records.folder import RecordFolder
 from greenbench.report.content import collect
-from greenbench.report.markdown import render
+from greenbench.report.markdown import Figures, render
 from greenbench.report.terminal import summarize
 from greenbench.verdict.verdict import write_verdicts
 
@@ -42,20 +42,22 @@ def write_report(folder: Path, intensity: CarbonIntensity) -> Report:
             "give the folder of a study, such as reports/local",
         )
     content = collect(records, left_out, intensity)
+    from greenbench.report.figures.courses import draw_courses
     from greenbench.report.figures.gain_and_cost import draw
 
     path = folder / REPORT
     try:
         figures = [
-            draw(part.section, folder / f"report-{number}.svg")
+            Figures(
+                draw(part.section, folder / f"report-{number}.svg"),
+                draw_courses(part.section, folder / f"report-{number}-courses.svg"),
+            )
             for number, part in enumerate(content.parts, start=1)
         ]
-        for left in set(folder.glob("report-*.svg")) - set(figures):
+        for left in set(folder.glob("report-*.svg")) - {path for drawn in figures for path in drawn}:
             left.unlink()  # of an earlier report with more sections
         write_verdicts(content.verdicts, folder)
-        path.write_text(
-            render(content, [figure.name if figure else None for figure in figures]), encoding="utf-8"
-        )
+        path.write_text(render(content, figures), encoding="utf-8")
     except OSError as error:
         raise UserError(
             f"the report cannot be written to {folder} ({error.strerror})",

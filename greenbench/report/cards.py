@@ -8,6 +8,7 @@ from greenbench.records.conditions import newest_first
 from greenbench.records.record import Record
 from greenbench.report.escape import card, in_html, markdown
 from greenbench.report.sections import DIGEST_LENGTH, Section, row_order, say
+from greenbench.spec.case import IMPORTED
 
 _Identity = tuple[str, str]
 """A name, and the digest of its file."""
@@ -45,9 +46,10 @@ def workload_cards(sections: Sequence[Section]) -> Iterator[str]:
 def _by_identity(
     sections: Sequence[Section], identity: Callable[[Record], _Identity]
 ) -> dict[_Identity, list[Record]]:
-    """Return all records that count by what they share, the newest first."""
+    """Return all records that count by what they share, the newest first; a table made elsewhere describes nothing."""
     found: dict[_Identity, list[Record]] = {}
-    for record in newest_first([record for section in sections for record in section.records]):
+    records = [record for section in sections for record in section.records]
+    for record in newest_first([record for record in records if record.case.kind != IMPORTED]):
         found.setdefault(identity(record), []).append(record)
     return found
 

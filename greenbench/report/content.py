@@ -12,7 +12,9 @@ from greenbench.records.folder import Unreadable
 from greenbench.records.record import Record
 from greenbench.report.notes import failure_lines, skip_lines
 from greenbench.report.sections import Section, split_into_sections
+from greenbench.report.stacks import stack_tables
 from greenbench.report.table import Table, section_tables
+from greenbench.report.to_target import target_tables
 from greenbench.verdict.verdict import Verdict
 
 
@@ -57,10 +59,16 @@ class Content:
 def collect(records: Sequence[Record], left_out: Sequence[Unreadable], intensity: CarbonIntensity) -> Content:
     """Return what a report says of some records."""
     sections = split_into_sections(records)
-    audited = audit_records([record for record in records if record.sound])
+    audited = audit_records([record for record in records if record.sound], left_out)
     skipped = [record for section in sections for found in section.sets for record in found.skipped]
     return Content(
-        parts=tuple(Part(section, tuple(section_tables(section, intensity))) for section in sections),
+        parts=tuple(
+            Part(
+                section,
+                (*section_tables(section, intensity), *target_tables(section), *stack_tables(section)),
+            )
+            for section in sections
+        ),
         failures=tuple(line for section in sections for line in failure_lines(section.records)),
         skipped=tuple(skip_lines(skipped)),
         findings=tuple(finding for rule in audited for finding in rule.findings),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from greenbench.energy.carbon import CarbonIntensity
 from greenbench.records.record import Record
 from greenbench.records.results import Inference
-from greenbench.spec.case import Kind
+from greenbench.spec.case import IMPORTED, Kind
 from greenbench.verdict.quantities import Quantity, shown_quantities
 
 
@@ -39,5 +39,6 @@ _TABLES: dict[str, tuple[Kind, Callable[[Record], str]]] = {
     "training": ("training", lambda _record: "training"),
     "single": ("inference", lambda _record: "inference, single images"),
     "batch": ("inference", _batch_title),
+    "imported": (IMPORTED, lambda _record: IMPORTED),
     "cost": ("cost", lambda record: f"what a training would cost, on {record.case.setting['data']}"),
 }

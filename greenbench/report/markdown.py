@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from tabulate import tabulate
 
 from greenbench.audit.findings import Finding
+from greenbench.records.elsewhere import Elsewhere
 from greenbench.records.machine import Machine
 from greenbench.report.cards import method_cards, workload_cards
 from greenbench.report.content import Content, Part
+from greenbench.report.elsewhere import remarks, source_lines
 from greenbench.report.escape import link, markdown, shortened
 from greenbench.report.sections import Section
 from greenbench.report.table import FIXED_COLUMNS, Cell, Row, Table
@@ -36,13 +40,23 @@ FIGURE_LEGEND = (
     "Blue is better than the baseline, orange worse, gray the same or undecided. Lines are 95 % intervals. A bar "
     "that is cut off has its value printed on it; – was not measured."
 )
+COURSES_LEGEND = (
+    "Points are means over the runs after each evaluated epoch. Dashed lines are the targets of the tables."
+)
 
 
-def render(content: Content, figures: Sequence[str | None]) -> str:
-    """Return the whole report; `figures` are the file names of the sections' figures."""
+class Figures(NamedTuple):
+    """The files of a section's figures; None for one that there is nothing for."""
+
+    gain_and_cost: Path | None = None
+    courses: Path | None = None
+
+
+def render(content: Content, figures: Sequence[Figures]) -> str:
+    """Return the whole report; `figures` are those of its sections."""
     blocks = ["# greenbench report", LEGEND]
-    for part, figure in zip(content.parts, figures, strict=True):
-        blocks += _part(part, figure)
+    for part, drawn in zip(content.parts, figures, strict=True):
+        blocks += _part(part, drawn)
     if content.failures:
         blocks += ["## Failed cases", _list(content.failures)]
     if content.skipped:
@@ -54,7 +68,9 @@ def render(content: Content, figures: Sequence[str | None]) -> str:
             _list(f"{file.path.name}: {file.reason}" for file in content.left_out),
         ]
     sections = [part.section for part in content.parts]
-    blocks += ["## Method cards", *method_cards(sections), "## Workload cards", *workload_cards(sections)]
+    for heading, cards in (("Method", method_cards), ("Workload", workload_cards)):
+        if found := list(cards(sections)):
+            blocks += [f"## {heading} cards", *found]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -69,7 +85,7 @@ def render_table(table: Table, footnotes: Sequence[str] = ()) -> list[str]:
     return [f"### {markdown(table.title)}", text, *([_list(footnotes)] if footnotes else [])]
 
 
-def _part(part: Part, figure: str | None) -> list[str]:
+def _part(part: Part, drawn: Figures) -> list[str]:
     """Return a section; a footnote that several of its tables have stands once, at its end."""
     blocks = [f"## {markdown(part.section.heading)}", _list(_conditions(part.section))]
     uses = Counter(note for table in part.tables for note in table.footnotes)
@@ -77,17 +93,25 @@ def _part(part: Part, figure: str | None) -> list[str]:
         blocks += render_table(table, [note for note in table.footnotes if uses[note] == 1])
     if common := [note for note, count in uses.items() if count > 1]:
         blocks += ["### Notes on several of these tables", _list(common)]
-    if figure:
+    if drawn.gain_and_cost:
         blocks += [
             "### Gain and cost against the baseline",
-            f"![Gain and cost of each technique against the baseline]({figure})",
+            f"![Gain and cost of each technique against the baseline]({drawn.gain_and_cost.name})",
             FIGURE_LEGEND,
+        ]
+    if drawn.courses:
+        blocks += [
+            "### Score against what was spent",
+            f"![Score of each technique against what was spent until then]({drawn.courses.name})",
+            COURSES_LEGEND,
         ]
     return blocks
 
 
 def _conditions(section: Section) -> list[str]:
     machine, records = section.machine, section.records
+    if isinstance(machine, Elsewhere):
+        return [*source_lines(machine, records), *remarks(machine, records)]
     seeds = sorted({record.case.seed for record in records})
     commits = sorted({record.commit or "installed package" for record in records})
     lines = [

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 from greenbench.records.conditions import conditions, newest, newest_first, same_conditions
+from greenbench.records.elsewhere import Elsewhere
 from greenbench.records.machine import Machine
 from greenbench.records.record import Record
-from greenbench.spec.case import KINDS
+from greenbench.spec.case import IMPORTED, KINDS
 from greenbench.spec.technique import BASELINE, CATEGORIES
 from greenbench.verdict.verdict import Verdict, verdicts
 
@@ -69,10 +70,13 @@ class ComparableSet:
 
 @dataclass(frozen=True)
 class Section:
-    """What was measured on one machine, at one scale, in one mode; `sets` are ordered by workload and kind."""
+    """What was measured on one machine, at one scale, in one mode, or what one table says.
+
+    `sets` are ordered by workload and kind.
+    """
 
     heading: str
-    machine: Machine
+    machine: Machine | Elsewhere
     scale: str
     mode: str
     sets: tuple[ComparableSet, ...]
@@ -93,8 +97,7 @@ def split_into_sections(records: Sequence[Record]) -> list[Section]:
         for place in sorted(by_workload):
             sets += _sets(by_workload[place])
         machine = members[0].machine
-        heading = f"{scale}, mode {mode}, on {machine.gpu or machine.cpu}"
-        sections.append(Section(heading, machine, scale, mode, tuple(sets)))
+        sections.append(Section(_heading(scale, mode, machine), machine, scale, mode, tuple(sets)))
     return _told_apart(sections)
 
 
@@ -111,8 +114,14 @@ def distinct(titles: Mapping[str, str]) -> dict[str, str]:
     return {name: f"{title} ({name})" if seen.count(title) > 1 else title for name, title in titles.items()}
 
 
+def _heading(scale: str, mode: str, machine: Machine | Elsewhere) -> str:
+    if isinstance(machine, Elsewhere):
+        return f"imported from {machine.table}"
+    return f"{scale}, mode {mode}, on {machine.gpu or machine.cpu}"
+
+
 def _place(record: Record) -> tuple[str, str, int]:
-    return record.workload.task, record.case.workload, KINDS.index(record.case.kind)
+    return record.workload.task, record.case.workload, (*KINDS, IMPORTED).index(record.case.kind)
 
 
 def _sets(records: Sequence[Record]) -> list[ComparableSet]:

@@ -14,8 +14,13 @@ from greenbench.spec.scale import Scale
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Workload
 
-Kind = Literal["training", "inference", "cost"]
+Kind = Literal["training", "inference", "cost", "imported"]
 KINDS: tuple[Kind, ...] = ("training", "inference", "cost")
+"""What greenbench runs itself."""
+
+IMPORTED: Kind = "imported"
+"""What it reads from a table that others made."""
+
 KEY_LENGTH = 12
 FULL_IMAGES, TILES = "full images", "tiles"
 """How a training is evaluated where images have sizes of their own."""
@@ -31,7 +36,7 @@ class Case:
     Attributes
     ----------
     kind
-        ``training``, ``inference``, or ``cost``: what a training would cost.
+        ``training``, ``inference``, ``cost``: what a training would cost, or ``imported``: what a table says of a run.
     workload, technique
         Their names; ``a+b`` for a composition.
     workload_digest, technique_digest

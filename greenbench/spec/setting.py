@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -87,6 +88,8 @@ class Setting:
         Images in a pass that fills the device, so that it measures the network and not the start of its layers.
     floor, floor_source
         The least score that the baseline itself must reach, and where the number comes from.
+    targets
+        Scores of validation images to which the cost is stated, beside that to the baseline's own: ``(0.9, 0.95)``.
     subset
         The part of the data that is used; None for all.
     image_size
@@ -102,6 +105,7 @@ class Setting:
     large_batch: int = 32
     floor: float | None = None
     floor_source: str = ""
+    targets: tuple[float, ...] = ()
     subset: Subset | None = None
     image_size: Size | None = None
 
@@ -110,6 +114,11 @@ class Setting:
             _check_whole(name, getattr(self, name), 1)
         if not self.learning_rate > 0:
             raise UserError(f"learning_rate is {self.learning_rate!r}", "give a number above 0")
+        for target in self.targets:
+            if isinstance(target, bool) or not isinstance(target, int | float) or not math.isfinite(target):
+                raise UserError(
+                    f"targets holds {target!r}", "give scores of the workload's metric, as (0.9, 0.95)"
+                )
 
 
 def _check_whole(name: str, value: Any, least: int) -> None:

@@ -158,7 +158,7 @@ class Spending:
 
     def _after(self, record: Record) -> None:
         self.cases += 1
-        self.spent += self.allowance.taken(record.seconds, spent_energy_j(record)) or 0.0
+        self.spent += self.allowance.taken(record.seconds or 0.0, spent_energy_j(record)) or 0.0
 
 
 def spent_energy_j(record: Record) -> float | None:
@@ -170,7 +170,7 @@ def spent_energy_j(record: Record) -> float | None:
         return _sum(map(_energy_j, (result.single, result.large)))
     if isinstance(result, Cost):
         power_w = result.energy.mean_power_w
-        return None if power_w is None else power_w * record.seconds
+        return None if power_w is None or record.seconds is None else power_w * record.seconds
     return None
 
 

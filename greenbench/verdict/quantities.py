@@ -17,8 +17,15 @@ from greenbench.energy.carbon import (
 from greenbench.energy.reading import Reading
 from greenbench.errors import UserError
 from greenbench.records.record import Record
-from greenbench.records.results import Batch, Inference, Training
+from greenbench.records.results import Batch, Imported, Inference, Training
 from greenbench.verdict.cost_quantities import COST_QUANTITIES
+from greenbench.verdict.imported_quantities import (
+    IMPORTED_COLUMNS,
+    IMPORTED_ENERGY,
+    IMPORTED_SCORE,
+    IMPORTED_TIME,
+    STEPS,
+)
 from greenbench.verdict.quantity import Quantity as Quantity
 
 
@@ -27,7 +34,11 @@ def _train_score(record: Record) -> float | None:
 
 
 def _validation_score(record: Record) -> float | None:
-    return _score(record, "validation")
+    return IMPORTED_SCORE.take(record) if _is_imported(record) else _score(record, "validation")
+
+
+def _is_imported(record: Record) -> bool:
+    return isinstance(record.result, Imported)
 
 
 def _score(record: Record, split: Literal["train", "validation"]) -> float | None:
@@ -38,10 +49,14 @@ def _score(record: Record, split: Literal["train", "validation"]) -> float | Non
     return values.get(record.workload.metric.name)
 
 
-def _training(take: Callable[[Training], float | None]) -> Callable[[Record], float | None]:
+def _training(
+    take: Callable[[Training], float | None], imported: Quantity | None = None
+) -> Callable[[Record], float | None]:
     """Take a cost from a run that went to its end: a part of a run is no cost of the whole."""
 
     def value(record: Record) -> float | None:
+        if imported is not None and _is_imported(record):
+            return imported.take(record)
         result = record.result
         return take(result) if isinstance(result, Training) and result.status == "finished" else None
 
@@ -122,11 +137,17 @@ TRAIN_ENERGY = Quantity(
     "training",
     "J",
     "lower",
-    _training(lambda training: training.energy.energy_j),
+    _training(lambda training: training.energy.energy_j, IMPORTED_ENERGY),
     reading=_training_energy,
 )
 TRAIN_TIME = Quantity(
-    "train_time_s", "Time", "training", "training", "s", "lower", _training(lambda t: t.train_seconds)
+    "train_time_s",
+    "Time",
+    "training",
+    "training",
+    "s",
+    "lower",
+    _training(lambda training: training.train_seconds, IMPORTED_TIME),
 )
 TRAIN_MEMORY = Quantity(
     "train_memory_bytes",
@@ -249,13 +270,14 @@ QUANTITIES = {
         BATCH_ENERGY,
         INFERENCE_MEMORY,
         *COST_QUANTITIES,
+        STEPS,
     )
 }
 """What verdicts and tolerances are about, by name."""
 
 
 def shown_quantities(intensity: CarbonIntensity) -> tuple[Quantity, ...]:
-    """Return what tables show: all quantities, and the CO2 of a week of video at a carbon intensity."""
+    """Return what tables show: all quantities, imported ones, and the CO2 of a week of video at a carbon intensity."""
     co2 = Quantity(
         "co2_kg",
         "CO₂ (kg/wk)",
@@ -268,7 +290,7 @@ def shown_quantities(intensity: CarbonIntensity) -> tuple[Quantity, ...]:
         reading=_energy_of(_single),
         note=f"CO₂ is that of a week of video at 30 images a second, at {intensity}.",
     )
-    return (*QUANTITIES.values(), co2, PAPER_CO2)
+    return (*IMPORTED_COLUMNS, *QUANTITIES.values(), co2, PAPER_CO2)
 
 
 def find_quantity(name: str) -> Quantity:

@@ -27,7 +27,7 @@ class Quantity:
     kind
         Of the cases that have it.
     table
-        The report's table that shows it: ``training``, ``single`` (images), ``batch`` or ``cost``.
+        The report's table that shows it: ``training``, ``single`` (images), ``batch``, ``cost`` or ``imported``.
     unit
         ``%`` for fractions, an SI unit that takes prefixes, or empty.
     better
@@ -56,7 +56,7 @@ class Quantity:
     name: str
     title: str
     kind: Kind
-    table: Literal["training", "single", "batch", "cost"]
+    table: Literal["training", "single", "batch", "cost", "imported"]
     unit: str
     better: Better
     take: Callable[[Record], float | None]

@@ -52,7 +52,12 @@ def training_record(technique="baseline", energy_j=2e6, score=0.78, status=Statu
     curve = tuple(replace(epoch, epoch=number) for number in range(1, EPOCHS + 1))
     curve = (*curve[:-1], replace(curve[-1], validation={"accuracy": score}))
     result = training_result(
-        score, seconds=seconds, energy=reading(energy_j, seconds, status), curve=curve, best_epoch=EPOCHS
+        score,
+        seconds=seconds,
+        steps=EPOCHS * 391,
+        energy=reading(energy_j, seconds, status),
+        curve=curve,
+        best_epoch=EPOCHS,
     )
     record = record_of(technique, result, **_facts("cifar100", technique, facts))
     return replace(record, workload=replace(record.workload, train_images=IMAGES))

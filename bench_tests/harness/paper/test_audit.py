@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from bench_tests.harness.audit.gpu_records import clean_records, inference_record
+from bench_tests.harness.audit.gpu_records import clean_records, inference_record, training_record
 from greenbench.audit.findings import Severity
 from greenbench.audit.rules import RULES
 from greenbench.cli import main
@@ -177,3 +177,18 @@ def test_a_folder_without_records_is_refused(tmp_path, capsys):
     err = capsys.readouterr().err
     assert "holds no records" in err
     assert "is not a folder" in err
+
+
+def test_a_forged_record_is_a_finding_of_the_command(tmp_path, capsys):
+    for record in clean_records():
+        RecordFolder(tmp_path).write(record)
+    (tmp_path / "other.json").write_text("{}")
+    assert main(["audit", str(tmp_path)]) == 0
+    path = RecordFolder(tmp_path).write(training_record("forged", -1.0))
+    capsys.readouterr()
+    assert main(["audit", str(tmp_path)]) == 1
+    printed = capsys.readouterr()
+    assert "[impossible] record_of_no_run" in printed.out
+    assert path.name in printed.out
+    assert "the seconds of training are -0.0025" in printed.out
+    assert "other.json" in printed.err

@@ -34,7 +34,7 @@ DIFFERENCES = [
     ({"engine": "f" * 64}, "engine", "e" * 64, "f" * 64),
     ({"engine": None}, "engine", "e" * 64, None),
     ({"meter": "rapl"}, "meter", "test", "rapl"),
-    ({"setting": {**SETTING, "epochs": 5}}, "setting.epochs", 4, 5),
+    ({"setting": {**SETTING, "epochs": 5}}, "setting.epochs", 1, 5),
     ({"setting": {**SETTING, "network": {"width": 0.5}}}, "setting.network", {"width": 0.25}, {"width": 0.5}),
     ({"setting": {**SETTING, "more": 1}}, "setting.more", None, 1),
     ({"version": "v2"}, "data.version", "v1", "v2"),

@@ -171,7 +171,7 @@ def test_an_edit_of_any_value_is_named(folder, name):
     ("change", "reason"),
     [
         (lambda r: r["case"].update(seed="0"), "expected int @ $.case.seed"),
-        (lambda r: r.update(seconds="3"), "expected float @ $.seconds"),
+        (lambda r: r.update(seconds="3"), "expected float | None @ $.seconds"),
         (lambda r: r["machine"].update(workers=True), "expected int @ $.machine.workers"),
         (lambda r: r["technique"].update(title=3), "expected str @ $.technique.title"),
         (lambda r: r["machine"].pop("cpu"), "required field missing @ $.machine.cpu"),

@@ -23,6 +23,7 @@ from greenbench.cli import main
 from greenbench.energy import Reading, Status
 from greenbench.energy.carbon import carbon_intensity
 from greenbench.errors import UserError
+from greenbench.records.folder import RecordFolder
 from greenbench.records.results import Skipped
 from greenbench.report import write_report
 
@@ -199,7 +200,7 @@ def test_cards_of_methods_and_workloads_are_folded_at_the_end(report_of):
     assert "<details><summary>Mixup</summary>" in cards
     assert "> What mixup does." in cards
     assert "> What digits is." in cards
-    assert "Training at scale smoke: epochs 4, network width 0.25." in cards
+    assert "Training at scale smoke: epochs 1, network width 0.25." in cards
 
 
 def test_versions_of_a_technique_have_their_own_cards(report_of):
@@ -264,6 +265,16 @@ def test_the_audit_of_the_records_is_in_the_report(report_of):
     )
     assert "(impossible)" in text
     assert any(line.startswith("audit: ") for line in summary)
+
+
+def test_an_impossible_record_is_named_and_in_no_table(report_of, tmp_path):
+    forged = record_of("mixup", training_result(0.9, best_epoch=3), title="Forged")
+    RecordFolder(tmp_path).write(forged)
+    text, _ = report_of(record_of())
+    assert "(impossible): this record is left out of tables and verdicts" in text
+    assert "its best epoch is 3" in text
+    assert "Forged" not in text[: text.index("## Audit")]
+    assert not [v for v in json.loads((tmp_path / "verdicts.json").read_text()) if v["technique"] == "mixup"]
 
 
 def test_left_out_files_are_named_with_their_reasons(report_of, tmp_path):

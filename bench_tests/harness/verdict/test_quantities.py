@@ -12,10 +12,10 @@ from bench_tests.harness.made_records import (
     record_of,
     training_result,
 )
-from greenbench.energy.carbon import CarbonIntensity
+from greenbench.energy.carbon import CarbonIntensity, carbon_intensity
 from greenbench.errors import UserError
 from greenbench.records.memory import PROCESS, PeakMemory
-from greenbench.records.results import Cost
+from greenbench.records.results import Cost, Imported
 from greenbench.report.values import measured
 from greenbench.spec.workload import ACCURACY, Metric
 from greenbench.verdict.quantities import (
@@ -61,7 +61,11 @@ COST = record_of(
     ),
     memory=PeakMemory(400_000_000, PROCESS),
 )
-OF_KIND = {"training": TRAINING, "inference": INFERENCE, "cost": COST}
+IMPORTED = record_of(
+    kind="imported",
+    result=Imported(3, 0.8, 70.0, 3.5, 12.0),
+)
+OF_KIND = {"training": TRAINING, "inference": INFERENCE, "cost": COST, "imported": IMPORTED}
 VALUES = {
     "score": 0.9,
     "train_score": 0.95,
@@ -81,7 +85,9 @@ VALUES = {
     "case_energy_j": 1020.0,
     "images_per_s": 64.0,
     "cost_memory_bytes": 4e8,
+    "steps": 12.0,
 }
+OF_A_TABLE = {"score": 0.8, "train_energy_j": 70.0, "train_time_s": 3.5, "steps": 12.0}
 
 
 def co2(intensity):
@@ -97,8 +103,20 @@ def test_a_quantity_has_its_value_in_a_record_of_its_kind_alone(name):
     quantity = QUANTITIES[name]
     assert quantity.name == name
     for kind, record in OF_KIND.items():
-        assert quantity.take(record) == (VALUES[name] if kind == quantity.kind else None)
+        if kind == "imported":
+            assert quantity.take(record) == OF_A_TABLE.get(name)
+        else:
+            assert quantity.take(record) == (VALUES[name] if kind == quantity.kind else None)
     assert quantity.take(record_of(result=failure_result(), kind=quantity.kind)) is None
+
+
+def test_the_columns_of_a_table_made_elsewhere_say_what_its_verdicts_say_and_why_a_value_is_missing():
+    columns = [one for one in shown_quantities(carbon_intensity()) if one.kind == "imported"]
+    assert {column.name: column.take(IMPORTED) for column in columns} == OF_A_TABLE
+    empty = record_of(kind="imported", result=Imported(3, reasons={"energy_j": "it is empty"}))
+    assert [column.why_missing(empty) for column in columns] == [None, "it is empty", None, None]
+    assert columns[0].of(ACCURACY).title == "Accuracy"
+    assert not any(column.take(TRAINING) for column in columns)
 
 
 @pytest.mark.parametrize(

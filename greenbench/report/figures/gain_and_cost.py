@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import statistics
 import textwrap
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenbench.report.escape import one_line, shortened
+from greenbench.report.figures.svg import svg_figure
 from greenbench.report.sections import ComparableSet, Section, distinct, row_order
 from greenbench.report.values import measured
 from greenbench.units import MISSING
@@ -86,25 +86,14 @@ def draw(section: Section, path: Path) -> Path | None:
     if not names:
         return None
     titles = distinct({name: techniques[name].technique.title for name in names})
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with (
-        mpl.rc_context(
-            {"svg.hashsalt": "greenbench", "svg.fonttype": "none", "font.size": 8, "text.parse_math": False}
-        ),
-        warnings.catch_warnings(),
-    ):
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # the viewer's font may have it
-        size = (1.4 + COLUMN_INCHES * len(panels), MARGIN_INCHES + ROW_INCHES * len(names))
-        figure = Figure(figsize=size, layout="constrained")
+    size = (1.4 + COLUMN_INCHES * len(panels), MARGIN_INCHES + ROW_INCHES * len(names))
+    with svg_figure(path, size) as figure:
         axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axis, panel in zip(axes, panels, strict=True):
             _draw_panel(axis, panel, names)
         labels = [shortened(one_line(titles[name]), TITLE_WIDTH) for name in names]
         axes[0].set_yticks(range(len(names)), labels)
         axes[0].set_ylim(len(names) - 0.5, -0.5)
-        figure.savefig(path, format="svg", metadata={"Date": None})
     return path
 
 

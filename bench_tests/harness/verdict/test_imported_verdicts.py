@@ -1,0 +1,115 @@
+"""Verdicts on tables that others made, against scipy's own tests on the columns of the file."""
+
+import csv
+import os
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_rel
+
+from greenbench.records.imported import read_results
+from greenbench.records.reader import Reader
+from greenbench.verdict.verdict import verdicts
+
+PEERS = "GREENBENCH_PEERS"
+MADE_UP = """\
+task,method,run,top1,joules
+easy,plain,0,71.2,101
+easy,plain,1,70.1,99
+easy,plain,2,70.9,103
+easy,plain,3,71.6,98
+easy,deep,0,74.0,140
+easy,deep,1,73.1,135
+easy,deep,2,74.4,139
+easy,deep,3,73.9,137
+easy,thin,3,70.2,71
+easy,thin,2,70.8,74
+easy,thin,1,70.3,70
+easy,thin,0,71.9,69
+hard,plain,0,41.0,201
+hard,plain,1,44.1,199
+hard,plain,2,39.9,202
+hard,deep,1,47.0,280
+hard,deep,2,45.0,300
+hard,deep,5,44.0,290
+"""
+OF_MADE_UP = Reader(
+    "plain",
+    {"workload": "task", "technique": "method", "seed": "run", "score": "top1", "energy": "joules"},
+    score_unit="percent",
+    better="higher",
+    energy_unit="J",
+)
+
+
+def rows_of(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def by_scipy(rows, workload, technique, seed, value, baseline, transform):
+    """Return mean difference, 95 % interval and p of every technique, from the rows as they stand in the file."""
+    columns = defaultdict(dict)
+    for row in rows:
+        columns[row[workload], row[technique]][int(row[seed])] = transform(float(row[value]))
+    found = {}
+    for (task, name), ours in columns.items():
+        theirs = columns[task, baseline]
+        shared = sorted(ours.keys() & theirs.keys())
+        if name != baseline and len(shared) > 1:
+            a, b = (np.array([values[number] for number in shared]) for values in (ours, theirs))
+            test = ttest_rel(a, b)
+            found[task, name] = (len(shared), (a - b).mean(), *test.confidence_interval(0.95), test.pvalue)
+    return found
+
+
+def check(records, quantity, expected):
+    titles = {record.case.technique: record.technique.title for record in records}
+    tasks = {record.case.workload: record.workload.title for record in records}
+    found = {
+        (tasks[one.workload], titles[one.technique]): one
+        for one in verdicts(records)
+        if one.quantity == quantity
+    }
+    assert found.keys() == expected.keys()
+    for place, (n, difference, low, high, p) in expected.items():
+        verdict = found[place]
+        assert verdict.n == n
+        assert verdict.difference == pytest.approx(difference, rel=1e-9, abs=1e-12)
+        assert verdict.half_width == pytest.approx((high - low) / 2, rel=1e-6)
+        if verdict.word in ("better", "worse"):
+            assert p < 0.05
+
+
+@pytest.mark.parametrize(
+    ("quantity", "column", "transform"),
+    [("score", "top1", lambda percent: percent / 100), ("train_energy_j", "joules", np.log)],
+)
+def test_a_made_up_table_gives_what_scipy_gives(tmp_path, quantity, column, transform):
+    path = tmp_path / "results.csv"
+    path.write_text(MADE_UP)
+    expected = by_scipy(rows_of(path), "task", "method", "run", column, "plain", transform)
+    assert len(expected) == 3
+    check(read_results(path, OF_MADE_UP), quantity, expected)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "column", "transform"),
+    [("score", "final_accuracy", float), ("train_time_s", "seconds", np.log), ("steps", "epochs", np.log)],
+)
+def test_a_study_of_eight_optimizers_gives_what_scipy_gives(quantity, column, transform):
+    folder = os.environ.get(PEERS)
+    if not folder:
+        pytest.skip(f"needs {PEERS}, a folder with results that others measured")
+    path = Path(folder) / "optimizer-study-runs.csv"
+    reader = Reader(
+        "SGD",
+        {"workload": "dataset", "technique": "optimizer", "score": "final_accuracy", "steps": "epochs"},
+        score_unit="fraction",
+        better="higher",
+    )
+    expected = by_scipy(rows_of(path), "dataset", "optimizer", "seed", column, "SGD", transform)
+    assert len(expected) == 21
+    check(read_results(path, reader), quantity, expected)
