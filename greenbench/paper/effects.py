@@ -17,9 +17,9 @@ from greenbench.records.conditions import newest, same_conditions
 from greenbench.records.record import Record
 from greenbench.spec.mode import PAPER as PAPER_MODE
 from greenbench.spec.technique import BASELINE
+from greenbench.verdict.change import ONE_RUN, Pending, blank, moved, pending, shown
 from greenbench.verdict.cost_quantities import COST_ENERGY
 from greenbench.verdict.family import holm
-from greenbench.verdict.gate import ONE_RUN, runs_of
 from greenbench.verdict.margins import load_margins
 from greenbench.verdict.quantities import (
     CONV_MACS,
@@ -32,7 +32,7 @@ from greenbench.verdict.quantities import (
     TRAIN_SCORE,
 )
 from greenbench.verdict.quantity import Quantity
-from greenbench.verdict.shift import Shift, Sides, moved_costs, moved_scores
+from greenbench.verdict.shift import Shift
 
 Word = Literal["reproduced", "not reproduced", "undecided", "not comparable", "not run"]
 
@@ -104,11 +104,9 @@ class _Pair:
     """An effect under way."""
 
     effect: Effect
-    quantity: Quantity
     published: float
     rounding: float
-    sides: Sides
-    shift: Shift | None = None
+    ours: Pending
 
 
 def effects(records: Sequence[Record], cells: Sequence[Cell] | None = None) -> list[Effect]:
@@ -117,23 +115,18 @@ def effects(records: Sequence[Record], cells: Sequence[Cell] | None = None) -> l
     alike = [newest(group)[0] for group in same_conditions([record for record in records if record.sound])]
     found = [_look_up(cell, table, alike) for cell in table if cell.technique != BASELINE]
     pairs = [one for one in found if isinstance(one, _Pair)]
-    for name in dict.fromkeys(pair.quantity.name for pair in pairs):
-        ours = [pair for pair in pairs if pair.quantity.name == name]
-        for pair, shift in zip(ours, _moved(ours), strict=True):
-            pair.shift = shift
     judged = iter(_judged(pairs))
     return [next(judged) if isinstance(one, _Pair) else one for one in found]
 
 
 def _look_up(cell: Cell, table: Sequence[Cell], alike: Sequence[Sequence[Record]]) -> Effect | _Pair:
     quantities = QUANTITIES[cell.metric]
-    blank = Effect(cell.name, cell.dataset, cell.technique, quantities[0].name, "not comparable")
+    effect = Effect(cell.name, cell.dataset, cell.technique, quantities[0].name, "not comparable")
     baseline = find_cell(table, cell.dataset, BASELINE, cell.metric)
     suspect = next((c for c in (cell, baseline) if c and c.reading is Interpretation.SUSPECT), None)
     if baseline is None or suspect is not None:
-        return replace(
-            blank, reason=f"the published value is suspect: {suspect.why}" if suspect else "no baseline"
-        )
+        why = f"the published value is suspect: {suspect.why}" if suspect else "the tables have no baseline"
+        return replace(effect, reason=why)
     reason = ""
     for quantity in quantities:
         for group in alike:
@@ -142,22 +135,17 @@ def _look_up(cell: Cell, table: Sequence[Cell], alike: Sequence[Sequence[Record]
             if not ours or ours[0].case.kind != quantity.kind:
                 continue
             quantity = quantity.of(ours[0].workload.metric)
-            before, after = runs_of(quantity, theirs), runs_of(quantity, ours)
-            reason = (
-                _unlike(ours[0])
-                or ("" if before else "the baseline has no value")
-                or _missing(quantity, ours)
-            )
-            if not reason:
-                published, rounding = _published(cell, baseline, is_score=quantity.is_score)
-                effect = replace(
-                    blank, word="undecided", quantity=quantity.name, n=min(len(before), len(after))
-                )
-                place = ours[0].case.workload, quantity.kind
-                return _Pair(
-                    effect, quantity, published, rounding, Sides(place, cell.technique, before, after)
-                )
-    return replace(blank, word="not comparable" if reason else "not run", reason=reason)
+            reason = _unlike(ours[0]) or ("" if theirs else "the baseline was not run")
+            if reason:
+                continue
+            row = blank(ours[0], quantity.name, "undecided")
+            found = pending(row, quantity, theirs, ours, sides=("of the baseline", "of the technique"))
+            if isinstance(found, Pending):
+                n = min(found.row.n_before, found.row.n_after)
+                effect = replace(effect, word="undecided", quantity=quantity.name, n=n)
+                return _Pair(effect, *_published(cell, baseline, is_score=quantity.is_score), found)
+            reason = found.reason if found else "not measured"
+    return replace(effect, word="not comparable" if reason else "not run", reason=reason)
 
 
 def _unlike(record: Record) -> str:
@@ -168,12 +156,6 @@ def _unlike(record: Record) -> str:
     if case.kind == "inference":
         return "" if case.setting.get("network") == {} else "the network is smaller"
     return "" if case.scale == PAPER_SCALE else f"the scale is {case.scale}"
-
-
-def _missing(quantity: Quantity, records: Sequence[Record]) -> str:
-    if any(quantity.take(record) is not None for record in records):
-        return ""
-    return quantity.why_missing(records[0]) or "not measured"
 
 
 def _published(cell: Cell, baseline: Cell, *, is_score: bool) -> tuple[float, float]:
@@ -188,30 +170,23 @@ def _published(cell: Cell, baseline: Cell, *, is_score: bool) -> tuple[float, fl
     )
 
 
-def _moved(pairs: Sequence[_Pair]) -> Sequence[Shift | None]:
-    quantity, sides = pairs[0].quantity, [pair.sides for pair in pairs]
-    if quantity.exact:
-        return [Shift(one.after[0].value - one.before[0].value, 0.0, math.inf, 0.0, 1) for one in sides]
-    return (moved_scores if quantity.is_score else moved_costs)(sides)
-
-
 def _judged(pairs: Sequence[_Pair]) -> Iterator[Effect]:
-    known = [(pair, pair.shift) for pair in pairs if pair.shift is not None]
+    shifts = moved([pair.ours for pair in pairs])
+    known = [(pair, shift) for pair, shift in zip(pairs, shifts, strict=True) if shift is not None]
     chances = dict(zip((id(pair) for pair, _ in known), holm([_chance(*one) for one in known]), strict=True))
-    for pair in pairs:
-        shift = pair.shift
+    for pair, shift in zip(pairs, shifts, strict=True):
         if shift is None:
-            yield replace(pair.effect, published=_shown(pair, pair.published), reason=ONE_RUN)
+            yield replace(pair.effect, published=shown(pair.ours.quantity, pair.published), reason=ONE_RUN)
             continue
         half = shift.half_width(LEVEL / 2)
         word, reason = _word(pair, shift, half, chances[id(pair)])
         yield replace(
             pair.effect,
             word=word,
-            published=_shown(pair, pair.published),
-            ours=_shown(pair, shift.difference),
-            low=_shown(pair, shift.difference - half),
-            high=_shown(pair, shift.difference + half),
+            published=shown(pair.ours.quantity, pair.published),
+            ours=shown(pair.ours.quantity, shift.difference),
+            low=shown(pair.ours.quantity, shift.difference - half),
+            high=shown(pair.ours.quantity, shift.difference + half),
             p=chances[id(pair)],
             reason=reason,
         )
@@ -237,14 +212,10 @@ def _word(pair: _Pair, shift: Shift, half: float, chance: float) -> tuple[Word, 
     same_sign = ours * published > 0 and abs(published) > pair.rounding
     if chance < LEVEL:
         return "not reproduced", "the size differs" if same_sign else "the sign differs"
-    if pair.quantity.exact or (same_sign and abs(ours) > half):
+    if pair.ours.quantity.exact or (same_sign and abs(ours) > half):
         return "reproduced", ""
-    before = pair.sides.before
-    margin = load_margins().of(pair.quantity, math.fsum(run.value for run in before) / len(before))
+    before = pair.ours.sides.before
+    margin = load_margins().of(pair.ours.quantity, math.fsum(run.value for run in before) / len(before))
     if max(abs(published), abs(ours) + half) <= margin:
         return "reproduced", "no effect that matters, here as there"
     return "undecided", "the runs scatter too much to tell the sign"
-
-
-def _shown(pair: _Pair, effect: float) -> float:
-    return effect if pair.quantity.is_score else math.expm1(effect)

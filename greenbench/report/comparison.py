@@ -12,7 +12,8 @@ from greenbench.errors import UserError
 from greenbench.records.record import Record
 from greenbench.report.values import PREFIXED
 from greenbench.units import MISSING, si
-from greenbench.verdict.gate import Change, compare, count_words
+from greenbench.verdict.change import Change, count_words
+from greenbench.verdict.gate import compare
 from greenbench.verdict.limits import Limit
 from greenbench.verdict.versions import only_in
 

@@ -55,7 +55,7 @@ class Limit:
 
 
 def limit_of(quantity: Quantity, metric: Metric, limits: Collection[Limit]) -> float | None:
-    """Return how much a quantity may get worse: of the value for scores, of its logarithm for others; None without a limit.
+    """Return how much a quantity may get worse: a fraction of what it was for costs, a difference for scores; None without.
 
     A limit on a quantity of its own name counts before one on its family.
     """
@@ -63,9 +63,7 @@ def limit_of(quantity: Quantity, metric: Metric, limits: Collection[Limit]) -> f
     if not found:
         return None
     chosen = next((limit for limit in found if limit.word == quantity.name), found[0])
-    if quantity.is_score:
-        return chosen.amount
-    return math.log1p(chosen.amount) if quantity.better == "lower" else -math.log1p(-chosen.amount)
+    return chosen.amount
 
 
 def read_limits(text: str | None, metrics: Mapping[str, Metric]) -> tuple[Limit, ...]:

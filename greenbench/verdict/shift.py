@@ -105,8 +105,11 @@ class Shift:
         return float(t.isf(chance, self.df)) * self.error if self.error else 0.0
 
 
-def moved_scores(cells: Sequence[Sides]) -> list[Shift | None]:
-    """Return how far scores moved, paired by seed; None where fewer than two seeds were run on both sides."""
+def moved_scores(cells: Sequence[Sides], *, alone: bool = False) -> list[Shift | None]:
+    """Return how far scores moved, paired by seed; None where fewer than two seeds were run on both sides.
+
+    With `alone`, runs of other seeds are compared where there are no pairs, if a side has two.
+    """
     pairs = [_by_seed(cell) for cell in cells]
     layouts = _layouts(cells, [_one_side(differences) for differences in pairs])
     alike = likeness(list(layouts.values()))
@@ -114,7 +117,7 @@ def moved_scores(cells: Sequence[Sides]) -> list[Shift | None]:
     for cell, differences in zip(cells, pairs, strict=True):
         n = len(differences)
         if n < 2:
-            found.append(None)
+            found.append(moved_costs([cell], alone=True, session_sd=0.0)[0] if alone else None)
             continue
         mean = math.fsum(differences) / n
         if not any(differences):  # the same code: every digit is the same
@@ -126,9 +129,14 @@ def moved_scores(cells: Sequence[Sides]) -> list[Shift | None]:
     return found
 
 
-def moved_costs(cells: Sequence[Sides]) -> list[Shift | None]:
-    """Return how far the logarithms of one cost moved; None where a side has one run that tells nothing of its error."""
-    sessions = _sessions(cells)
+def moved_costs(
+    cells: Sequence[Sides], *, alone: bool = False, session_sd: float | None = None
+) -> list[Shift | None]:
+    """Return how far the logarithms of one cost moved; None where a side has one run that tells nothing of its error.
+
+    With `alone`, the runs of the other side tell it, if there are two. `session_sd` takes the place of `SESSION_SD`.
+    """
+    sessions = _sessions(cells, SESSION_SD if session_sd is None else session_sd)
     sides = [[_without(runs, sessions.effects) for runs in (cell.before, cell.after)] for cell in cells]
     known = sum(len(runs) - 1 for both in sides for runs in both)
     kept = max(0.0, 1 - sessions.df / known) if known else 0.0
@@ -137,13 +145,12 @@ def moved_costs(cells: Sequence[Sides]) -> list[Shift | None]:
     found: list[Shift | None] = []
     for cell in cells:
         counts = len(cell.before), len(cell.after)
-        if min(counts) >= 2:
+        if min(counts) >= 2 or (alone and max(counts) >= 2):
             scatter = _scatter(layouts, cell, alike, kept * (sum(counts) - 2))
             run = scatter.variance * sum(1 / count for count in counts)
             df = scatter.df
         else:
-            alone = [run.own for runs in (cell.before, cell.after) for run in runs]
-            if None in alone:
+            if any(run.own is None for runs in (cell.before, cell.after) for run in runs):
                 found.append(None)
                 continue
             parts = [
@@ -174,7 +181,7 @@ class _Sessions:
         return self.df + SESSION_WEIGHT if self.df else math.inf
 
 
-def _sessions(cells: Sequence[Sides]) -> _Sessions:
+def _sessions(cells: Sequence[Sides], session_sd: float) -> _Sessions:
     """Estimate the effects of sessions that share a side with others, from all techniques and workloads together."""
     effects: dict[str, float] = {}
     squares, df = 0.0, 0
@@ -188,7 +195,7 @@ def _sessions(cells: Sequence[Sides]) -> _Sessions:
             effects |= found
             squares += math.fsum(effect**2 for effect in found.values())
             df += len(found) - 1
-    variance = (SESSION_WEIGHT * SESSION_SD**2 + squares) / (SESSION_WEIGHT + df)
+    variance = (SESSION_WEIGHT * session_sd**2 + squares) / (SESSION_WEIGHT + df)
     return _Sessions(effects, variance, df)
 
 

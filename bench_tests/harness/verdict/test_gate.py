@@ -16,7 +16,8 @@ from bench_tests.harness.made_records import (
 )
 from greenbench.records.results import Skipped
 from greenbench.spec.workload import ACCURACY
-from greenbench.verdict.gate import compare, count_words
+from greenbench.verdict.change import count_words
+from greenbench.verdict.gate import compare
 from greenbench.verdict.limits import read_limits
 
 LIMITS = read_limits("energy:5% latency:5% params:0% score:1pp", {"accuracy": ACCURACY})
