@@ -15,8 +15,9 @@ from pathlib import Path
 
 from greenbench.cli import FAILED, OK
 from greenbench.errors import UserError
-from greenbench.records.baselines import PAPER, read_runs
+from greenbench.records.baselines import read_runs
 from greenbench.records.record import Record
+from greenbench.spec.scale import STUDY
 from greenbench.verdict.limits import USUAL, read_limits
 
 
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.strict and args.fail is None:
         raise UserError("--strict has nothing to fail on", "give limits with --fail")
-    if str(args.before) == PAPER:
+    if str(args.before) == STUDY:
         return _against_paper(args)
     before, after = _records(args.before), _records(args.after)
     metrics = {record.workload.metric.name: record.workload.metric for record in (*before, *after)}

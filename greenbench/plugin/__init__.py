@@ -16,8 +16,9 @@ import pytest
 from greenbench.errors import UserError
 from greenbench.extras import need_study
 from greenbench.plugin import energy
-from greenbench.plugin.gate import GATE, GATED, Gate
 from greenbench.plugin.options import (
+    GATE,
+    GATED,
     SESSION_ID,
     add_options,
     prepare,
@@ -65,6 +66,8 @@ def pytest_configure(config: pytest.Config) -> None:
             for kind in KINDS:
                 session.pairs(kind)
             if workerinput is None and GATED.intersection(asked):
+                from greenbench.plugin.gate import Gate
+
                 config.stash[GATE] = Gate(config, session)
 
 

@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from greenbench.errors import UserError
-from greenbench.records.baselines import PAPER, baseline_folder, find_baseline, read_runs, save_baseline
+from greenbench.records.baselines import baseline_folder, find_baseline, read_runs, save_baseline
 from greenbench.records.folder import read_record
 from greenbench.records.record import Record
+from greenbench.spec.scale import STUDY
 from greenbench.verdict.limits import Limit, read_limits
 
 if TYPE_CHECKING:
     from greenbench.study.session import Session
-
-GATE: pytest.StashKey[Gate] = pytest.StashKey()
-GATED = {"green_save", "green_compare", "green_fail"}
-"""The options that ask for it."""
 
 
 class Gate:
@@ -40,7 +37,7 @@ class Gate:
         self._name: str | None = option.green_compare
         self._kept = None if option.green_save is None else baseline_folder(option.green_save, here)
         self._before: list[Record] = []
-        if self._judges and self._name in (None, PAPER):
+        if self._judges and self._name in (None, STUDY):
             why = (
                 "has no baseline to compare with"
                 if self._name is None
@@ -49,7 +46,7 @@ class Gate:
             raise UserError(
                 f"--green-fail {why}", "name a baseline or a folder of records with --green-compare"
             )
-        if self._name not in (None, PAPER):
+        if self._name not in (None, STUDY):
             folder = find_baseline(self._name or "", here)
             if folder.resolve() == self._out.resolve():
                 raise UserError(
@@ -82,7 +79,7 @@ class Gate:
     def _compared(self, records: list[Record]) -> tuple[list[str], str]:
         from greenbench.report.comparison import comparison
 
-        if self._name == PAPER:
+        if self._name == STUDY:
             from greenbench.paper.effects import effects
             from greenbench.report.effects import effect_lines
 

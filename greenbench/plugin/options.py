@@ -11,12 +11,20 @@ import pytest
 
 from greenbench.energy import BUSY_POLICIES
 from greenbench.errors import UserError
-from greenbench.records.baselines import BASELINES
-from greenbench.records.baselines import PAPER as PAPER_STUDY
 from greenbench.spec.mode import MODES, PAPER
-from greenbench.spec.scale import DEFAULT_OUT, INPUTS, SCALES, SMALLEST_SCALE, TRAINING_ENERGIES, WEIGHTS
+from greenbench.spec.scale import (
+    BASELINES,
+    DEFAULT_OUT,
+    INPUTS,
+    SCALES,
+    SMALLEST_SCALE,
+    STUDY,
+    TRAINING_ENERGIES,
+    WEIGHTS,
+)
 
 if TYPE_CHECKING:
+    from greenbench.plugin.gate import Gate
     from greenbench.study.estimate import Spending
     from greenbench.study.plan import Pair
     from greenbench.study.session import Session
@@ -25,6 +33,10 @@ LIMITS = "energy:5% latency:15% score:1pp"
 
 SESSION = pytest.StashKey["Session"]()
 SESSION_ID = pytest.StashKey[str]()
+GATE: pytest.StashKey[Gate] = pytest.StashKey()
+GATED = {"green_save", "green_compare", "green_fail"}
+"""The options that ask for it."""
+
 SPENDING: pytest.StashKey[Spending] = pytest.StashKey()
 
 
@@ -117,7 +129,7 @@ def add_options(parser: pytest.Parser) -> None:
     add(
         "--green-compare",
         metavar="NAME",
-        help=f"compare this run with a baseline of that name, a folder of records, or with the study's effects: {PAPER_STUDY}",
+        help=f"compare this run with a baseline of that name, a folder of records, or with the study's effects: {STUDY}",
     )
     add(
         "--green-fail",

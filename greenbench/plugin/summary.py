@@ -9,8 +9,7 @@ import pytest
 
 from greenbench.errors import UserError
 from greenbench.extras import need_study
-from greenbench.plugin.gate import GATE
-from greenbench.plugin.options import SESSION, prepare, session_of, usage_errors
+from greenbench.plugin.options import GATE, SESSION, prepare, session_of, usage_errors
 from greenbench.spec.case import KINDS
 
 if TYPE_CHECKING:

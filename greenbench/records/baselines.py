@@ -10,12 +10,7 @@ from greenbench.errors import UserError
 from greenbench.records.conditions import conditions_but_code, key_of, version_of_code
 from greenbench.records.folder import RecordFolder, Unreadable
 from greenbench.records.record import Record
-
-PAPER = "paper"
-"""The name of the published study, which no baseline can have."""
-
-BASELINES = Path(".greenbench", "baselines")
-"""Where they are, below the current folder; for users to commit."""
+from greenbench.spec.scale import BASELINES, STUDY
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -32,9 +27,9 @@ def baseline_folder(name: str, here: Path) -> Path:
         raise UserError(
             f"{name!r} cannot be the name of a baseline", "take letters, digits, dots, dashes and underscores"
         )
-    if name == PAPER:
+    if name == STUDY:
         raise UserError(
-            f"a baseline cannot be called {PAPER}: that is the published study", "take another name"
+            f"a baseline cannot be called {STUDY}: that is the published study", "take another name"
         )
     return here / BASELINES / name
 

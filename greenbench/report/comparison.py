@@ -115,6 +115,15 @@ def comparison(
     return Comparison(tuple(compare(before, after, limits)), tuple(only_in(before, after)), strict)
 
 
+def replay_lines(rows: Sequence[Change]) -> list[str]:
+    """Return a table of a replay, and what it comes to."""
+    headings = [{"Before": "Published", "Now": "Again"}.get(text, text) for text in HEADINGS]
+    table = [[*_cells(row), MISSING if row.within is None else f"{row.within:.2g}"] for row in rows]
+    lines = tabulate(table, [*headings, "P (within)"], disable_numparse=True).splitlines()
+    counts = ", ".join(f"{n} {word}" for word, n in count_words(rows).items())
+    return [*lines, *_reasons(rows), *_code(rows), counts or "nothing to compare"]
+
+
 def _cells(row: Change) -> list[str]:
     if row.n_before == 0:
         return [f"{row.technique}-{row.workload}", row.quantity, row.word, *[""] * 6]

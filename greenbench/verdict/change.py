@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Literal
+from typing import Literal, get_args
 
 from greenbench.records.conditions import UNDISTURBED
 from greenbench.records.elsewhere import Elsewhere
@@ -18,17 +19,18 @@ from greenbench.verdict.shift import Run, Shift, Sides, moved_costs, moved_score
 from greenbench.verdict.versions import in_words
 
 Word = Literal[
+    "failed",
     "worse",
+    "disagrees",
+    "undecided",
     "better",
     "holds",
-    "undecided",
-    "failed",
-    "new",
+    "agrees",
     "not comparable",
     "not measured",
-    "agrees",
-    "disagrees",
+    "new",
 ]
+WORDS: tuple[Word, ...] = get_args(Word)
 
 ONE_RUN = "one run, no verdict"
 
@@ -56,6 +58,8 @@ class Change:
         Of `before` and `after`: ``%`` for fractions, an SI unit, or empty.
     p
         Of no loss, of replays of no difference; adjusted for all rows.
+    within
+        Probability that the change is within the limit, in a replay; None where that is not a matter of chance.
     more_runs
         How many more on each side would decide; None where it is decided, or where no number would.
     reason
@@ -82,6 +86,7 @@ class Change:
     limit: float | None = None
     unit: str = ""
     p: float | None = None
+    within: float | None = None
     more_runs: int | None = None
     reason: str = ""
     code: tuple[str, ...] = ()
@@ -249,15 +254,5 @@ def blank(record: Record, quantity: str, word: Word) -> Change:
 
 def count_words(rows: Sequence[Change]) -> Mapping[Word, int]:
     """Return how many rows there are of each word, in the order of the words."""
-    words: tuple[Word, ...] = (
-        "failed",
-        "worse",
-        "undecided",
-        "better",
-        "holds",
-        "not comparable",
-        "not measured",
-        "new",
-    )
-    counts = {word: sum(row.word == word for row in rows) for word in words}
-    return {word: n for word, n in counts.items() if n}
+    counts = Counter(row.word for row in rows)
+    return {word: counts[word] for word in WORDS if word in counts}

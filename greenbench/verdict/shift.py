@@ -182,19 +182,25 @@ class _Sessions:
 
 
 def _sessions(cells: Sequence[Sides], session_sd: float) -> _Sessions:
-    """Estimate the effects of sessions that share a side with others, from all techniques and workloads together."""
-    effects: dict[str, float] = {}
-    squares, df = 0.0, 0
-    for sides in ([cell.before for cell in cells], [cell.after for cell in cells]):
-        left: dict[str, list[float]] = defaultdict(list)
-        for runs in sides:
-            for run in runs:
-                left[run.session].append(run.value - _mean(runs))
-        if len(left) > 1:
-            found = {name: math.fsum(values) / len(values) for name, values in left.items()}
-            effects |= found
-            squares += math.fsum(effect**2 for effect in found.values())
-            df += len(found) - 1
+    """Estimate the effects of sessions that measured the same, from all techniques and workloads together."""
+    left: dict[str, list[float]] = defaultdict(list)
+    together: list[set[str]] = []
+    known = 0
+    for runs in (runs for cell in cells for runs in (cell.before, cell.after)):
+        names = {run.session for run in runs}
+        if len(names) < 2:
+            continue
+        known += len(runs) - 1
+        mean = _mean(runs)
+        for run in runs:
+            left[run.session].append(run.value - mean)
+        meeting = [group for group in together if group & names]
+        together = [group for group in together if not group & names] + [names.union(*meeting)]
+    df = sum(len(group) - 1 for group in together)
+    if known <= df:  # each session has one run: what sessions do cannot be told from what runs do
+        return _Sessions({}, session_sd**2, 0)
+    effects = {name: math.fsum(values) / len(values) for name, values in left.items()}
+    squares = math.fsum(effect**2 for effect in effects.values())
     variance = (SESSION_WEIGHT * session_sd**2 + squares) / (SESSION_WEIGHT + df)
     return _Sessions(effects, variance, df)
 

@@ -140,9 +140,13 @@ def shares(plan: Plan, count: int, measure: Measure = by_numbers, session_sd: fl
 
 
 def main(count: int) -> None:
-    """Print the shares."""
-    for workloads, techniques in ((1, 1), (2, 3), (4, 18)):
-        for seeds, sessions in ((3, 1), (4, 1), (5, 1), (6, 1), (4, 2), (6, 2), (6, 3), (9, 3)):
+    """Print the shares: of studies of 1, 6 and 72 pairs, where sessions lie further apart, and on the stub."""
+    for workloads, techniques, sizes in (
+        (1, 1, ((3, 1), (4, 1), (6, 1))),
+        (2, 3, ((3, 1), (4, 1), (5, 1), (6, 1), (6, 3))),
+        (4, 18, ((5, 1), (6, 1), (8, 1), (6, 3))),
+    ):
+        for seeds, sessions in sizes:
             print(shares(Plan(workloads, techniques, seeds, sessions), count), flush=True)
     print("sessions twice as far apart as stated:")
     for seeds, sessions in ((6, 1), (6, 3), (10, 5)):
@@ -151,7 +155,8 @@ def main(count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         stub = Stub(build(Path(folder)))
         stub.install()
-        print(shares(Plan(1, 2, 8), count // 4, on_stub(stub)), flush=True)
+        for seeds in (6, 8, 10):
+            print(shares(Plan(1, 2, seeds), count // 2, on_stub(stub)), flush=True)
 
 
 if __name__ == "__main__":

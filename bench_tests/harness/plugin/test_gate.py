@@ -1,11 +1,17 @@
 """``--green-save``, ``--green-compare`` and ``--green-fail``, and what a user sees."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from bench_tests.harness.made_records import rewritten
-from greenbench.records.baselines import BASELINES
+from bench_tests.harness.made_records import record_of, rewritten, training_result
+from greenbench.errors import UserError
+from greenbench.plugin.gate import Gate
+from greenbench.records.baselines import BASELINES, baseline_folder, read_runs
+from greenbench.records.folder import RecordFolder
+
+NOISE = (0.99, 1.0, 1.01, 1.005, 0.995, 1.0)
 
 ONE_PAIR = ("--green-scale=tiny", "-k", "baseline-digits and training", "--green-seeds=2", "-q")
 
@@ -22,6 +28,71 @@ def slower(folder, factor):
 
     for path in folder.rglob("*.json"):
         rewritten(path, change)
+
+
+@pytest.fixture
+def run_gate(tmp_path):
+    """Return a function that lets a run of some joules end with options."""
+
+    def end(joules, session, n=6, **options):
+        out = tmp_path / "out"
+        for path in out.glob("*.json"):
+            path.unlink()
+        for seed in range(n):
+            result = training_result(0.9, joules * NOISE[seed])
+            RecordFolder(out).write(record_of(result=result, seed=seed, session=session))
+        given = {f"green_{name}": None for name in ("fail", "compare", "save")} | {"green_strict": False}
+        config = SimpleNamespace(
+            option=SimpleNamespace(**given | {f"green_{name}": value for name, value in options.items()}),
+            invocation_params=SimpleNamespace(dir=tmp_path),
+        )
+        session = SimpleNamespace(settings=SimpleNamespace(out=out, catalog=SimpleNamespace(workloads={})))
+        return Gate(config, session).finish([path.name for path in out.glob("*.json")])
+
+    return end
+
+
+def test_what_passes_is_kept_and_what_fails_is_not(run_gate, tmp_path):
+    lines, failed = run_gate(100, "one", save="main")
+    assert (lines, failed) == ([f"6 records are kept in {baseline_folder('main', tmp_path)}"], False)
+    lines, failed = run_gate(101, "two", compare="main", fail="energy:5%", save="main")
+    assert not failed
+    assert lines[0] == "against main: 1 holds"
+    lines, failed = run_gate(120, "three", compare="main", fail="energy:5%", save="main")
+    assert failed
+    assert lines[-2:] == [
+        "failed: 1 worse",
+        f"no record is kept in {baseline_folder('main', tmp_path)}: the gate failed",
+    ]
+    assert {record.session for record in read_runs(baseline_folder("main", tmp_path))[0]} == {"one", "two"}
+    lines, failed = run_gate(120, "three", compare="main", save="next")
+    assert not failed, "nothing fails without limits"
+    assert "1 worse" in lines[0]
+
+
+def test_what_is_undecided_fails_where_that_is_asked_for(run_gate):
+    run_gate(100, "one", n=1, save="main")
+    assert not run_gate(100, "two", n=1, compare="main", fail="energy:5%")[1]
+    assert run_gate(100, "two", n=1, compare="main", fail="energy:5%", strict=True)[1]
+
+
+def test_the_run_of_the_baseline_itself_tells_nothing(run_gate):
+    run_gate(100, "one", save="main")
+    lines, failed = run_gate(100, "one", compare="main", fail="energy:5%")
+    assert failed
+    assert "both sides are the same runs" in lines[0]
+
+
+def test_the_study_is_a_baseline_too(run_gate):
+    lines, failed = run_gate(100, "one", compare="paper")
+    assert not failed
+    assert lines[0].startswith("against the published study")
+
+
+def test_the_output_folder_is_no_baseline(run_gate, tmp_path):
+    run_gate(100, "one")
+    with pytest.raises(UserError, match="output folder are both"):
+        run_gate(100, "two", compare=str(tmp_path / "out"))
 
 
 @pytest.mark.slow

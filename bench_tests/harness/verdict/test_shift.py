@@ -105,6 +105,21 @@ def test_sessions_that_lie_apart_are_seen_by_all_together():
     assert all(one.run < 4 * 0.003**2 for one in found), "which is not taken for noise of the runs"
 
 
+def test_sessions_that_measured_nothing_in_common_tell_nothing_of_each_other():
+    values = [0.0, 0.01, 0.02]
+    apart = [
+        Sides("w", "t", side(values, "a"), side(values, "x")),
+        Sides("v", "t", side(values, "b"), side(values, "y")),
+    ]
+    assert moved_costs(apart)[0].session == pytest.approx(2 * shift.SESSION_SD**2)
+
+
+def test_a_run_in_each_session_has_the_scatter_of_both():
+    before, after = ([Run(k, f"{name}{k}", 0.01 * k) for k in range(4)] for name in "ab")
+    (found,) = moved_costs([Sides("w", "t", before, after)])
+    assert found.error >= math.sqrt(stats.tvar([0.0, 0.01, 0.02, 0.03]) / 2)
+
+
 def test_one_run_alone_has_the_scatter_of_its_repeats_or_none():
     known = Run(0, "a", 0.0, Scatter(1e-4, 4.0)), Run(0, "b", 0.1, Scatter(1e-4, 4.0))
     (found,) = moved_costs([Sides("w", "t", [known[0]], [known[1]])])
