@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what moved."""
-    from greenbench.report.comparison import comparison
+    from greenbench.report.changes import changes
 
     if args.strict and args.fail is None:
         raise UserError("--strict has nothing to fail on", "give limits with --fail")
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         return _against_paper(args)
     before, after = _records(args.before), _records(args.after)
     metrics = {record.workload.metric.name: record.workload.metric for record in (*before, *after)}
-    found = comparison(before, after, read_limits(args.fail, metrics), strict=args.strict)
+    found = changes(before, after, read_limits(args.fail, metrics), strict=args.strict)
     if args.json:
         print(json.dumps(found.as_data(), indent=1, ensure_ascii=False, allow_nan=False))
     else:

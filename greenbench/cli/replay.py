@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run it and print the comparison."""
-    from greenbench.report.comparison import replay_lines
+    from greenbench.report.changes import replay_lines
     from greenbench.study.replay import cases_again, published, sound
     from greenbench.study.session import Session
     from greenbench.study.settings import settings_of
@@ -59,13 +59,13 @@ def run(args: argparse.Namespace) -> int:
     case = found.record.case
     for name, value in (("scale", case.scale), ("mode", case.mode)):
         setattr(args, f"green_{name}", value)
-    for name in ("training_energy", "inputs", "weights"):
+    for name in ("training_energy", "inputs", "weights", "vary"):
         setattr(args, f"green_{name}", case.setting.get(name))
     need_study()
     with tempfile.TemporaryDirectory() if args.green_out is None else nullcontext(args.green_out) as out:
         args.green_out = out
         session = Session(settings_of(args, Path.cwd(), uuid.uuid4().hex))
-        cases = cases_again(found, session.settings.catalog, args.runs)
+        cases = cases_again(found, session.settings.catalog, session.settings.scale, args.runs)
         session.check([cases])
         again = sound(session.records(cases))
     rows = agreement(found.row, again)

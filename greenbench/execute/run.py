@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from greenbench.energy import Meter, open_meter
 from greenbench.errors import NotApplicable, UserError
+from greenbench.execute.facts import data_facts, technique_facts, workload_facts
 from greenbench.execute.progress import ProgressCallback, silent
 from greenbench.records.conditions import engine_digest
 from greenbench.records.machine import suite_commit, this_machine
-from greenbench.records.record import Record, TechniqueFacts, WorkloadFacts
+from greenbench.records.record import Record
 from greenbench.records.results import Cost, Inference, Result, Skipped, Training
 from greenbench.spec.case import RANDOM, TILES, Case, Kind
 from greenbench.spec.mode import find_mode
 from greenbench.spec.recipe import Inputs, Recipe
-from greenbench.spec.setting import Drawn
+from greenbench.spec.scale import VARY_ALL
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Data, Workload
 
@@ -91,12 +92,14 @@ def run_case(
     progress
         Called now and then while it runs.
     """
+    from greenbench.data.allocation import keep_freed_memory
     from greenbench.execute.failures import Attempt, failure_of
     from greenbench.execute.memory import watch_memory
 
     started_at, start = datetime.now(UTC), time.monotonic()
     notes = _Notes(workload, batch_size=case.setting.get("batch_size"))
     disturbed = bench.disturbed()
+    keep_freed_memory()
     peak_memory = watch_memory(training_device())
     try:
         result = _RUN[case.kind](case, technique, workload, bench, notes, progress)
@@ -114,27 +117,8 @@ def run_case(
         commit=suite_commit(),
         started_at=started_at.isoformat(timespec="seconds"),
         seconds=time.monotonic() - start,
-        technique=TechniqueFacts(
-            title=technique.title,
-            category=technique.category,
-            citation=technique.citation,
-            file=technique.source.name,
-            card=technique.card,
-            code=technique.source.code,
-            changed_fields=notes.changed_fields,
-            work_share=technique.work_share,
-        ),
-        workload=WorkloadFacts(
-            title=workload.title,
-            task=workload.task,
-            metric=workload.metric,
-            num_classes=notes.workload.num_classes,
-            image_size=workload.size_at(case.scale) or notes.workload.image_size,
-            card=workload.card,
-            best_known=dict(workload.best_known),
-            targets=tuple(workload.setting(case.scale).targets),
-            **notes.data,
-        ),
+        technique=technique_facts(technique, notes.changed_fields),
+        workload=workload_facts(workload, notes.workload, case.scale, notes.data),
         result=result,
         disturbed=disturbed or bench.disturbed(),
         memory=peak_memory(),
@@ -185,7 +169,7 @@ def _train(
     device = training_device()
     notes.stage = "data"
     data = workload.data_at(case.scale, bench.data_root, device)
-    notes.data = _data_facts(case, workload, data, bench)
+    notes.data = data_facts(workload, case.scale, data, bench.data_root)
     with _measuring(case, bench, notes) as (meter, net_of_idle):
         notes.stage = "training"
         trainer = trainer_of(case, recipe, data, device)
@@ -276,7 +260,7 @@ def _cost(
         with meter.window("set-up") as window:
             notes.stage = "data"
             data = made_up or workload.data_at(case.scale, bench.data_root, device)
-            notes.data = _data_facts(case, workload, data, bench)
+            notes.data = data_facts(workload, case.scale, data, bench.data_root)
             notes.stage = "cost"
             trainer = trainer_of(case, recipe, data, device)
         cost = measure_cost(
@@ -309,20 +293,15 @@ def trainer_of(case: Case, recipe: Recipe, data: Data, device: torch.device) -> 
     from greenbench.execute.trainer import Trainer
 
     tile = recipe.image_size if case.setting.get("evaluation") == TILES else None
-    return Trainer(recipe, data, seed=case.seed, device=device, tile=tile, mode=find_mode(case.mode))
-
-
-def _data_facts(case: Case, workload: Workload, data: Data, bench: Bench) -> dict[str, Any]:
-    drawn: Drawn | None = getattr(data, "drawn", None)
-    weights = workload.weights(workload.setting(case.scale), bench.data_root)
-    return {
-        "train_images": data.size("train"),
-        "validation_images": data.size("validation"),
-        "partial": workload.partial(data),
-        "subset": None if drawn is None else str(drawn),
-        "version": data.version,
-        "weights": None if weights is None else weights.name,
-    }
+    return Trainer(
+        recipe,
+        data,
+        seed=case.seed,
+        vary=case.setting.get("vary", VARY_ALL),
+        device=device,
+        tile=tile,
+        mode=find_mode(case.mode),
+    )
 
 
 @contextmanager

@@ -77,7 +77,7 @@ class Gate:
         return lines, bool(failure)
 
     def _compared(self, records: list[Record]) -> tuple[list[str], str]:
-        from greenbench.report.comparison import comparison
+        from greenbench.report.changes import changes
 
         if self._name == STUDY:
             from greenbench.paper.effects import effects
@@ -85,7 +85,7 @@ class Gate:
 
             return effect_lines(effects(records)), ""
         try:
-            found = comparison(self._before, records, self._limits, strict=self._strict)
+            found = changes(self._before, records, self._limits, strict=self._strict)
         except UserError as error:
             return [f"failed: nothing was compared: {error}"], str(error)
         lines = found.lines(self._name or "")

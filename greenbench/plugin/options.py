@@ -20,6 +20,8 @@ from greenbench.spec.scale import (
     SMALLEST_SCALE,
     STUDY,
     TRAINING_ENERGIES,
+    VARIES,
+    VARY_ALL,
     WEIGHTS,
 )
 
@@ -53,6 +55,11 @@ def add_options(parser: pytest.Parser) -> None:
     add("--green-data", metavar="DIR", help="folder of the data sets (default: $GREENBENCH_DATA)")
     add("--green-out", metavar="DIR", help=f"folder for records and report (default: {DEFAULT_OUT})")
     add("--green-seeds", metavar="N", help="runs of each case, seeds 0 to N-1 (default: the scale's own)")
+    add(
+        "--green-vary",
+        metavar="WHAT",
+        help=f"what the seeds of trainings vary, {', '.join(VARIES)} (default: {VARY_ALL}); the rest is as with seed 0",
+    )
     add(
         "--green-meter",
         metavar="NAME",

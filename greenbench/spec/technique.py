@@ -69,6 +69,9 @@ class Technique:
     tolerances
         Its own tolerances by quantity, at every scale: for the score the largest drop that is allowed, for a cost the
         largest ratio to the baseline's.
+    settings_tried
+        How many settings (values of its numbers, variants) were tried until these were chosen, these among them; None
+        where nobody counted. The report shows it.
     card
         Its method card in Markdown.
     source
@@ -86,6 +89,7 @@ class Technique:
     work_share: float | None = None
     fixed_input_size: bool = False
     tolerances: Mapping[str, float] = field(default_factory=dict)
+    settings_tried: int | None = None
     card: str = ""
     source: Source = field(default_factory=Source)
     collection: str = ""
@@ -97,6 +101,12 @@ class Technique:
             raise UserError(
                 f"technique {self.name!r} has the category {self.category!r}",
                 f"choose one of {', '.join(CATEGORIES[1:])}",
+            )
+        tried = self.settings_tried
+        if tried is not None and (not isinstance(tried, int) or isinstance(tried, bool) or tried < 1):
+            raise UserError(
+                f"technique {self.name!r} has settings_tried={tried!r}",
+                "give a whole number from 1 on, or None",
             )
 
     @property
@@ -169,6 +179,7 @@ def technique(
     work_share: float | None = None,
     fixed_input_size: bool = False,
     tolerances: Mapping[str, float] | None = None,
+    settings_tried: int | None = None,
 ) -> Callable[[Callable[[Recipe], Recipe]], Technique]:
     """Make a technique of a function from recipe to recipe: its name is the technique's, its docstring the card.
 
@@ -205,6 +216,7 @@ def technique(
             work_share=work_share,
             fixed_input_size=fixed_input_size,
             tolerances=dict(tolerances or {}),
+            settings_tried=settings_tried,
             card=inspect.cleandoc(apply.__doc__ or ""),
         )
 

@@ -13,7 +13,7 @@ from greenbench.records.folder import RecordFolder, Unreadable, read_record
 from greenbench.records.record import Record
 from greenbench.records.results import Failure, Skipped
 from greenbench.spec.case import KINDS, RANDOM, Case, case_of, on_random_images
-from greenbench.spec.scale import find_scale
+from greenbench.spec.scale import Scale
 from greenbench.study.catalog import Catalog
 
 
@@ -57,8 +57,8 @@ def published(path: Path) -> Published:
     )
 
 
-def cases_again(found: Published, catalog: Catalog, runs: int) -> tuple[Case, ...]:
-    """Return the cases to run: the record's seed first, then those of its row, then further ones.
+def cases_again(found: Published, catalog: Catalog, scale: Scale, runs: int) -> tuple[Case, ...]:
+    """Return the cases to run, at the record's scale: its seed first, then those of its row, then further ones.
 
     Raises
     ------
@@ -72,9 +72,6 @@ def cases_again(found: Published, catalog: Catalog, runs: int) -> tuple[Case, ..
         )
     technique, workload = catalog.technique(case.technique), catalog.workloads[case.workload]
     setting = case.setting
-    scale = find_scale(
-        case.scale, setting.get("training_energy"), setting.get("inputs"), setting.get("weights")
-    )
     again = case_of(case.kind, technique, workload, scale, case.seed, case.mode)
     if setting.get("data") == RANDOM:
         again = on_random_images(again)

@@ -285,3 +285,11 @@ def test_a_network_that_is_measured_starts_from_the_case_s_seed():
 def test_the_same_case_gives_the_same_numbers_again():
     assert run().result.curve[-1].validation == run().result.curve[-1].validation
     assert greenbench.__version__ == run().machine.greenbench
+
+
+def test_a_record_holds_what_was_tried_and_what_is_to_be_reached():
+    settings = {name: replace(one, targets=(0.5, 0.75)) for name, one in SQUARES.settings.items()}
+    record = run(technique=replace(own, settings_tried=3), workload=replace(SQUARES, settings=settings))
+    assert record.technique.settings_tried == 3
+    assert record.workload.targets == (0.5, 0.75)
+    assert (run().technique.settings_tried, run().workload.targets) == (None, ())

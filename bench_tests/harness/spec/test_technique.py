@@ -300,3 +300,15 @@ def test_what_a_run_can_work_with_passes():
 
     others = {"task", "num_classes", "image_size", "ignore_index", "epochs", "batch_size", "learning_rate"}
     assert set(ARGUMENTS) == set(Recipe.__dataclass_fields__) - others - {"teacher", "warm_up"}
+
+
+@pytest.mark.parametrize("tried", [0, -1, 1.5, True, "many"])
+def test_settings_tried_are_a_whole_number(tried):
+    with pytest.raises(UserError, match="has settings_tried="):
+        technique("Optimizer", "Somebody 2020", settings_tried=tried)(lambda_of_recipe)
+    assert technique("Optimizer", "Somebody 2020", settings_tried=4)(lambda_of_recipe).settings_tried == 4
+
+
+def lambda_of_recipe(recipe):
+    """Own."""
+    return recipe

@@ -165,3 +165,9 @@ def test_a_setting_counts_from_1(field, value):
 def test_a_learning_rate_is_above_0(rate):
     with pytest.raises(UserError, match=r"learning_rate is .*; give a number above 0"):
         replace(FAST, learning_rate=rate)
+
+
+@pytest.mark.parametrize("target", ["0.9", None, True, float("nan"), float("inf")])
+def test_targets_are_scores(target):
+    with pytest.raises(UserError, match="targets holds"):
+        Setting(epochs=1, batch_size=1, learning_rate=0.1, targets=(0.5, target))

@@ -16,7 +16,6 @@ from greenbench.report.sections import ComparableSet, Section, distinct, row_ord
 from greenbench.report.values import measured
 from greenbench.units import MISSING
 from greenbench.verdict.quantities import SCORE, TRAIN_ENERGY, TRAIN_TIME, Quantity
-from greenbench.verdict.verdict import COST_MARGIN, SCORE_MARGIN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,7 +118,7 @@ def section_panels(section: Section) -> list[Panel]:
                 _title(head, f"{record.workload.metric.title}, {unit}".strip(", ")),
                 gains,
                 0.0,
-                factor * SCORE_MARGIN,
+                factor * _margin(found, SCORE),
             )
         )
         energy = _bars(found, TRAIN_ENERGY)
@@ -132,8 +131,15 @@ def section_panels(section: Section) -> list[Panel]:
             name: Bar(math.exp(bar.value), math.exp(bar.low), math.exp(bar.high), bar.word)
             for name, bar in ratios.items()
         }
-        panels.append(Panel(_title(head, f"{cost.title.lower()}, ×"), ratios, 1.0, COST_MARGIN))
+        panels.append(
+            Panel(_title(head, f"{cost.title.lower()}, ×"), ratios, 1.0, math.expm1(_margin(found, cost)))
+        )
     return panels
+
+
+def _margin(found: ComparableSet, quantity: Quantity) -> float:
+    """Return the difference that does not matter."""
+    return max(verdict.margin or 0.0 for verdict in found.verdicts if verdict.quantity == quantity.name)
 
 
 def _bars(found: ComparableSet, quantity: Quantity) -> dict[str, Bar]:

@@ -35,7 +35,7 @@ HEADINGS = (
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Changes:
     """What came of a comparison.
 
     Attributes
@@ -92,9 +92,9 @@ class Comparison:
         }
 
 
-def comparison(
+def changes(
     before: Sequence[Record], after: Sequence[Record], limits: Sequence[Limit], *, strict: bool = False
-) -> Comparison:
+) -> Changes:
     """Compare records of two versions of the code.
 
     Parameters
@@ -102,7 +102,7 @@ def comparison(
     before, after, limits
         See `greenbench.verdict.gate.compare`.
     strict
-        See `Comparison`.
+        See `Changes`.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def comparison(
     known = {(record.session, record.file_name) for record in before}
     if all((record.session, record.file_name) in known for record in after):
         raise UserError("both sides are the same runs", "give the records of another run")
-    return Comparison(tuple(compare(before, after, limits)), tuple(only_in(before, after)), strict)
+    return Changes(tuple(compare(before, after, limits)), tuple(only_in(before, after)), strict)
 
 
 def replay_lines(rows: Sequence[Change]) -> list[str]:
