@@ -6,7 +6,7 @@ Two records may be compared if they differ in technique, seed and result alone. 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,9 @@ UNDISTURBED = "undisturbed"
 
 FREE = ("technique", "technique_digest", "seed")
 """The fields of a case in which compared records may differ."""
+
+CODE = ("workload_digest", "engine", "machine.greenbench")
+"""The conditions that say which code ran. They differ where versions of the code are compared."""
 
 
 @cache
@@ -63,6 +66,17 @@ def conditions(record: Record) -> dict[str, Any]:
         "data.weights": record.workload.weights,
         UNDISTURBED: record.disturbed is None,
     }
+
+
+def version_of_code(record: Record) -> dict[str, Any]:
+    """Return what says which code ran: `CODE`, and the technique's file."""
+    known = conditions(record)
+    return {**{name: known[name] for name in CODE}, "technique_digest": record.case.technique_digest}
+
+
+def conditions_but_code(record: Record) -> dict[str, Any]:
+    """Return the conditions in which runs of two versions of the code must agree."""
+    return {name: value for name, value in conditions(record).items() if name not in CODE}
 
 
 def key_of(agreed: Mapping[str, Any]) -> str:
@@ -125,7 +139,7 @@ def require_comparable(records: Sequence[Record], *, timed: bool = True) -> None
     left_out = () if timed else (UNDISTURBED,)
     first = conditions(records[0])
     for record in records[1:]:
-        difference = _first_difference(first, conditions(record), left_out)
+        difference = first_difference(first, conditions(record), left_out)
         if difference is not None:
             name, ours, theirs = difference
             raise UserError(
@@ -135,10 +149,17 @@ def require_comparable(records: Sequence[Record], *, timed: bool = True) -> None
             )
 
 
-def _first_difference(
-    one: Mapping[str, Any], other: Mapping[str, Any], left_out: Collection[str]
+def first_difference(
+    one: Mapping[str, Any], other: Mapping[str, Any], left_out: Collection[str] = ()
 ) -> tuple[str, Any, Any] | None:
+    """Return the first condition that differs, with both values, or None."""
+    return next(differences(one, other, left_out), None)
+
+
+def differences(
+    one: Mapping[str, Any], other: Mapping[str, Any], left_out: Collection[str] = ()
+) -> Iterator[tuple[str, Any, Any]]:
+    """Return all conditions that differ, with both values."""
     for name in (*one, *(name for name in other if name not in one)):
         if name not in left_out and one.get(name) != other.get(name):
-            return name, one.get(name), other.get(name)
-    return None
+            yield name, one.get(name), other.get(name)
