@@ -22,6 +22,7 @@ import tabulate
 import bench_tests.speed
 from bench_tests.speed import meters
 from bench_tests.speed.contest import compare
+from greenbench.data.allocation import keep_freed_memory
 
 Rows = list[dict[str, object]]
 COLUMNS = 100
@@ -60,6 +61,7 @@ def main(argv: list[str] | None = None) -> int:
     if unknown:
         parser.error(f"there is no comparison {', '.join(unknown)}; there are {', '.join(known)}")
 
+    keep_freed_memory()  # for all contenders, as it is in a case
     rows: Rows = []
     failed = False
     for name in args.only or known:

@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -36,7 +37,7 @@ PILLOW = f"torchvision {version('torchvision')}, Pillow {version('pillow')}"
 
 
 def cifar_input(images: int = 4096) -> Contest:
-    """An epoch of CIFAR-100's training batches, bytes on both sides."""
+    """An epoch of CIFAR-100's training batches on one core, bytes on both sides."""
     pixels = torch.randint(256, (images, 3, 32, 32), dtype=torch.uint8)
     held = ResidentImages(pixels, torch.zeros(images, dtype=torch.long))
     data = LabelData(
@@ -55,7 +56,7 @@ def cifar_input(images: int = 4096) -> Contest:
 
     def floor() -> None:
         for chosen in torch.randperm(images, generator=generator).split(BATCH):
-            pixels[chosen]
+            pixels.index_select(0, chosen)
 
     def difference() -> float:
         """Compare the mean brightness: the pipelines draw their own numbers."""
@@ -64,27 +65,39 @@ def cifar_input(images: int = 4096) -> Contest:
         return abs(float(made.double().mean() / theirs.double().mean()) - 1)
 
     return Contest(
-        ours, peer, floor, f"{PILLOW}, DataLoader(0)", "picking the images", difference, 0.02,
-        items=images, target=Target(speedup=15, per_s=250_000),
+        *map(on_one_thread, (ours, peer, floor)), f"{PILLOW}, DataLoader(0)", "copying the images", difference, 0.02,
+        items=images, target=Target(speedup=15, per_s=250_000), clock=time.process_time,
     )  # fmt: skip
+
+
+def on_one_thread(run: Callable[[], T]) -> Callable[[], T]:
+    """Return what runs the same on one thread."""
+
+    def alone() -> T:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return run()
+        finally:
+            torch.set_num_threads(threads)
+
+    return alone
 
 
 def as_a_worker(run: Callable[[], T], decoded: Path) -> Callable[[], T]:
     """Return what runs the same on one thread, as a worker process does, with the cache in the folder `decoded`."""
 
     def alone() -> T:
-        threads, folder = torch.get_num_threads(), os.environ.get(cache.FOLDER_VARIABLE)
-        torch.set_num_threads(1)
+        folder = os.environ.get(cache.FOLDER_VARIABLE)
         os.environ[cache.FOLDER_VARIABLE] = str(decoded)
         try:
             return run()
         finally:
-            torch.set_num_threads(threads)
             del os.environ[cache.FOLDER_VARIABLE]
             if folder is not None:
                 os.environ[cache.FOLDER_VARIABLE] = folder
 
-    return alone
+    return on_one_thread(alone)
 
 
 def street(random: np.random.Generator, height: int, width: int) -> np.ndarray:
@@ -156,7 +169,7 @@ def cityscapes_input(images: int = 8, height: int = 1024) -> Contest:
         *(as_a_worker(run, folder / "decoded") for run in (ours, peer, floor)),
         f"{PILLOW}: decode, resize, crop", "copying a window", as_a_worker(difference, folder / "decoded"), 0.2,
         repeats=5,
-        items=images, target=Target(speedup=10),
+        items=images, target=Target(speedup=10), clock=time.process_time,
     )  # fmt: skip
 
 

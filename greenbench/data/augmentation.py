@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,9 @@ from torch import Tensor
 
 from greenbench.data.transfer import send
 from greenbench.spec.recipe import Size
+
+WORD_BYTES = 4
+"""Of float32 and int32, in which bytes are moved together."""
 
 
 @contextmanager
@@ -46,40 +50,63 @@ class Augmentation:
 
 
 def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    """Augment a batch of images (N, 3, H, W) uint8 at once.
+    """Augment a batch of images (N, C, H, W) at once.
 
-    Crop, flip and rotation only move pixels. Together they are one map from the pixels of the result to those
-    of the source (nearest neighbor, zeros outside), applied as one gather.
+    Crop, flip and rotation only move pixels. Together they are one affine map from the places of the result to those
+    of the source, which is looked up at the nearest pixel, with zeros outside.
     """
-    batch, channels, height, width = images.shape
+    batch, _, height, width = images.shape
     padding = augmentation.padding
-    shift = torch.randint(0, 2 * padding + 1, (2, batch, 1, 1), generator=generator)
+    shift = torch.randint(0, 2 * padding + 1, (2, batch, 1, 1), generator=generator) - padding
     mirrored = torch.rand((batch, 1, 1), generator=generator) < (0.5 if augmentation.flip else 0.0)
     limit = math.radians(augmentation.rotation_degrees)
     angle = (torch.rand((batch, 1, 1), generator=generator) * 2 - 1) * limit
-    # Into zeros instead of past the border: every crop then lies within.
-    source = F.pad(images, [padding] * 4) if padding else images
-    stride = width + 2 * padding
-    drawn = torch.stack((shift[0].mul_(stride).add_(shift[1]).to(angle.dtype), 1 - 2.0 * mirrored, angle))
-    start, sign, angle = send(drawn, images.device)
 
-    # Walk from the result back to the source, in coordinates around the center: undo the rotation, then the
-    # flip, then the crop. Columns and rows stay apart until they have to meet: a line costs next to nothing.
-    row = torch.arange(height, device=images.device)[:, None] - (height - 1) / 2
-    column = torch.arange(width, device=images.device)[None, :] - (width - 1) / 2
-    inside = None
-    if augmentation.rotation_degrees:
-        sine, cosine = angle.sin(), angle.cos()
-        row, column = column * sine + row * cosine, column * (cosine * sign) - row * (sine * sign)
-        inside = (row.abs() < height / 2) & (column.abs() < width / 2)
-    else:
-        row, column = row.expand(batch, -1, -1), column * sign
-    row, column = (row + height / 2).floor_(), (column + width / 2).floor_()
-    place = (row.mul_(stride) + column.add_(start)).long()
-    if inside is not None:
-        place.clamp_(0, stride * (height + 2 * padding) - 1)
-    moved = source.flatten(2).gather(2, place.view(batch, 1, -1).expand(-1, channels, -1)).view_as(images)
-    return moved if inside is None else moved.mul_(inside[:, None])
+    # Places are complex numbers, column + i row, from -1 at one side of the image to 1 at the other: a processor adds
+    # such pairs at its full rate. Columns and rows stay apart until they have to meet: a line costs next to nothing.
+    sign, sine, cosine = 1 - 2.0 * mirrored, angle.sin(), angle.cos()
+    along = torch.complex(cosine * sign, sine * (width / height)) * _line(width)
+    across = torch.complex(sine * sign * (-height / width), cosine) * _line(height)[:, None]
+    start = torch.complex(shift[1] * (2 / width), shift[0] * (2 / height))
+    if not (augmentation.rotation_degrees and padding):
+        return _at(images, send(along + start, images.device) + send(across, images.device))
+    along, across, start = (send(values, images.device) for values in (along, across, start))
+    place = along + across
+    # What the crop cut off is not turned back in: places outside of the crop move out of the image as well.
+    outside = F.hardshrink(torch.view_as_real(place), 1.0)
+    place.add_(start)
+    torch.view_as_real(place).add_(outside, alpha=2 * padding)
+    return _at(images, place)
+
+
+@lru_cache
+def _line(side: int) -> Tensor:
+    """Return the places of the pixels along a side."""
+    with torch.inference_mode(False):
+        return torch.arange(1.0 - side, side, 2) / side
+
+
+def _at(images: Tensor, place: Tensor) -> Tensor:
+    """Return images (N, C, H, W) at complex places (N, H, W), with zeros outside."""
+    grid = torch.view_as_real(place)
+
+    def sampled(values: Tensor) -> Tensor:
+        return F.grid_sample(values, grid, mode="nearest", padding_mode="zeros", align_corners=False)
+
+    if images.dtype != torch.uint8 or images.shape[1] > WORD_BYTES:
+        return sampled(images.float()).to(images.dtype)
+    # All bytes of a pixel are moved at once. What they mean as a float32 does not matter: it is only copied.
+    first, *others = images.unbind(1)
+    words = first.int()
+    for byte, channel in enumerate(others, 1):
+        words.add_(channel.int(), alpha=1 << 8 * byte)
+    words = sampled(words[:, None].view(torch.float32)).view(torch.int32)[:, 0]
+    moved = torch.empty_like(images)
+    first, *others = moved.unbind(1)
+    first.copy_(words)
+    for channel in others:
+        channel.copy_(words.bitwise_right_shift_(8))
+    return moved
 
 
 def resize(images: Tensor, size: Size) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 from greenbench.data.augmentation import Augmentation, augment, resize
 from greenbench.data.evaluated import evaluated_indices
 from greenbench.data.images import LabelFiles, ResidentImages
-from greenbench.data.loading import steps_per_epoch
+from greenbench.data.loading import draw_order, steps_per_epoch
 from greenbench.data.metrics import Accuracy
 from greenbench.data.normalization import Normalization
 from greenbench.data.subset import divide
@@ -104,9 +104,10 @@ class LabelData:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield one epoch of shuffled, augmented batches, of lower resolution for a `size_factor` below 1."""
         train = self._splits["train"]
-        order = send(torch.randperm(len(train), generator=generator), train.images.device)
+        order = send(draw_order(len(train), generator), train.images.device)
         for chosen in torch.split(order, batch_size)[: self.steps_per_epoch(batch_size)]:
-            images = augment(train.images[chosen], self._augmentation, generator)
+            # Not by brackets, which pick byte by byte.
+            images = augment(train.images.index_select(0, chosen), self._augmentation, generator)
             height, width = images.shape[-2:]
             yield resize(images, scaled_size((height, width), size_factor)), train.targets[chosen]
 
@@ -115,7 +116,7 @@ class LabelData:
         images = self._splits[split]
         indices = send(torch.tensor(evaluated_indices(self, split)), images.images.device)
         for chosen in torch.split(indices, EVALUATION_BATCH):
-            yield images.images[chosen], images.targets[chosen]
+            yield images.images.index_select(0, chosen), images.targets[chosen]
 
     def normalize(self, inputs: Tensor) -> Tensor:
         """Return images (N, 3, H, W) uint8 as float32."""

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import torch
 from torch.utils.data import DataLoader
 
+from greenbench.data.allocation import keep_freed_memory
 from greenbench.errors import DataError, UserError
 
 MAX_WORKERS = 8
@@ -34,16 +35,30 @@ Read = Callable[[Sequence[Key]], Any]
 _Batch = TypeVar("_Batch")
 
 
+class Draws(torch.Generator):
+    """Draws all of a training's data but their order, which `order` draws."""
+
+    order: torch.Generator
+
+
+def draw_order(count: int, generator: torch.Generator) -> torch.Tensor:
+    """Return `count` indices in a random order, drawn by `generator`, or by the one that it has for orders (`Draws`)."""
+    if isinstance(generator, Draws):
+        torch.randint(2, (), generator=generator)  # what it draws in the next epoch is something else
+        return torch.randperm(count, generator=generator.order)
+    return torch.randperm(count, generator=generator)
+
+
 def shuffled_keys(count: int, generator: torch.Generator) -> list[Key]:
     """Return the keys of one epoch in a random order, each with a new seed."""
-    order = torch.randperm(count, generator=generator).tolist()
+    order = draw_order(count, generator).tolist()
     seeds = torch.randint(2**62, (count,), generator=generator).tolist()
     return list(zip(order, seeds, strict=True))
 
 
 def ordered_keys(count: int, generator: torch.Generator) -> list[Key]:
     """As `shuffled_keys`, with seeds that are not drawn from `generator`: it goes on as after the order alone."""
-    order = torch.randperm(count, generator=generator).tolist()
+    order = draw_order(count, generator).tolist()
     seeds = torch.Generator()
     seeds.set_state(generator.get_state())
     seeds.manual_seed(int(torch.randint(2**62, (), generator=seeds)))
@@ -127,6 +142,7 @@ class _Loader:
             pin_memory=device.type == "cuda",
             multiprocessing_context=_worker_context(read) if workers else None,
             persistent_workers=workers > 0,
+            worker_init_fn=_begin if workers else None,
             generator=torch.Generator(),
         )
 
@@ -173,6 +189,10 @@ class _Batches:
             return self._read(keys)
         except UserError as error:
             return _Problem(error.problem, error.next_step, isinstance(error, DataError))
+
+
+def _begin(_worker: int) -> None:
+    keep_freed_memory()
 
 
 def _as_it_is(batch: _Batch) -> _Batch:

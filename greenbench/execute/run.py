@@ -22,6 +22,7 @@ from greenbench.records.results import Cost, Inference, Result, Skipped, Trainin
 from greenbench.spec.case import RANDOM, TILES, Case, Kind
 from greenbench.spec.mode import find_mode
 from greenbench.spec.recipe import Inputs, Recipe
+from greenbench.spec.scale import VARY_ALL
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Data, Workload
 
@@ -91,12 +92,14 @@ def run_case(
     progress
         Called now and then while it runs.
     """
+    from greenbench.data.allocation import keep_freed_memory
     from greenbench.execute.failures import Attempt, failure_of
     from greenbench.execute.memory import leaving_nothing, watch_memory
 
     started_at, start = datetime.now(UTC), time.monotonic()
     notes = _Notes(workload, batch_size=case.setting.get("batch_size"))
     disturbed = bench.disturbed()
+    keep_freed_memory()
     peak_memory = watch_memory(training_device())
     try:
         with leaving_nothing():
@@ -291,7 +294,15 @@ def trainer_of(case: Case, recipe: Recipe, data: Data, device: torch.device) -> 
     from greenbench.execute.trainer import Trainer
 
     tile = recipe.image_size if case.setting.get("evaluation") == TILES else None
-    return Trainer(recipe, data, seed=case.seed, device=device, tile=tile, mode=find_mode(case.mode))
+    return Trainer(
+        recipe,
+        data,
+        seed=case.seed,
+        vary=case.setting.get("vary", VARY_ALL),
+        device=device,
+        tile=tile,
+        mode=find_mode(case.mode),
+    )
 
 
 @contextmanager

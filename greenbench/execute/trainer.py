@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -15,17 +16,12 @@ from torch import Tensor, nn
 from greenbench.data.structures import tensors_in
 from greenbench.errors import UserError
 from greenbench.execute.in_mode import copy_out_of_mode, in_full_precision, network_in_mode, optimizer_in_mode
+from greenbench.execute.seeds import TEACHER_STREAM, TECHNIQUE_STREAM, Seeds
 from greenbench.execute.tiles import tiled
 from greenbench.spec.mode import PAPER, Mode
 from greenbench.spec.recipe import Batch, Inputs, Recipe, Size, as_trained, returned
+from greenbench.spec.scale import VARY_ALL, Vary
 from greenbench.spec.workload import Data, Score, Split
-
-TECHNIQUE_STREAM = 2**31
-"""Added to the seed: what a technique draws does not shift the order and augmentation of the data. Torch's generator
-takes in 32 bits of a seed."""
-
-TEACHER_STREAM = 2**30
-"""Added to the seed for a teacher: its initial weights are not the student's."""
 
 
 class Trainer:
@@ -41,6 +37,8 @@ class Trainer:
         The workload's batches.
     seed
         Of the initial weights, of the order and augmentation of the data, and of what techniques draw.
+    vary
+        Which of these it decides, the others being those of seed 0: one of `greenbench.spec.scale.VARIES`.
     device
         Where to train.
     tile
@@ -56,16 +54,18 @@ class Trainer:
         *,
         seed: int,
         device: torch.device,
+        vary: Vary = VARY_ALL,
         tile: Size | None = None,
         mode: Mode = PAPER,
     ) -> None:
         self._teaching = (
-            Trainer(recipe.teacher, data, seed=seed + TEACHER_STREAM, device=device, mode=mode)
+            Trainer(recipe.teacher, data, seed=seed + TEACHER_STREAM, device=device, vary=vary, mode=mode)
             if recipe.teacher is not None
             else None
         )
         self.teacher: nn.Module | None = None
-        torch.manual_seed(seed)
+        self._seeds = Seeds(seed, vary)
+        torch.manual_seed(self._seeds.of("init"))
         self.recipe = recipe
         self.data = data
         self.tile = tile
@@ -84,10 +84,12 @@ class Trainer:
         self.average = (
             recipe.average(self.network, self.steps_per_epoch, recipe.epochs) if recipe.average else None
         )
-        self.generator = torch.Generator().manual_seed(seed + TECHNIQUE_STREAM)
-        self._data_generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(self._seeds.of("augmentation") + TECHNIQUE_STREAM)
+        self._data_generator = self._seeds.draws()
         self._epoch_start = self._data_generator.get_state()
         self._step = 0
+        if vary != VARY_ALL:  # what building the network drew must not shift what training draws
+            torch.manual_seed(self._seeds.of("augmentation"))
 
     @property
     def step(self) -> int:
@@ -266,8 +268,9 @@ class Trainer:
         return predict(inputs) if self.tile is None else tiled(predict, inputs, self.tile)
 
     def _batches(self) -> Iterator[Batch]:
-        read = self.data.training_batches(self.recipe.batch_size, self.size_factor, self._data_generator)
-        return iter(self.recipe.epoch_batches(iter(read)))
+        read = partial(self.data.training_batches, self.recipe.batch_size, self.size_factor)
+        batches = self._seeds.batches(read, self._data_generator, self.epoch)
+        return iter(self.recipe.epoch_batches(batches))
 
     def _take_step(self, batch: Batch) -> Tensor:
         recipe = self.recipe

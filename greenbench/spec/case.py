@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from greenbench.spec.mode import PAPER
-from greenbench.spec.scale import Scale
+from greenbench.spec.scale import TRAINED, VARY_ALL, Scale
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Workload
 
@@ -110,6 +110,7 @@ def _training_setting(technique: Technique, workload: Workload, scale: Scale) ->
         "network": setting.network,
         "evaluate_every": setting.evaluate_every,
         "training_energy": scale.training_energy,
+        **_vary(scale),
         "idle_s": scale.idle_s,
     }
 
@@ -121,13 +122,19 @@ def _inference_setting(_technique: Technique, workload: Workload, scale: Scale) 
         "large_batch": setting.large_batch,
         "image_size": workload.inference_size(scale.inference.inputs, scale.name),
         **asdict(scale.inference),
+        **(_vary(scale) if scale.inference.weights == TRAINED else {}),
         "idle_s": scale.idle_s,
     }
+
+
+def _vary(scale: Scale) -> dict[str, Any]:
+    return {} if scale.vary == VARY_ALL else {"vary": scale.vary}
 
 
 def _cost_setting(technique: Technique, workload: Workload, scale: Scale) -> dict[str, Any]:
     setting = _training_setting(technique, workload, scale)
     del setting["training_energy"]
+    setting.pop("vary", None)
     return {**setting, "idle_s": 0.0, "data": REAL}  # of which no table of costs has anything
 
 

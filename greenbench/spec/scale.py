@@ -18,11 +18,24 @@ WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 TRAINED: Weights = "trained"
 """Weights of the networks at inference: as they are built, or those that a training of the same case gave."""
 
+Vary = Literal["all", "order", "init", "augmentation"]
+VARIES: tuple[Vary, ...] = get_args(Vary)
+"""What the seed of a training decides: all of it, or one part of it, the others being those of seed 0. ``order`` is that
+of the data, ``init`` are the first weights, ``augmentation`` is all else that is drawn at random."""
+
+VARY_ALL: Vary = "all"
+
 _Name = TypeVar("_Name", bound=str)
 
 SMALLEST_SCALE = "smoke"
 DEFAULT_OUT = "reports/local"
 """Where records go unless another folder is given."""
+
+BASELINES = ".greenbench/baselines"
+"""Records that later runs are held against, by name; below the current folder, for users to commit."""
+
+STUDY = "paper"
+"""What stands for the published study where a baseline is named."""
 
 MEASURED_EPOCHS = 10
 """What ``epochs`` measures (section 3.3 of the study)."""
@@ -78,6 +91,8 @@ class Scale:
         How forward passes are measured.
     seeds
         Runs of each case, with seeds 0, 1, ...
+    vary
+        What they decide in a training: one of `VARIES`.
     dry_run
         Whether each pair takes a step and an evaluation that are not kept before the first case: where a training takes
         long, and a failure at its end costs more than they do.
@@ -88,6 +103,7 @@ class Scale:
     idle_s: float
     inference: InferenceScale
     seeds: int = 1
+    vary: Vary = VARY_ALL
     dry_run: bool = False
 
 
@@ -136,9 +152,13 @@ whole of them, ``paper`` follows the study."""
 
 
 def find_scale(
-    name: str, training_energy: str | None = None, inputs: str | None = None, weights: str | None = None
+    name: str,
+    training_energy: str | None = None,
+    inputs: str | None = None,
+    weights: str | None = None,
+    vary: str | None = None,
 ) -> Scale:
-    """Return the scale of that name, with another energy method, inputs or weights where they are given.
+    """Return the scale of that name, with another energy method, inputs, weights or meaning of seeds where given.
 
     Raises
     ------
@@ -148,6 +168,8 @@ def find_scale(
     scale = SCALES[_known("scale", name, tuple(SCALES))]
     if training_energy is not None:
         scale = replace(scale, training_energy=_known("training energy", training_energy, TRAINING_ENERGIES))
+    if vary is not None:
+        scale = replace(scale, vary=_known("what seeds vary", vary, VARIES))
     if inputs is not None:
         scale = replace(scale, inference=replace(scale.inference, inputs=_known("inputs", inputs, INPUTS)))
     if weights is not None:

@@ -86,6 +86,7 @@ def settings_of(option: Any, here: Path, session: str) -> Settings:
         option.green_training_energy,
         option.green_inputs,
         option.green_weights,
+        option.green_vary,
     )
     root = option.green_data or os.environ.get(DATA_ENVIRONMENT_VARIABLE)
     if option.green_download and not root:

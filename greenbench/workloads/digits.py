@@ -86,9 +86,9 @@ WORKLOADS = tuple(
         title,
         classes,
         Setting(
-            epochs=4,
-            batch_size=40,
-            learning_rate=0.06,
+            epochs=3,
+            batch_size=30,
+            learning_rate=0.05,
             network={"width": 0.125, "blocks_per_stage": (1, 1, 1, 1)},
             floor=floor,
             floor_source=floor_source,

@@ -108,6 +108,30 @@ def test_every_pixel_is_one_of_the_images_own_or_zero(height, width, augmentatio
         assert set(map(tuple, result.flatten(1).T.tolist())) <= colors
 
 
+@pytest.mark.parametrize("flush", [False, True])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+def test_channels_move_as_they_would_alone_whatever_their_bytes_are_as_a_number(channels, flush):
+    """Together they may be a float32 that is not a number, or one that is flushed to zero."""
+    images = torch.randint(256, (64, channels, 8, 8), dtype=torch.uint8, generator=generator(0))
+    images[0] = torch.tensor([1, 0, 128, 127, 9], dtype=torch.uint8)[:channels, None, None]
+    try:
+        torch.set_flush_denormal(flush)
+        together = augment(images, EVERYTHING, generator(1))
+    finally:
+        torch.set_flush_denormal(False)
+    alone = [augment(images[:, [channel]].float(), EVERYTHING, generator(1)) for channel in range(channels)]
+    assert torch.equal(together, torch.cat(alone, 1).byte())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int32])
+def test_images_of_other_numbers_move_too(dtype):
+    images = random_images(8, 12, 9)
+    assert torch.equal(
+        augment(images.to(dtype), EVERYTHING, generator(1)),
+        augment(images, EVERYTHING, generator(1)).to(dtype),
+    )
+
+
 def test_a_flip_alone_mirrors_half_of_the_images():
     images = random_images(2000, 2, 3)
     results = augment(images, Augmentation(padding=0, flip=True, rotation_degrees=0), generator(0))

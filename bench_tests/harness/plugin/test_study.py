@@ -81,6 +81,7 @@ def test_collection_imports_no_torch(run_study, pytester):
         (["--green-mode=quick"], ["'quick'", "paper", "fast"]),
         (["--green-mode="], ["''", "paper", "fast"]),
         (["--green-inputs=guessed"], ["'guessed'", "stated", "fitted"]),
+        (["--green-vary=weights"], ["'weights'", "order", "init", "augmentation"]),
         (["--green-data=/no/such/folder"], ["/no/such/folder", "does not exist"]),
         (["--green-data=test_training.py"], ["test_training.py", "is a file"]),
         (["--green-seeds=0"], ["'0'", "1 to 1000"]),

@@ -5,8 +5,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from greenbench.errors import UserError
 from greenbench.spec.case import KEY_LENGTH, Case, case_of
-from greenbench.spec.scale import find_scale
+from greenbench.spec.scale import TRAINED, VARIES, find_scale
 from greenbench.spec.setting import Subset
 from greenbench.spec.source import Source
 from greenbench.study.catalog import discover
@@ -156,3 +157,20 @@ def test_how_it_is_evaluated_is_part_of_a_case_where_images_have_sizes_of_their_
     assert {w.name for w in CATALOG.workloads.values() if w.full_image_evaluation} == {
         "camvid", "cityscapes", "coco_stuff"
     }  # fmt: skip
+
+
+def test_what_seeds_vary_is_in_the_key_of_what_is_trained_with_them():
+    varied = [replace(SMOKE, vary=part) for part in VARIES]
+    assert len({key("training", scale=scale) for scale in varied}) == len(VARIES)
+    assert key("training", scale=varied[0]) == key("training")
+    assert len({key("inference", scale=scale) for scale in varied}) == 1
+    assert len({key("cost", scale=scale) for scale in varied}) == 1
+    trained = [replace(scale, inference=replace(scale.inference, weights=TRAINED)) for scale in varied]
+    assert len({key("inference", scale=scale) for scale in trained}) == len(VARIES)
+
+
+def test_a_scale_is_found_with_what_its_seeds_vary():
+    assert find_scale("smoke", vary="init").vary == "init"
+    assert find_scale("smoke") == SMOKE
+    with pytest.raises(UserError, match="what seeds vary 'weights' is unknown"):
+        find_scale("smoke", vary="weights")

@@ -12,8 +12,8 @@ WORKLOADS = discover().workloads
 
 # (epochs, batch size, learning rate, epochs between evaluations, large batch)
 SETTINGS = {
-    ("digits", "smoke"): (4, 40, 0.06, 1, 32),
-    ("digits20", "smoke"): (4, 40, 0.06, 1, 32),
+    ("digits", "smoke"): (3, 30, 0.05, 1, 32),
+    ("digits20", "smoke"): (3, 30, 0.05, 1, 32),
     ("scenes4", "smoke"): (4, 10, 0.4, 1, 32),
     ("scenes3", "smoke"): (4, 10, 0.4, 1, 32),
     ("cifar100", "tryout"): (10, 64, 0.05, 1, 32),
@@ -143,7 +143,7 @@ def test_a_recipe_is_made_of_them(name, scale):
 
 @pytest.mark.parametrize(
     ("name", "scale", "first"),
-    [("cifar100", "paper", 0.02), ("digits", "smoke", 0.06), ("cityscapes", "paper", 0.025)],
+    [("cifar100", "paper", 0.02), ("digits", "smoke", 0.05 / 4), ("cityscapes", "paper", 0.025)],
 )
 def test_the_schedule_starts_with_a_warm_up_in_classification_alone(name, scale, first):
     recipe = WORKLOADS[name].recipe(scale)
