@@ -35,7 +35,6 @@ def lower_resolution(recipe: Recipe) -> Recipe:
     them is low. On digits of 8 px instead of 10, which leave one pixel to the last stage, it is 22 % at the end if they never come,
     and 76 % if they come in the last quarter, when the rate has decayed.
     """
-
     smallest = SMALLEST_SIDE / min(recipe.image_size) if recipe.image_size else 0.0
 
     def size_factor(epoch: int, epochs: int) -> float:
