@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from greenbench.study.plan import Pair
     from greenbench.study.session import Session
 
+SEED = "-seed"
+"""Between the name of a pair and the seed that runs alone; the last seed's test has the pair's name."""
+
 BAD_INPUT = pytest.StashKey[bool]()
 CASE, STATUS, RESUMED = "green_case", "green_status", "green_resumed"
 """Properties of a test: they travel from a worker of pytest-xdist to the controller, and into JUnit's file."""
@@ -42,6 +45,7 @@ class Summary:
             return
         # The controller knows the tests by their names alone.
         called = {name.rpartition("[")[2].removesuffix("]") for name in ids}
+        called |= {name.rpartition(SEED)[0] for name in called}
         try:
             session = session_of(self._config)
             pairs = pairs_named(session, {(kind, name) for kind in KINDS for name in called})
