@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import uuid
+from collections.abc import Generator
 from contextlib import nullcontext, redirect_stderr
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from greenbench.plugin import energy
 from greenbench.plugin.options import (
     GATE,
     GATED,
+    SESSION,
     SESSION_ID,
     add_options,
     prepare,
@@ -26,7 +28,7 @@ from greenbench.plugin.options import (
     usage_errors,
     will_be_downloaded,
 )
-from greenbench.plugin.summary import BAD_INPUT, CASE, RESUMED, SEED, Summary, pairs_named
+from greenbench.plugin.summary import BAD_INPUT, CASE, LOOKED, RESUMED, SEED, Summary, pairs_named
 from greenbench.spec.case import KINDS
 from greenbench.study.plan import rounds
 
@@ -119,6 +121,26 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         with usage_errors():
             need_study()
             prepare(config, session_of(config), pairs_named(session_of(config), names))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Add seeds behind the last test, where that is asked for."""
+    result = yield
+    config = session.config
+    if (
+        config.option.green_until
+        and SESSION in config.stash
+        and not (session.shouldstop or session.shouldfail)
+    ):
+        from greenbench.study.until import until_decided
+
+        try:
+            for line in until_decided(session_of(config)):
+                config.stash.setdefault(LOOKED, []).append(line)
+        except UserError as error:  # such as a budget that is spent: what was measured stays
+            config.stash.setdefault(LOOKED, []).append(str(error))
+    return result
 
 
 @pytest.fixture

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from greenbench.study.plan import Pair
     from greenbench.study.session import Session
 
+LOOKED = pytest.StashKey[list[str]]()
+"""What each look at the verdicts gave."""
+
 SEED = "-seed"
 """Between the name of a pair and the seed that runs alone; the last seed's test has the pair's name."""
 
@@ -111,6 +114,8 @@ class Summary:
         lines = []
         if self._measured and self._config.option.green_resume:
             lines.append(f"{len(self._resumed)} finished cases of an earlier run were kept, not run again")
+        looked: list[str] = self._config.stash.get(LOOKED, [])
+        lines += looked
         if self._report is not None:
             lines += self._report.summary
         elif self._skipped and not self._measured:

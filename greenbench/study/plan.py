@@ -67,12 +67,22 @@ def rounds(pairs: Sequence[Pair]) -> list[Round]:
     found: list[Round] = []
     seeds = max((len(pair) for pair in pairs), default=1)
     for number in range(seeds):
-        for _, together in groupby(pairs, key=lambda pair: pair[0].workload):
-            members = list(together)
+        for members in _by_workload(pairs):
             if seeds > 1:
-                Random(f"round {number} of {members[0][0].workload}").shuffle(members)
+                members = shuffled(members, number)
             found += [(pair, number if number < seeds - 1 else None) for pair in members]
     return found
+
+
+def _by_workload(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    return [list(members) for _, members in groupby(pairs, key=lambda pair: pair[0].workload)]
+
+
+def shuffled(pairs: Sequence[Pair], seed: int) -> list[Pair]:
+    """Return some pairs in the order in which they run with a seed."""
+    order = list(pairs)
+    Random(f"{order[0][0].workload} {seed}").shuffle(order)
+    return order
 
 
 def changed_fields(
