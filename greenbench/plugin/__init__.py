@@ -17,6 +17,8 @@ from greenbench.errors import UserError
 from greenbench.extras import need_study
 from greenbench.plugin import energy
 from greenbench.plugin.options import (
+    GATE,
+    GATED,
     SESSION_ID,
     add_options,
     prepare,
@@ -55,13 +57,18 @@ def pytest_configure(config: pytest.Config) -> None:
     if workerinput is None:
         config.pluginmanager.register(Summary(config), "greenbench-summary")
         config.pluginmanager.register(energy.EnergySummary(), "greenbench-energy-summary")
-    given = [value for name, value in vars(config.option).items() if name.startswith("green_")]
-    if any(value or value == "" for value in given):
+    given = {name: value for name, value in vars(config.option).items() if name.startswith("green_")}
+    asked = {name for name, value in given.items() if value or value == ""}
+    if asked:
         # Of the processes of pytest-xdist, which all read the user's files, one shows what they print.
         with usage_errors(), redirect_stderr(io.StringIO()) if workerinput else nullcontext():
             session = session_of(config)
             for kind in KINDS:
                 session.pairs(kind)
+            if workerinput is None and GATED.intersection(asked):
+                from greenbench.plugin.gate import Gate
+
+                config.stash[GATE] = Gate(config, session)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

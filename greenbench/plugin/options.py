@@ -13,10 +13,12 @@ from greenbench.energy import BUSY_POLICIES
 from greenbench.errors import UserError
 from greenbench.spec.mode import MODES, PAPER
 from greenbench.spec.scale import (
+    BASELINES,
     DEFAULT_OUT,
     INPUTS,
     SCALES,
     SMALLEST_SCALE,
+    STUDY,
     TRAINING_ENERGIES,
     VARIES,
     VARY_ALL,
@@ -24,12 +26,19 @@ from greenbench.spec.scale import (
 )
 
 if TYPE_CHECKING:
+    from greenbench.plugin.gate import Gate
     from greenbench.study.estimate import Spending
     from greenbench.study.plan import Pair
     from greenbench.study.session import Session
 
+LIMITS = "energy:5% latency:15% score:1pp"
+
 SESSION = pytest.StashKey["Session"]()
 SESSION_ID = pytest.StashKey[str]()
+GATE: pytest.StashKey[Gate] = pytest.StashKey()
+GATED = {"green_save", "green_compare", "green_fail"}
+"""The options that ask for it."""
+
 SPENDING: pytest.StashKey[Spending] = pytest.StashKey()
 
 
@@ -84,7 +93,7 @@ def add_options(parser: pytest.Parser) -> None:
     add(
         "--green-strict",
         action="store_true",
-        help="fail, not skip, a test whose green_budget cannot be judged",
+        help="fail where a green_budget, or a limit of --green-fail, cannot be judged",
     )
     add("--green-partial", action="store_true", help="use data sets that are not whole; every table says so")
     add(
@@ -119,6 +128,23 @@ def add_options(parser: pytest.Parser) -> None:
         help="stop before the case that would exceed it: 5MJ, 2h, or 3EUR with --green-price",
     )
     add("--green-price", metavar="P", help="of a kilowatt-hour, in the currency of the budget")
+    add(
+        "--green-save",
+        metavar="NAME",
+        help=f"keep the records of this run as a baseline of that name, in {BASELINES}",
+    )
+    add(
+        "--green-compare",
+        metavar="NAME",
+        help=f"compare this run with a baseline of that name, a folder of records, or with the study's effects: {STUDY}",
+    )
+    add(
+        "--green-fail",
+        metavar="LIMITS",
+        help=f"fail where something got worse than in --green-compare by more, such as '{LIMITS}'".replace(
+            "%", "%%"
+        ),
+    )
     add(
         "--green-tolerances",
         metavar="FILE",

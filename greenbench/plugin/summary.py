@@ -9,7 +9,7 @@ import pytest
 
 from greenbench.errors import UserError
 from greenbench.extras import need_study
-from greenbench.plugin.options import SESSION, prepare, session_of, usage_errors
+from greenbench.plugin.options import GATE, SESSION, prepare, session_of, usage_errors
 from greenbench.spec.case import KINDS
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from greenbench.study.session import Session
 
 BAD_INPUT = pytest.StashKey[bool]()
-CASE, STATUS, RESUMED = "green_case", "green_status", "green_resumed"
+CASE, STATUS, RESUMED, RECORDS = "green_case", "green_status", "green_resumed", "green_records"
 """Properties of a test: they travel from a worker of pytest-xdist to the controller, and into JUnit's file."""
 
 
@@ -31,6 +31,8 @@ class Summary:
         self._config = config
         self._measured = self._skipped = 0
         self._resumed: set[str] = set()
+        self._records: set[str] = set()
+        self._gate: list[str] = []
         self._reasons: set[str] = set()
         self._report: Report | None = None
         self._checked = False
@@ -75,6 +77,7 @@ class Summary:
         elif report.when == "teardown" and STATUS in properties:
             self._measured += 1
             self._resumed |= set(str(properties[RESUMED]).split())
+            self._records |= set(str(properties[RECORDS]).split())
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -84,6 +87,7 @@ class Summary:
         """
         if session.config.stash.get(BAD_INPUT, False):
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        stopped = False
         if self._measured:
             from greenbench.report import write_report
 
@@ -92,8 +96,10 @@ class Summary:
                 self._report = write_report(settings.out, settings.carbon)
             except (UserError, OSError) as error:
                 self._reasons.add(f"no report: {error}")
+            if gate := session.config.stash.get(GATE, None):
+                self._gate, stopped = gate.finish(self._records)
         nothing = self._skipped and not self._measured
-        if (nothing or self._faults()) and session.exitstatus == pytest.ExitCode.OK:
+        if (nothing or stopped or self._faults()) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
@@ -108,6 +114,7 @@ class Summary:
         lines += sorted(self._reasons)
         if SESSION in self._config.stash and (self._measured or self._skipped):
             lines += _left_out(self._config.stash[SESSION])
+        lines += self._gate
         if lines:
             terminalreporter.section("greenbench")
             encoding = getattr(terminalreporter._tw._file, "encoding", None) or "utf-8"

@@ -6,8 +6,8 @@ Two records may be compared if they differ in technique, seed and result alone. 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ UNDISTURBED = "undisturbed"
 FREE = ("technique", "technique_digest", "seed")
 """The fields of a case in which compared records may differ."""
 
+CODE = ("workload_digest", "engine", "machine.greenbench")
+"""The conditions that say which code ran. They differ where versions of the code are compared."""
+
 
 @cache
 def engine_digest() -> str:
@@ -38,15 +41,20 @@ def engine_digest() -> str:
 
 def planned_conditions(case: Case, machine: Machine | Elsewhere, meter: str) -> dict[str, Any]:
     """Return the conditions that are known before a case is run here and now."""
-    row = {f.name: getattr(case, f.name) for f in fields(case) if f.name not in FREE}
+    row = {name: value for name, value in _fields_of(case).items() if name not in FREE}
     settings = {f"setting.{name}": value for name, value in row.pop("setting").items()}
     return {
         **row,
         **settings,
-        **{f"machine.{name}": value for name, value in asdict(machine).items()},
+        **{f"machine.{name}": value for name, value in _fields_of(machine).items()},
         "engine": engine_digest(),
         "meter": meter,
     }
+
+
+def _fields_of(one: Case | Machine | Elsewhere) -> dict[str, Any]:
+    """Return fields by name; unlike `dataclasses.asdict` without a copy, which ten thousand records would wait for."""
+    return {field.name: getattr(one, field.name) for field in fields(one)}
 
 
 def conditions(record: Record) -> dict[str, Any]:
@@ -58,6 +66,17 @@ def conditions(record: Record) -> dict[str, Any]:
         "data.weights": record.workload.weights,
         UNDISTURBED: record.disturbed is None,
     }
+
+
+def version_of_code(record: Record) -> dict[str, Any]:
+    """Return what says which code ran: `CODE`, and the technique's file."""
+    known = conditions(record)
+    return {**{name: known[name] for name in CODE}, "technique_digest": record.case.technique_digest}
+
+
+def conditions_but_code(record: Record) -> dict[str, Any]:
+    """Return the conditions in which runs of two versions of the code must agree."""
+    return {name: value for name, value in conditions(record).items() if name not in CODE}
 
 
 def key_of(agreed: Mapping[str, Any]) -> str:
@@ -120,7 +139,7 @@ def require_comparable(records: Sequence[Record], *, timed: bool = True) -> None
     left_out = () if timed else (UNDISTURBED,)
     first = conditions(records[0])
     for record in records[1:]:
-        difference = _first_difference(first, conditions(record), left_out)
+        difference = first_difference(first, conditions(record), left_out)
         if difference is not None:
             name, ours, theirs = difference
             raise UserError(
@@ -130,10 +149,17 @@ def require_comparable(records: Sequence[Record], *, timed: bool = True) -> None
             )
 
 
-def _first_difference(
-    one: Mapping[str, Any], other: Mapping[str, Any], left_out: Collection[str]
+def first_difference(
+    one: Mapping[str, Any], other: Mapping[str, Any], left_out: Collection[str] = ()
 ) -> tuple[str, Any, Any] | None:
+    """Return the first condition that differs, with both values, or None."""
+    return next(differences(one, other, left_out), None)
+
+
+def differences(
+    one: Mapping[str, Any], other: Mapping[str, Any], left_out: Collection[str] = ()
+) -> Iterator[tuple[str, Any, Any]]:
+    """Return all conditions that differ, with both values."""
     for name in (*one, *(name for name in other if name not in one)):
         if name not in left_out and one.get(name) != other.get(name):
-            return name, one.get(name), other.get(name)
-    return None
+            yield name, one.get(name), other.get(name)

@@ -84,6 +84,9 @@ class Record:
         Who else measured on this machine at the same time, or None.
     memory
         The most memory that the case took.
+    looks
+        How often verdicts are looked at, at most, before the last run of its plan: each look takes its part of the chance of
+        a false claim.
     key
         Hash of `case`.
     """
@@ -101,6 +104,7 @@ class Record:
     result: Result
     disturbed: str | None = None
     memory: PeakMemory = OLDER
+    looks: int = 1
     schema: int = SCHEMA
     key: str = ""
 

@@ -19,21 +19,26 @@ from greenbench.report.escape import link, markdown, shortened
 from greenbench.report.sections import Section
 from greenbench.report.simplicity import simplicity
 from greenbench.report.table import FIXED_COLUMNS, Cell, Row, Table
-from greenbench.verdict.verdict import COST_MARGIN, SCORE_MARGIN
+from greenbench.verdict.margins import load_margins
+from greenbench.verdict.verdict import LEVEL
 
 FAILURE_WIDTH = 80
 """Characters of an error in a table; the list of failed cases has all of it."""
+
+MARGINS = load_margins()
 
 LEGEND = f"""\
 Scores are those after the last epoch, on validation images and on as many training images. n is the number of runs, \
 each with its own seed. ± is half of a 95 % interval: of the mean over the runs, or, with one run, of its repeated \
 measurements or its energy reading. – was not measured.
 
-A verdict compares runs with those of the baseline that have the same seeds. A value is better or worse if the 95 % \
-interval of the difference leaves out zero, the same if the interval lies within {100 * SCORE_MARGIN:g} point of score \
-or {100 * COST_MARGIN:g} % of cost, and otherwise undecided. One run gives no verdict, except on what is counted. \
-**Bold**: better than the baseline, or the same. ★: the best of the values in a column that are better. CO₂ has no \
-verdict of its own.
+A verdict compares runs with those of the baseline that have the same seeds: scores by their difference, costs by the \
+logarithm of their ratio. Better and worse are claims that chance makes in at most {100 * LEVEL:g} % of studies, however \
+many techniques, workloads and quantities are compared. The same means: shown, as surely, to differ by less than \
+{MARGINS.score_points:g} point of a score in percent, {MARGINS.score_percent:g} % of another score or \
+{MARGINS.cost_percent:g} % of a cost. All else is undecided. Beside a verdict stands the difference with its 95 % interval, \
+taken alone. One run gives no verdict, except on what is counted. **Bold**: better than the baseline, or the same. ★: the \
+best of the values in a column that are better. CO₂ has no verdict of its own.
 
 A technique that leaves the network alone has no inference of its own."""
 

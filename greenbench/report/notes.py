@@ -15,9 +15,9 @@ from greenbench.spec.case import RANDOM, TILES
 from greenbench.spec.scale import TRAINED
 from greenbench.spec.technique import BASELINE
 from greenbench.units import si
+from greenbench.verdict.margins import load_margins
 from greenbench.verdict.quantities import SCORE, Quantity
 from greenbench.verdict.statistics import Estimate
-from greenbench.verdict.verdict import SCORE_MARGIN
 
 REASONS_SHOWN = 3
 _PARTS = {
@@ -101,7 +101,7 @@ def on_records(found: ComparableSet, titles: Mapping[str, str]) -> Iterator[str]
             yield f"{_run(record, titles)} diverged at step {step}: the loss or the network's outputs were not finite."
     yield from _optimism(found.records, titles)
     if better := list(_better_epochs(found.records, titles)):
-        yield f"Better in an earlier epoch by more than a point: {'; '.join(better)}."
+        yield f"Better in an earlier epoch by more than the margin: {'; '.join(better)}."
     yield from _once(found.records, titles)
     for text in dict.fromkeys(record.disturbed for record in found.records if record.disturbed):
         yield f"Disturbed: {text}."
@@ -217,7 +217,7 @@ def _better_epochs(records: Sequence[Record], titles: Mapping[str, str]) -> Iter
             continue
         score = SCORE.of(record.workload.metric)
         gain = result.best - last if score.better == "higher" else last - result.best
-        if gain > SCORE_MARGIN:
+        if gain > load_margins().of(score, last):
             best = shown(written(score, Estimate(result.best, 1, None)))
             yield f"{_run(record, titles)} {best} in epoch {result.best_epoch}"
 

@@ -14,7 +14,8 @@ from greenbench.records.machine import Machine
 from greenbench.records.record import Record
 from greenbench.spec.case import IMPORTED, KINDS
 from greenbench.spec.technique import BASELINE, CATEGORIES
-from greenbench.verdict.verdict import Verdict, verdicts
+from greenbench.verdict.to_target import ToTarget, to_targets
+from greenbench.verdict.verdict import Verdict, judge
 
 WORDS = {
     "engine": "code version",
@@ -52,6 +53,8 @@ class ComparableSet:
         How this set differs from the others of the same kind and workload; empty where it is the only one.
     verdicts
         On `records`.
+    targets
+        What it cost them to reach a score.
     """
 
     records: tuple[Record, ...]
@@ -61,6 +64,7 @@ class ComparableSet:
     versions: tuple[Record, ...] = ()
     caption: str = ""
     verdicts: tuple[Verdict, ...] = ()
+    targets: tuple[ToTarget, ...] = ()
 
     @property
     def all(self) -> tuple[Record, ...]:
@@ -92,10 +96,10 @@ def split_into_sections(records: Sequence[Record]) -> list[Section]:
     split = _grouped(records, lambda record: (record.case.scale, record.case.mode, record.machine.key))
     sections = []
     for (scale, mode, _), members in sorted(split.items()):
-        sets: list[ComparableSet] = []
         by_workload = _grouped(members, _place)
-        for place in sorted(by_workload):
-            sets += _sets(by_workload[place])
+        sets = [found for place in sorted(by_workload) for found in _sets(by_workload[place])]
+        judged = judge([found.records for found in sets])
+        sets = [replace(found, verdicts=tuple(ones)) for found, ones in zip(sets, judged, strict=True)]
         machine = members[0].machine
         sections.append(Section(_heading(scale, mode, machine), machine, scale, mode, tuple(sets)))
     return _told_apart(sections)
@@ -155,9 +159,9 @@ def _selected(records: Sequence[Record]) -> ComparableSet:
         records=sound,
         failed=tuple(record for record in chosen if record.failed),
         skipped=tuple(record for record in chosen if record.skipped),
+        targets=tuple(to_targets(sound)),
         older=len(records) - len(versions) - len(chosen),
         versions=tuple(versions),
-        verdicts=tuple(verdicts(sound)),
     )
 
 

@@ -15,7 +15,7 @@ from greenbench.report.values import Written, mark, measured, shown, written
 from greenbench.spec.technique import BASELINE
 from greenbench.units import MISSING
 from greenbench.verdict.quantities import Quantity
-from greenbench.verdict.verdict import Verdict
+from greenbench.verdict.verdict import ONE_RUN, Verdict
 
 MAX_COLUMNS = 9
 FIXED_COLUMNS = ("Method", "n", "Records")
@@ -138,8 +138,11 @@ def _table(
         else:
             empty.append(quantity)
         if quantity.headline and any(cell.verdict for cell in cells):
+            on = {one.technique: one for one in found.verdicts if one.quantity == quantity.name}
             columns["Verdict"] = [
-                Cell(Written(cell.verdict or ("" if name == BASELINE else MISSING)))
+                _verdict(quantity, on.get(name))
+                if cell.verdict
+                else Cell(Written("" if name == BASELINE else MISSING))
                 for name, cell in zip(rows, cells, strict=True)
             ]
         elif quantity.headline:
@@ -176,8 +179,18 @@ def _cells(
     return cells
 
 
+def _verdict(quantity: Quantity, verdict: Verdict | None) -> Cell:
+    """Return a verdict in words, with the difference that it is about."""
+    if verdict is None or verdict.half_width is None:
+        return Cell(Written(_word(verdict) if verdict else MISSING))
+    factor, unit = (100, " points") if quantity.unit == "%" else (1, f" {quantity.unit}".rstrip())
+    digits = "+.1f" if quantity.unit == "%" else "+.3g"
+    half = f"{factor * verdict.half_width:{digits.lstrip('+')}}"
+    return Cell(Written(f"{verdict.word} {factor * verdict.difference:{digits}}", half, unit))
+
+
 def _word(verdict: Verdict) -> str:
-    return verdict.reason if verdict.n == 1 and verdict.reason else verdict.word
+    return ONE_RUN if verdict.reason == ONE_RUN else verdict.word
 
 
 def _with_failures(rows: Sequence[Row], failed: Sequence[Record], titles: Mapping[str, str]) -> list[Row]:

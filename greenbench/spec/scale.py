@@ -31,6 +31,12 @@ SMALLEST_SCALE = "smoke"
 DEFAULT_OUT = "reports/local"
 """Where records go unless another folder is given."""
 
+BASELINES = ".greenbench/baselines"
+"""Records that later runs are held against, by name; below the current folder, for users to commit."""
+
+STUDY = "paper"
+"""What stands for the published study where a baseline is named."""
+
 MEASURED_EPOCHS = 10
 """What ``epochs`` measures (section 3.3 of the study)."""
 

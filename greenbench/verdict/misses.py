@@ -56,7 +56,7 @@ def misses(
     UserError
         If the records were made under unlike conditions.
     """
-    found = [miss for record in records if (miss := _without_result(record)) is not None]
+    found = [miss for record in records if (miss := without_result(record)) is not None]
     sound = [record for record in records if record.sound]
     reference = [record for record in baseline if record.sound]
     if not sound or not reference:
@@ -94,7 +94,8 @@ def below_floor(records: Sequence[Record], setting: Setting) -> list[Miss]:
     return [Miss(case.id, SCORE.name, mean, None, message)]
 
 
-def _without_result(record: Record) -> Miss | None:
+def without_result(record: Record) -> Miss | None:
+    """Return what a run without a result says, or None for one that has a result."""
     case, result = record.case, record.result
     if isinstance(result, Failure):
         what = f"failed, stage {result.stage}: {result.error}. Next step: {result.next_step}"

@@ -1,8 +1,9 @@
 """Verdicts: whether a technique is better than the baseline, the same, or worse, as far as the runs can tell.
 
-A verdict is about one technique on one workload in one quantity. Runs are paired by seed. Counted quantities are compared
-as they are. Measured ones need two pairs at least: the 95 % interval of the paired difference (of logarithms for costs)
-decides. ``same`` needs the whole interval inside a margin.
+A verdict is about one technique on one workload in one quantity. Runs are paired by seed; costs are compared by their
+logarithms. ``better`` and ``worse`` need a difference that chance makes in at most 5 % of studies, ``same`` a difference
+that is shown to be within a margin by two one-sided tests, at the same level. A study is all that was measured on one
+machine, at one scale, in one mode. What is counted is compared as it is, and one run is enough.
 """
 
 from __future__ import annotations
@@ -12,22 +13,23 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from greenbench.records.conditions import newest, same_conditions
 from greenbench.records.folder import VERDICTS
 from greenbench.records.record import Record
-from greenbench.spec.technique import BASELINE
-from greenbench.verdict.quantities import QUANTITIES, Quantity
-from greenbench.verdict.statistics import Estimate, paired_difference
+from greenbench.verdict.comparison import Comparison, groups
+from greenbench.verdict.family import against_one_baseline, holm
+from greenbench.verdict.noise import likeness
+from greenbench.verdict.power import more_runs
+from greenbench.verdict.statistics import CONFIDENCE
 
 Word = Literal["better", "same", "worse", "undecided"]
 
-SCORE_MARGIN = 0.01
-"""Differences of a score below a point do not matter here."""
+LEVEL = 0.05
+"""Share of studies in which some ``better`` or ``worse`` may be false, and likewise some ``same``."""
 
-COST_MARGIN = 0.05
-"""Nor do costs that differ by less than 5 %."""
+ONE_RUN = "one run, no verdict"
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,20 @@ class Verdict:
     difference
         Mean of technique - baseline for scores, of log(technique / baseline) for costs.
     half_width
-        Of its 95 % interval; None for a single pair, and for counted quantities.
+        Of its 95 % interval, this comparison taken alone; None for a single pair, and for counted quantities.
+    p
+        Of no difference, adjusted for all comparisons of the study; None where `half_width` is.
+    p_same
+        Of a difference beyond the margin, adjusted likewise.
+    margin
+        The difference that does not matter, on the scale of `difference`; None for counted quantities.
+    effect_size
+        The difference by the standard deviation of a run.
+    superiority
+        Probability that a run of the technique is better than one of the baseline, for normal noise.
+    more_runs
+        How many more seeds would decide, if the runs go on as they did; None where it is decided, not known, or more than
+        a thousand.
     reason
         Why it is not decided.
     records
@@ -59,7 +74,13 @@ class Verdict:
     word: Word
     n: int
     difference: float
-    half_width: float | None
+    half_width: float | None = None
+    p: float | None = None
+    p_same: float | None = None
+    margin: float | None = None
+    effect_size: float | None = None
+    superiority: float | None = None
+    more_runs: int | None = None
     reason: str = ""
     records: tuple[str, ...] = ()
 
@@ -69,39 +90,40 @@ def verdicts(records: Sequence[Record]) -> list[Verdict]:
 
     Of a technique that was edited between runs, the newest version counts; of a case that was run twice, the newest run.
     """
-    found: list[Verdict] = []
+    studies: dict[tuple[str, ...], list[list[Record]]] = {}
     for alike in same_conditions([record for record in records if record.sound]):
-        comparable = sorted(newest(alike)[0], key=lambda record: record.case.seed)
-        baseline = [record for record in comparable if record.case.technique == BASELINE]
-        for name in dict.fromkeys(record.case.technique for record in comparable):
-            ours = [record for record in comparable if record.case.technique == name]
-            if name != BASELINE and baseline:
-                found += judge(ours, baseline)
-    return found
+        first = alike[0]
+        study = first.case.scale, first.case.mode, first.machine.key
+        ordered = sorted(newest(alike)[0], key=lambda record: (record.case.technique, record.case.seed))
+        studies.setdefault(study, []).append(ordered)
+    return [verdict for sets in studies.values() for found in judge(sets) for verdict in found]
 
 
-def judge(records: Sequence[Record], baseline: Sequence[Record]) -> Iterator[Verdict]:
-    """Return the verdicts on one technique's comparable records, one for each quantity that both have."""
-    first = records[0]
-    names = tuple(record.file_name for record in records)
-    for quantity in QUANTITIES.values():
-        quantity = quantity.of(first.workload.metric)
-        found = _compare(quantity, records, baseline)
-        if found is None:
-            continue
-        word, reason = _word(quantity, found)
-        yield Verdict(
-            first.case.technique,
-            first.case.workload,
-            first.case.scale,
-            quantity.name,
-            word,
-            found.runs,
-            found.mean,
-            None if quantity.exact else found.half_width,
-            reason,
-            names,
+def judge(sets: Sequence[Sequence[Record]]) -> list[list[Verdict]]:
+    """Judge a study: sets of records, within which all may be compared. Return the verdicts on each set."""
+    found = [groups(sorted(records, key=lambda record: record.case.seed)) for records in sets]
+    alike = {
+        is_score: likeness(
+            [
+                group.layout
+                for of_set in found
+                for group in of_set
+                if group.quantity.is_score == is_score and not group.quantity.exact
+            ]
         )
+        for is_score in (True, False)
+    }
+    compared = [
+        [list(group.comparisons(alike[group.quantity.is_score])) for group in of_set] for of_set in found
+    ]
+    looks = max((record.looks for records in sets for record in records), default=1)
+    words = _words([comparisons for of_set in compared for comparisons in of_set], looks)
+    judged = [[next(words) for comparisons in of_set for _ in comparisons] for of_set in compared]
+    order = [list(dict.fromkeys(record.case.technique for record in records)) for records in sets]
+    return [
+        sorted(ones, key=lambda one: names.index(one.technique))
+        for ones, names in zip(judged, order, strict=True)
+    ]
 
 
 def write_verdicts(found: Sequence[Verdict], folder: Path) -> Path:
@@ -111,28 +133,69 @@ def write_verdicts(found: Sequence[Verdict], folder: Path) -> Path:
     return path
 
 
-def _compare(quantity: Quantity, records: Sequence[Record], baseline: Sequence[Record]) -> Estimate | None:
-    ours, theirs = quantity.by_seed(records), quantity.by_seed(baseline)
-    if len(ours) < len(records):
-        return None  # a run that diverged, or was not measured, must not leave the verdict to the others
-    if not quantity.is_score:
-        if min((*ours.values(), *theirs.values()), default=0.0) <= 0:
-            return None
-        ours, theirs = ({s: math.log(v) for s, v in values.items()} for values in (ours, theirs))
-    return paired_difference(ours, theirs)
+def _words(found: Sequence[Sequence[Comparison]], looks: int) -> Iterator[Verdict]:
+    """Return the verdict on each of some comparisons, those of one baseline together."""
+    tested = [[one for one in ones if one.has_error] for ones in found]
+    families = sum(bool(ones) for ones in tested)
+    count = sum(len(ones) for ones in tested)
+    outside = iter(holm([one.p_outside for ones in tested for one in ones]))
+    for ones, of_group in zip(found, tested, strict=True):
+        adjusted = iter(against_one_baseline([one.contrast for one in of_group]))
+        for one in ones:
+            if not one.has_error:
+                yield _without_error(one)
+                continue
+            p = min(1.0, looks * families * next(adjusted))
+            p_same = min(1.0, looks * next(outside))
+            needed = more_runs(one, LEVEL / (looks * families * len(of_group)), LEVEL / (looks * count))
+            yield _with_error(one, p, p_same, needed)
 
 
-def _word(quantity: Quantity, found: Estimate) -> tuple[Word, str]:
-    gain = found.mean if quantity.better == "higher" else -found.mean
-    if quantity.exact:
-        return ("same" if gain == 0 else "better" if gain > 0 else "worse"), ""
-    if found.half_width is None:
-        return "undecided", "one run"
-    margin = SCORE_MARGIN if quantity.is_score else math.log1p(COST_MARGIN)
-    if abs(found.mean) + found.half_width <= margin:
-        return "same", ""
-    if gain > found.half_width:
-        return "better", ""
-    if -gain > found.half_width:
-        return "worse", ""
-    return "undecided", "the runs scatter more than they differ"
+def _without_error(one: Comparison) -> Verdict:
+    if one.quantity.exact:
+        return _verdict(one, "same" if one.gain == 0 else "better" if one.gain > 0 else "worse")
+    return _verdict(one, "undecided", reason=ONE_RUN)
+
+
+def _with_error(one: Comparison, p: float, p_same: float, needed: int | None) -> Verdict:
+    from scipy.stats import norm, t
+
+    word: Word = "undecided"
+    if p_same <= LEVEL:  # before a difference that is certain, too: it does not matter
+        word = "same"
+    elif p <= LEVEL:
+        word = "better" if one.gain > 0 else "worse"
+    return _verdict(
+        one,
+        word,
+        half_width=float(t.ppf((1 + CONFIDENCE) / 2, one.df)) * one.standard_error,
+        p=p,
+        p_same=p_same,
+        effect_size=math.sqrt(2) * one.difference / one.spread if one.spread else None,
+        superiority=float(norm.cdf(one.gain / one.spread)) if one.spread else None,
+        more_runs=needed if word == "undecided" else None,
+        reason=_why_undecided(needed) if word == "undecided" else "",
+    )
+
+
+def _why_undecided(needed: int | None) -> str:
+    if needed is None:
+        return "the runs scatter more than they differ"
+    return f"the runs scatter too much: about {needed} more seed{'s' * (needed != 1)} would decide"
+
+
+def _verdict(one: Comparison, word: Word, **found: Any) -> Verdict:
+    first = one.records[0].case
+    names = tuple(record.file_name for record in one.records)
+    return Verdict(
+        first.technique,
+        first.workload,
+        first.scale,
+        one.quantity.name,
+        word,
+        one.n,
+        one.difference,
+        margin=None if one.quantity.exact else one.margin,
+        **found,
+        records=names,
+    )

@@ -48,7 +48,7 @@ def test_the_report_has_a_section_for_the_table_with_verdicts_and_its_source(rea
     assert [cell.strip() for cell in adam.split("|")][2:7] == [
         "3",
         "**85.1 ± 0.2%** ★",
-        "better",
+        "better +5.0 ± 0.0 points",
         "151 J ± 2%",
         "300 s ± 0%",
     ]
@@ -70,6 +70,21 @@ def test_two_readings_of_a_table_are_told_apart(read, report_of):
     text, _ = report_of(*read(ROWS), *read(ROWS, baseline="Adam"))
     assert "## imported from results.csv (baseline SGD)" in text
     assert "## imported from results.csv (baseline Adam)" in text
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "panels"),
+    [
+        ("score", {"energy_unit": None}, 1),
+        ("energy", {"score_unit": None, "better": None}, 1),
+        ("steps", {"score_unit": None, "better": None, "energy_unit": None}, 0),
+    ],
+)
+def test_the_figure_shows_what_a_table_has(read, report_of, tmp_path, columns, options, panels):
+    rows = [f"{name},{seed},{50 + seed}\n" for name in ("SGD", "Adam") for seed in range(2)]
+    report_of(*read(rows, f"technique,seed,{columns}\n", **options))
+    files = list(tmp_path.glob("*.svg"))
+    assert len(files) == panels
 
 
 def test_a_whole_table_has_no_remarks(read):

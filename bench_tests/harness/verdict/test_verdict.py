@@ -17,7 +17,8 @@ from bench_tests.harness.made_records import (
 from greenbench.records.folder import RecordFolder
 from greenbench.records.results import Skipped
 from greenbench.spec.workload import Metric
-from greenbench.verdict.verdict import COST_MARGIN, SCORE_MARGIN, judge, verdicts, write_verdicts
+from greenbench.verdict.margins import load_margins
+from greenbench.verdict.verdict import ONE_RUN, judge, verdicts, write_verdicts
 
 PERPLEXITY = Metric("accuracy", "Perplexity", unit="", better="lower")
 
@@ -52,7 +53,7 @@ def test_a_technique_with_nothing_to_do_has_no_verdict():
 
 def test_one_run_decides_nothing_and_says_why():
     found = only(trainings("baseline", [0.5]) + trainings("mixup", [0.9]), "score")
-    assert (found.word, found.reason, found.n, found.half_width) == ("undecided", "one run", 1, None)
+    assert (found.word, found.reason, found.n, found.half_width) == ("undecided", ONE_RUN, 1, None)
     assert found.difference == pytest.approx(0.4)
 
 
@@ -121,7 +122,7 @@ def test_costs_are_compared_by_their_ratio():
     ("factor", "word"), [(1.04, "same"), (1.06, "worse"), (0.97, "same"), (0.9, "better")]
 )
 def test_costs_within_five_percent_are_the_same(factor, word):
-    assert (COST_MARGIN, SCORE_MARGIN) == (0.05, 0.01)
+    assert (load_margins().cost_percent, load_margins().score_points) == (5, 1)
     records = inferences("baseline", [1.0, 2.0]) + inferences("own", [factor, 2 * factor])
     assert only(records, "latency_ms").word == word
 
@@ -194,7 +195,7 @@ def test_a_verdict_names_its_records():
     found = only(trainings("baseline", BASE) + ours, "score")
     assert found.records == tuple(record.file_name for record in ours)
     assert (found.technique, found.workload, found.scale) == ("own", "digits", "smoke")
-    assert found in list(judge(ours, trainings("baseline", BASE)))
+    assert found in judge([[*ours, *trainings("baseline", BASE)]])[0]
 
 
 def test_verdicts_are_kept_beside_the_records(tmp_path):

@@ -1,0 +1,1 @@
+"""How often verdicts are wrong: simulated studies, and the baseline against itself."""
