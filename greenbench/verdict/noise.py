@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 WILD_LEVEL = 0.01
 """Chance that a technique like the others is taken for one that scatters far more."""
@@ -66,28 +67,36 @@ def fit(values: Mapping[str, Mapping[int, float]]) -> Layout:
 
     rows = list(values)
     seeds = sorted({seed for by_seed in values.values() for seed in by_seed})
-    cells = [(rows.index(row), seeds.index(seed)) for row in rows for seed in values[row]]
+    row_of = np.repeat(np.arange(len(rows)), [len(values[row]) for row in rows])
+    place = {seed: number for number, seed in enumerate(seeds)}
+    seed_of = np.array([place[seed] for row in rows for seed in values[row]])
     response = np.array([values[row][seed] for row in rows for seed in values[row]])
-    design = np.zeros((len(cells), len(rows) + len(seeds) - 1))
-    for place, (row, seed) in enumerate(cells):
-        design[place, row] = 1.0
-        if seed:
-            design[place, len(rows) + seed - 1] = 1.0
-    basis = np.linalg.qr(design)[0]
-    center = response.mean()  # a difference of large numbers would leave their rounding
-    left = (response - center) - basis @ (basis.T @ (response - center))
+    counts = np.bincount(row_of)
+
+    def within(columns: Any) -> Any:
+        """Take the mean of each technique out of columns."""
+        sums = np.zeros((len(rows), columns.shape[1]))
+        np.add.at(sums, row_of, columns)
+        return columns - (sums / counts[:, None])[row_of]
+
+    design = within(np.eye(len(seeds))[seed_of])
+    moved = within(response[:, None])[:, 0]
+    sizes, directions = np.linalg.eigh(design.T @ design)
+    known_directions = sizes > 1e-9 * max(
+        1.0, sizes[-1]
+    )  # the means of all seeds shift with those of all techniques
+    basis = design @ (directions[:, known_directions] / np.sqrt(sizes[known_directions]))
+    left = moved - basis @ (basis.T @ moved)
     left[np.abs(left) < 64 * np.finfo(float).eps * max(1e-300, np.abs(response).max())] = 0.0
-    freedom = 1.0 - (basis**2).sum(axis=1)
-    squares: dict[str, float] = dict.fromkeys(rows, 0.0)
-    known: dict[str, float] = dict.fromkeys(rows, 0.0)
-    for (row, _), residual, free in zip(cells, left, freedom, strict=True):
-        squares[rows[row]] += float(residual) ** 2
-        known[rows[row]] += float(free)
-    total = len(cells) - design.shape[1]
+    freedom = 1.0 - 1.0 / counts[row_of] - (basis**2).sum(axis=1)
+    squares = np.bincount(row_of, left**2)
+    known = np.bincount(row_of, freedom)
+    total = len(response) - len(rows) - int(known_directions.sum())
     scatter = {
-        row: Scatter(squares[row] / known[row] if known[row] > 1e-9 else 0.0, known[row]) for row in rows
+        row: Scatter(float(square / df) if df > 1e-9 else 0.0, max(0.0, float(df)))
+        for row, square, df in zip(rows, squares, known, strict=True)
     }
-    return Layout(scatter, Scatter(sum(squares.values()) / total if total else 0.0, float(total)))
+    return Layout(scatter, Scatter(float(squares.sum()) / total if total else 0.0, float(total)))
 
 
 def without_wild(values: Mapping[str, Mapping[int, float]]) -> Layout:
