@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from greenbench.version import VERSION
@@ -64,7 +64,7 @@ class Machine:
     workers: int
     environment: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Hash of all of it."""
         parts = asdict(self)

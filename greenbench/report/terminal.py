@@ -13,6 +13,7 @@ from greenbench.report.escape import one_line, shortened
 from greenbench.report.table import FIXED_COLUMNS, Cell, Table
 
 WIDTH = 80
+TABLES_SHOWN = 40
 CELL_WIDTH = 16
 HEADING_WIDTH = 12
 LABEL_WIDTHS = range(24, 11, -2)
@@ -20,12 +21,17 @@ LABEL_WIDTHS = range(24, 11, -2)
 
 
 def summarize(content: Content, width: int = WIDTH) -> list[str]:
-    """Return lines, none wider than `width`: all tables, then what failed, does not fit, or was left out."""
+    """Return lines, none wider than `width`: the first tables, then what failed, does not fit, or was left out."""
     lines: list[str] = []
+    shown = 0
     for part in content.parts:
         lines += [*_wrapped(part.section.heading, width), ""]
-        for table in part.tables:
+        tables = part.tables[: max(0, TABLES_SHOWN - shown)]
+        shown += len(tables)
+        for table in tables:
             lines += [*render_table(table, width), ""]
+        if more := len(part.tables) - len(tables):
+            lines += [f"{more} more tables are in the report alone", ""]
     texts = [
         *(f"failed: {line}" for line in content.failures),
         *(f"not applicable: {line}" for line in content.skipped),

@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 CONFIDENCE = 0.95
 
@@ -36,10 +37,16 @@ def estimate(values: Sequence[float]) -> Estimate:
     mean = math.fsum(values) / len(values)
     if len(values) == 1:
         return Estimate(mean, 1, None)
+    half_width = quantile(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    return Estimate(mean, len(values), half_width)
+
+
+@cache
+def quantile(degrees: int) -> float:
+    """Return how many standard errors the half of a 95 % interval has, by Student's t."""
     from scipy.stats import t
 
-    quantile = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
-    return Estimate(mean, len(values), quantile * statistics.stdev(values) / math.sqrt(len(values)))
+    return float(t.ppf((1 + CONFIDENCE) / 2, degrees))
 
 
 def paired_difference(changed: Mapping[int, float], baseline: Mapping[int, float]) -> Estimate | None:

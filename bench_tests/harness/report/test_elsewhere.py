@@ -72,6 +72,21 @@ def test_two_readings_of_a_table_are_told_apart(read, report_of):
     assert "## imported from results.csv (baseline Adam)" in text
 
 
+@pytest.mark.parametrize(
+    ("columns", "options", "panels"),
+    [
+        ("score", {"energy_unit": None}, 1),
+        ("energy", {"score_unit": None, "better": None}, 1),
+        ("steps", {"score_unit": None, "better": None, "energy_unit": None}, 0),
+    ],
+)
+def test_the_figure_shows_what_a_table_has(read, report_of, tmp_path, columns, options, panels):
+    rows = [f"{name},{seed},{50 + seed}\n" for name in ("SGD", "Adam") for seed in range(2)]
+    report_of(*read(rows, f"technique,seed,{columns}\n", **options))
+    files = list(tmp_path.glob("*.svg"))
+    assert len(files) == panels
+
+
 def test_a_whole_table_has_no_remarks(read):
     assert not said(read(ROWS))
 

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 from bench_tests.harness.made_records import diverged_result, record_of, training_result
-from greenbench.report.figures.gain_and_cost import COLORS, draw, section_panels
+from greenbench.report.figures.gain_and_cost import COLORS, ROWS_SHOWN, SETS_SHOWN, draw, set_panels
 from greenbench.report.sections import split_into_sections
 from greenbench.units import MISSING
 
@@ -13,6 +13,10 @@ from greenbench.units import MISSING
 def section_of(*records):
     (section,) = split_into_sections(records)
     return section
+
+
+def section_panels(section):
+    return [panel for found in section.sets for panel in set_panels(found)]
 
 
 def svg_texts(path):
@@ -88,6 +92,20 @@ def test_runs_that_diverged_leave_no_bar_of_the_others(seeds_of):
         record_of("mixup", diverged_result(), seed=2),
     )
     assert section_panels(section) == []
+
+
+def test_many_workloads_and_techniques_are_not_all_drawn_and_the_figure_says_so(tmp_path):
+    wide = [
+        record_of(name, workload=f"w{number}")
+        for number in range(SETS_SHOWN + 1)
+        for name in ("baseline", "mixup")
+    ]
+    texts = " ".join(svg_texts(draw(section_of(*wide), tmp_path / "wide.svg")))
+    assert f"the first {SETS_SHOWN} of {SETS_SHOWN + 1} workloads are shown" in texts
+    high = [record_of(), *(record_of(f"t{number:03}") for number in range(ROWS_SHOWN + 1))]
+    texts = svg_texts(draw(section_of(*high), tmp_path / "high.svg"))
+    assert f"the first {ROWS_SHOWN} of {ROWS_SHOWN + 1} techniques are shown" in texts
+    assert sum(text.startswith("T0") for text in texts) == ROWS_SHOWN
 
 
 def test_without_a_technique_beside_its_baseline_there_is_no_figure(tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from bench_tests.harness.made_records import record_of
 from greenbench.report.content import collect
 from greenbench.report.table import MAX_COLUMNS, Cell, Row, Table
-from greenbench.report.terminal import WIDTH, render_table, summarize
+from greenbench.report.terminal import TABLES_SHOWN, WIDTH, render_table, summarize
 from greenbench.report.values import Written
 
 from .conftest import WORLD
@@ -95,3 +95,10 @@ def test_there_is_no_markdown_and_no_footnote(varied):
     text = "\n".join(summarize(collect(varied, [], WORLD)))
     assert "**" not in text
     assert "left out" not in text
+
+
+def test_of_very_many_tables_the_first_are_shown_and_the_others_counted():
+    records = [record_of(workload=f"w{number:03}") for number in range(TABLES_SHOWN + 2)]
+    lines = summarize(collect(records, [], WORLD))
+    assert sum(": training" in line for line in lines) == TABLES_SHOWN
+    assert "2 more tables are in the report alone" in lines

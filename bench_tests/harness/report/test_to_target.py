@@ -61,7 +61,7 @@ def test_a_stated_target_has_a_table_of_its_own():
 
 def test_one_run_has_no_verdict():
     (table,) = tables_of(*study(seeds=1))
-    assert texts(table, "Quick")[3:] == ["0.50 ×", "one run", "yes"]
+    assert texts(table, "Quick")[3:] == ["0.50 ×", "one run, no verdict", "yes"]
     assert not any(cell.bold for row in table.rows for cell in row.cells)
 
 

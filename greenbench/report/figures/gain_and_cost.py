@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from greenbench.records.record import Record
 from greenbench.report.escape import one_line, shortened
 from greenbench.report.figures.svg import svg_figure
 from greenbench.report.sections import ComparableSet, Section, distinct, row_order
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 COLUMN_INCHES, ROW_INCHES, MARGIN_INCHES = 1.35, 0.21, 1.2
 COLORS = {"better": "#2b6cb0", "worse": "#c05621", "same": "#718096", "undecided": "#718096"}
 TITLE_WIDTH = 24
+SETS_SHOWN, ROWS_SHOWN = 12, 60
+"""More would be too small to read, and take minutes to draw."""
+
 FENCE = 3.0
 """Bars are cut off this many interquartile ranges beyond the upper quartile of their lengths."""
 
@@ -75,7 +79,8 @@ def draw(section: Section, path: Path) -> Path | None:
     Path or None
         None where nothing was trained beside its baseline.
     """
-    panels = section_panels(section)
+    found = [panels for one in section.sets if (panels := set_panels(one))]
+    panels = [panel for one in found[:SETS_SHOWN] for panel in one]
     techniques = {record.case.technique: record for record in section.records}
     names = [
         name
@@ -84,6 +89,15 @@ def draw(section: Section, path: Path) -> Path | None:
     ]
     if not names:
         return None
+    left_out = [
+        f"the first {most} of {count} {what} are shown"
+        for most, count, what in (
+            (SETS_SHOWN, len(found), "workloads"),
+            (ROWS_SHOWN, len(names), "techniques"),
+        )
+        if count > most
+    ]
+    names = names[:ROWS_SHOWN]
     titles = distinct({name: techniques[name].technique.title for name in names})
     size = (1.4 + COLUMN_INCHES * len(panels), MARGIN_INCHES + ROW_INCHES * len(names))
     with svg_figure(path, size) as figure:
@@ -93,47 +107,38 @@ def draw(section: Section, path: Path) -> Path | None:
         labels = [shortened(one_line(titles[name]), TITLE_WIDTH) for name in names]
         axes[0].set_yticks(range(len(names)), labels)
         axes[0].set_ylim(len(names) - 0.5, -0.5)
+        if left_out:
+            figure.supxlabel("; ".join(left_out))
     return path
 
 
-def section_panels(section: Section) -> list[Panel]:
-    """Return the panels of a section: gain and cost of each set that has verdicts on scores."""
+def set_panels(found: ComparableSet) -> list[Panel]:
+    """Return the panels of a set: gain and cost, as far as there are verdicts on them."""
+    gains, energy, time = (_bars(found, quantity) for quantity in (SCORE, TRAIN_ENERGY, TRAIN_TIME))
+    cost, ratios = (TRAIN_ENERGY, energy) if energy and energy.keys() >= gains.keys() else (TRAIN_TIME, time)
+    if not gains and not ratios:
+        return []
     panels = []
-    for found in section.sets:
-        gains = _bars(found, SCORE)
-        if not gains:
-            continue
-        record = found.records[0]
-        score = SCORE.of(record.workload.metric)
-        percent = score.unit == "%"
-        factor = 100 if percent else 1
-        gains = {
-            name: Bar(factor * bar.value, factor * bar.low, factor * bar.high, bar.word)
-            for name, bar in gains.items()
-        }
-        head = f"{record.workload.title}{f' ({found.caption})' if found.caption else ''}"
+    record = found.records[0]
+    head = f"{record.workload.title}{f' ({found.caption})' if found.caption else ''}"
+    score = SCORE.of(record.workload.metric)
+    percent = score.unit == "%"
+    factor = 100 if percent else 1
+    gains = {
+        name: Bar(factor * bar.value, factor * bar.low, factor * bar.high, bar.word)
+        for name, bar in gains.items()
+    }
+    if gains:
         unit = "points" if percent else score.unit
-        panels.append(
-            Panel(
-                _title(head, f"{record.workload.metric.title}, {unit}".strip(", ")),
-                gains,
-                0.0,
-                factor * _margin(found, SCORE),
-            )
-        )
-        energy = _bars(found, TRAIN_ENERGY)
-        cost, ratios = (
-            (TRAIN_ENERGY, energy)
-            if energy.keys() >= gains.keys()
-            else (TRAIN_TIME, _bars(found, TRAIN_TIME))
-        )
-        ratios = {
-            name: Bar(math.exp(bar.value), math.exp(bar.low), math.exp(bar.high), bar.word)
-            for name, bar in ratios.items()
-        }
-        panels.append(
-            Panel(_title(head, f"{cost.title.lower()}, ×"), ratios, 1.0, math.expm1(_margin(found, cost)))
-        )
+        title = _title(head, f"{record.workload.metric.title}, {unit}".strip(", "))
+        panels.append(Panel(title, gains, 0.0, factor * _margin(found, SCORE)))
+    ratios = {
+        name: Bar(math.exp(bar.value), math.exp(bar.low), math.exp(bar.high), bar.word)
+        for name, bar in ratios.items()
+    }
+    if ratios:
+        title = _title(head, f"{cost.title.lower()}, ×")
+        panels.append(Panel(title, ratios, 1.0, math.expm1(_margin(found, cost))))
     return panels
 
 
@@ -145,9 +150,11 @@ def _margin(found: ComparableSet, quantity: Quantity) -> float:
 def _bars(found: ComparableSet, quantity: Quantity) -> dict[str, Bar]:
     """Return the differences of the techniques that have the quantity in every run, as tables show them."""
     bars = {}
+    runs: dict[str, list[Record]] = {}
+    for record in found.records:
+        runs.setdefault(record.case.technique, []).append(record)
     for verdict in found.verdicts:
-        records = [record for record in found.records if record.case.technique == verdict.technique]
-        if verdict.quantity == quantity.name and measured(quantity, records) is not None:
+        if verdict.quantity == quantity.name and measured(quantity, runs[verdict.technique]) is not None:
             half = verdict.half_width or 0.0
             bars[verdict.technique] = Bar(
                 verdict.difference, verdict.difference - half, verdict.difference + half, verdict.word
@@ -157,6 +164,8 @@ def _bars(found: ComparableSet, quantity: Quantity) -> dict[str, Bar]:
 
 def _draw_panel(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
     limit = panel.limit
+    drawn: list[tuple[int, float, str]] = []
+    intervals: list[tuple[int, float, float]] = []
     for row, name in enumerate(names):
         bar = panel.bars.get(name)
         if bar is None:
@@ -165,7 +174,7 @@ def _draw_panel(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
         length = bar.value - panel.neutral
         cut = abs(length) > limit
         end = math.copysign(limit, length) if cut else length
-        axes.barh(row, end, left=panel.neutral, height=0.7, color=COLORS[bar.word])
+        drawn.append((row, end, COLORS[bar.word]))
         if cut:
             side = math.copysign(1, length)
             axes.annotate(
@@ -179,7 +188,12 @@ def _draw_panel(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
                 fontsize=7,
             )
         elif bar.high > bar.low:
-            axes.plot((bar.low, bar.high), (row, row), color="black", linewidth=0.8)
+            intervals.append((row, bar.low, bar.high))
+    # All at once: one call for each bar takes minutes where there are many.
+    rows, ends, colors = zip(*drawn, strict=True) if drawn else ((), (), ())
+    axes.barh(rows, ends, left=panel.neutral, height=0.7, color=colors)
+    if intervals:
+        axes.hlines(*zip(*intervals, strict=True), color="black", linewidth=0.8)
     axes.axvline(panel.neutral, color="black", linewidth=0.8)
     shown = [min(max(bar.value - panel.neutral, -limit), limit) for bar in panel.bars.values()]
     margin = 0.08 * limit
