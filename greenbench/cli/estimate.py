@@ -27,7 +27,7 @@ from greenbench.study.session import Session
 from greenbench.study.settings import settings_of
 from greenbench.units import MISSING, si
 
-NOT_OFFERED = ("training_energy", "inputs", "weights", "vary", "on_busy", "tolerances", "download")
+NOT_OFFERED = ("until", "training_energy", "inputs", "weights", "vary", "on_busy", "tolerances", "download")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

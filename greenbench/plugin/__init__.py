@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import uuid
+from collections.abc import Generator
 from contextlib import nullcontext, redirect_stderr
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from greenbench.plugin import energy
 from greenbench.plugin.options import (
     GATE,
     GATED,
+    SESSION,
     SESSION_ID,
     add_options,
     prepare,
@@ -26,8 +28,9 @@ from greenbench.plugin.options import (
     usage_errors,
     will_be_downloaded,
 )
-from greenbench.plugin.summary import BAD_INPUT, CASE, RESUMED, Summary, pairs_named
+from greenbench.plugin.summary import BAD_INPUT, CASE, LOOKED, RESUMED, SEED, Summary, pairs_named
 from greenbench.spec.case import KINDS
+from greenbench.study.plan import rounds
 
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
@@ -78,7 +81,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if fixture in metafunc.fixturenames:
             try:
                 session = session_of(metafunc.config)
-                parameters = [_parameter(metafunc.config, session, pair) for pair in session.pairs(kind)]
+                order = rounds(session.pairs(kind))
+                parameters = [_parameter(metafunc.config, session, pair, seed) for pair, seed in order]
             except UserError as error:
                 metafunc.config.stash[BAD_INPUT] = True
                 raise pytest.Collector.CollectError(f"greenbench: {error}") from error
@@ -119,6 +123,26 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             prepare(config, session_of(config), pairs_named(session_of(config), names))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Add seeds behind the last test, where that is asked for."""
+    result = yield
+    config = session.config
+    if (
+        config.option.green_until
+        and SESSION in config.stash
+        and not (session.shouldstop or session.shouldfail)
+    ):
+        from greenbench.study.until import until_decided
+
+        try:
+            for line in until_decided(session_of(config)):
+                config.stash.setdefault(LOOKED, []).append(line)
+        except UserError as error:  # such as a budget that is spent: what was measured stays
+            config.stash.setdefault(LOOKED, []).append(str(error))
+    return result
+
+
 @pytest.fixture
 def green_training(request: pytest.FixtureRequest) -> Pair:
     """Cases of one technique trained on one workload, one for each seed. A test with it runs for the whole matrix."""
@@ -153,7 +177,7 @@ class Checker:
     def check(self, pair: Pair) -> None:
         """Run a pair, and its baseline where needed; fail the test in words if it is outside its tolerance.
 
-        The test of a technique that has nothing to do is skipped.
+        One seed of several is run alone, and only a failure or divergence of it fails the test. The test of a technique that has nothing to do is skipped.
         """
         before = set(self._session.resumed)
         try:
@@ -183,19 +207,21 @@ def pytest_configure_node(node: object) -> None:
     workerinput["green_session"] = config.stash[SESSION_ID]
 
 
-def _parameter(config: pytest.Config, session: Session, pair: Pair) -> ParameterSet:
+def _parameter(config: pytest.Config, session: Session, pair: Pair, seed: int | None) -> ParameterSet:
     case = pair[0]
     mark = pytest.mark.green_case(kind=case.kind, technique=case.technique, workload=case.workload)
     marks: list[pytest.MarkDecorator] = [mark]
     reason = session.missing_data(pair)
     if reason and not will_be_downloaded(config, session, case.workload):
         marks.append(pytest.mark.skip(reason=reason))
-    return pytest.param(case.id, id=case.id, marks=marks)
+    name = case.id if seed is None else f"{case.id}{SEED}{seed}"
+    return pytest.param((case.id, seed), id=name, marks=marks)
 
 
 def _pair(kind: Kind, request: pytest.FixtureRequest) -> Pair:
-    (pair,) = pairs_named(session_of(request.config), {(kind, request.param)})
-    return pair
+    name, seed = request.param
+    (pair,) = pairs_named(session_of(request.config), {(kind, name)})
+    return pair if seed is None else (pair[seed],)
 
 
 def _properties(records: list[Record]) -> list[tuple[str, str]]:

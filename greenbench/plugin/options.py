@@ -61,6 +61,12 @@ def add_options(parser: pytest.Parser) -> None:
         help=f"what the seeds of trainings vary, {', '.join(VARIES)} (default: {VARY_ALL}); the rest is as with seed 0",
     )
     add(
+        "--green-until",
+        metavar="decided",
+        choices=("decided",),
+        help="add seeds where the verdict on score or cost is undecided, in planned looks that keep the error rate",
+    )
+    add(
         "--green-meter",
         metavar="NAME",
         help="source of energy, such as nvml, rapl, estimate:65 or none (default: auto)",
@@ -174,14 +180,15 @@ def session_of(config: pytest.Config) -> Session:
         from greenbench.study.session import Session
         from greenbench.study.settings import settings_of
 
+        parallel = getattr(config.option, "numprocesses", None)  # of pytest-xdist
+        if parallel and config.option.green_until:
+            raise UserError("--green-until is kept by one process alone", "leave -n out")
         session = Session(settings_of(config.option, config.invocation_params.dir, config.stash[SESSION_ID]))
         if config.option.green_budget is not None:
             from greenbench.energy.budget import read_allowance, read_price
             from greenbench.study.estimate import Spending
 
-            if getattr(
-                config.option, "numprocesses", None
-            ):  # of pytest-xdist, whose workers know it by themselves
+            if parallel:
                 raise UserError("a budget is kept by one process alone", "leave -n out")
             price = config.option.green_price
             allowance = read_allowance(

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from greenbench.study.plan import Pair
     from greenbench.study.session import Session
 
+LOOKED = pytest.StashKey[list[str]]()
+"""What each look at the verdicts gave."""
+
+SEED = "-seed"
+"""Between the name of a pair and the seed that runs alone; the last seed's test has the pair's name."""
+
 BAD_INPUT = pytest.StashKey[bool]()
 CASE, STATUS, RESUMED, RECORDS = "green_case", "green_status", "green_resumed", "green_records"
 """Properties of a test: they travel from a worker of pytest-xdist to the controller, and into JUnit's file."""
@@ -44,6 +50,7 @@ class Summary:
             return
         # The controller knows the tests by their names alone.
         called = {name.rpartition("[")[2].removesuffix("]") for name in ids}
+        called |= {name.rpartition(SEED)[0] for name in called}
         try:
             session = session_of(self._config)
             pairs = pairs_named(session, {(kind, name) for kind in KINDS for name in called})
@@ -107,6 +114,8 @@ class Summary:
         lines = []
         if self._measured and self._config.option.green_resume:
             lines.append(f"{len(self._resumed)} finished cases of an earlier run were kept, not run again")
+        looked: list[str] = self._config.stash.get(LOOKED, [])
+        lines += looked
         if self._report is not None:
             lines += self._report.summary
         elif self._skipped and not self._measured:

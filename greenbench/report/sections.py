@@ -14,6 +14,7 @@ from greenbench.records.machine import Machine
 from greenbench.records.record import Record
 from greenbench.spec.case import IMPORTED, KINDS
 from greenbench.spec.technique import BASELINE, CATEGORIES
+from greenbench.verdict.to_target import ToTarget, to_targets
 from greenbench.verdict.verdict import Verdict, judge
 
 WORDS = {
@@ -52,6 +53,8 @@ class ComparableSet:
         How this set differs from the others of the same kind and workload; empty where it is the only one.
     verdicts
         On `records`.
+    targets
+        What it cost them to reach a score.
     """
 
     records: tuple[Record, ...]
@@ -61,6 +64,7 @@ class ComparableSet:
     versions: tuple[Record, ...] = ()
     caption: str = ""
     verdicts: tuple[Verdict, ...] = ()
+    targets: tuple[ToTarget, ...] = ()
 
     @property
     def all(self) -> tuple[Record, ...]:
@@ -155,6 +159,7 @@ def _selected(records: Sequence[Record]) -> ComparableSet:
         records=sound,
         failed=tuple(record for record in chosen if record.failed),
         skipped=tuple(record for record in chosen if record.skipped),
+        targets=tuple(to_targets(sound)),
         older=len(records) - len(versions) - len(chosen),
         versions=tuple(versions),
     )

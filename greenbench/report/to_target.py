@@ -14,7 +14,7 @@ from greenbench.verdict.front import OnFront, front
 from greenbench.verdict.imported_quantities import STEPS
 from greenbench.verdict.quantities import QUANTITIES, SCORE, Quantity
 from greenbench.verdict.statistics import Estimate
-from greenbench.verdict.to_target import ToTarget, to_targets
+from greenbench.verdict.to_target import ToTarget
 
 HOW = (
     "A run reaches the score at the end of the first evaluated epoch that has it, and its teacher's training counts. "
@@ -32,13 +32,12 @@ TOO_SOON = "A target that is the mean of the baseline's last scores is missed by
 
 def target_tables(section: Section) -> Iterator[Table]:
     """Build the tables of a section: for each set of trainings with curves, one for each target."""
-    trained = [found for found in section.sets if to_targets(found.records)]
+    trained = [found for found in section.sets if found.targets]
     workloads = distinct(
         {found.records[0].case.workload: found.records[0].workload.title for found in trained}
     )
     for found in trained:
-        rows = to_targets(found.records)
-        fronts = front(found.records)
+        rows, fronts = found.targets, front(found.records)
         for stated, target in dict.fromkeys((row.stated, row.target) for row in rows):
             chosen = [row for row in rows if (row.stated, row.target) == (stated, target)]
             yield _table(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
+from random import Random
 
 from greenbench.spec.case import Case, Kind, case_of
 from greenbench.spec.composition import Undone
@@ -18,6 +20,9 @@ Pair = tuple[Case, ...]
 
 ANY_CLASSES, ANY_SIZE = 10, (64, 64)
 """Stand for those of a workload whose data have not been read."""
+
+Round = tuple[Pair, int | None]
+"""A pair, and which of its seeds runs; None for the last one, with which the whole pair is judged."""
 
 AT_INFERENCE = {"network", "finish"}
 """The fields of a recipe that decide what a network costs at inference."""
@@ -51,6 +56,33 @@ def plan(
         for technique in chosen
         if technique.applies_to(workload.task) and belongs(technique, workload)
     ]
+
+
+def rounds(pairs: Sequence[Pair]) -> list[Round]:
+    """Return the order in which some pairs run: one seed of each in turn, so that a machine that drifts takes all along.
+
+    In a round the pairs of one workload follow each other, in an order drawn for this round: always the same, because the
+    processes of pytest-xdist must agree on it. Pairs of one seed keep their order.
+    """
+    found: list[Round] = []
+    seeds = max((len(pair) for pair in pairs), default=1)
+    for number in range(seeds):
+        for members in _by_workload(pairs):
+            if seeds > 1:
+                members = shuffled(members, number)
+            found += [(pair, number if number < seeds - 1 else None) for pair in members]
+    return found
+
+
+def _by_workload(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    return [list(members) for _, members in groupby(pairs, key=lambda pair: pair[0].workload)]
+
+
+def shuffled(pairs: Sequence[Pair], seed: int) -> list[Pair]:
+    """Return some pairs in the order in which they run with a seed."""
+    order = list(pairs)
+    Random(f"{order[0][0].workload} {seed}").shuffle(order)
+    return order
 
 
 def changed_fields(

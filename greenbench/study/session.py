@@ -34,6 +34,9 @@ from greenbench.verdict.tolerances import load_tolerances, own_rows
 WEIGHTS_FOLDER = "weights"
 """Below the output folder: trained weights, where inference is measured on them."""
 
+LOOKS = 5
+"""At verdicts, at most, where seeds are added until they are decided."""
+
 ProgressFactory = Callable[[Case | str], ProgressCallback]
 """Takes a case, or what else is under way."""
 
@@ -52,6 +55,8 @@ class Session:
         self.after: Callable[[Record], None] = lambda _record: None
         self.resumed: set[str] = set()
         """Keys of the cases that were taken from an earlier run."""
+        self.judged: list[Pair] = []
+        """The whole pairs that were held against their tolerances, in turn."""
         self._neighbors: Neighbors | None = None
         self._pairs: dict[Kind, list[Pair]] = {}
         self._known: dict[str, Record] = {}
@@ -136,7 +141,7 @@ class Session:
         """Return what is still to be trained for some pairs and their baselines, one seed of each."""
         found: dict[str, Case] = {}
         for case in (case for pair in pairs if self.missing_data(pair) is None for case in pair):
-            for needed in (case, self._reference(case)):
+            for needed in (case, self._baseline(case)):
                 if needed.kind == "training" or self._needs_training(needed):
                     training = needed if needed.kind == "training" else self._training(needed)
                     if self._usable(training) is None:
@@ -175,16 +180,26 @@ class Session:
         return f"{pair[0].id}: not applicable: {reasons[0]}" if len(reasons) == len(pair) else None
 
     def misses(self, pair: Pair) -> list[Miss]:
-        """Run a pair, and its baseline where needed, and return what is outside its tolerance."""
+        """Run a pair, and its baseline where needed, and return what is outside its tolerance.
+
+        Of some seeds of a pair, only those without a result are returned: tolerances are for the mean of all.
+        """
+        if len(pair) < self.settings.seeds:
+            return misses(self.records(pair), [], [])
         catalog = self.settings.catalog
         workload = catalog.workloads[pair[0].workload]
-        reference = tuple(self._reference(case) for case in pair)
+        self.judged.append(pair)
+        reference = self.reference(pair)
         records, theirs = self.records(pair), self.records(reference)
         own = own_rows(self.settings.scale.name, *catalog.parts(pair[0].technique), workload)
         found = misses(records, theirs, [*self.settings.tolerances, *own, *load_tolerances()])
         if pair == reference:
             found += below_floor(records, workload.setting(pair[0].scale))
         return found
+
+    def reference(self, pair: Pair) -> Pair:
+        """Return the baseline's cases under the conditions of a pair."""
+        return tuple(map(self._baseline, pair))
 
     def explain(self, found: list[Miss], pair: Pair) -> str:
         """Return misses in words, with the records that they come from."""
@@ -234,6 +249,8 @@ class Session:
                     replace(settings.bench, disturbed=self._others, weights=self._weights(case)),
                     self.progress(case),
                 )
+            if settings.until_decided:
+                record = replace(record, looks=LOOKS)
             self.folder.write(record)
             self.after(record)
             failure = record.result
@@ -253,7 +270,7 @@ class Session:
         valid = settings.resume and complete and still_valid(known, case, machine, self.meter)
         return known if valid else None
 
-    def _reference(self, case: Case) -> Case:
+    def _baseline(self, case: Case) -> Case:
         """Return the baseline's case under the conditions of a case."""
         baseline = self.settings.catalog.baseline
         return replace(case, technique=baseline.name, technique_digest=baseline.source.digest)

@@ -20,6 +20,9 @@ from greenbench.verdict.tolerances import Tolerance, read_tolerances
 
 MOST_SEEDS = 1000
 
+FEWEST_SEEDS = 2
+"""With which a verdict is possible."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -49,6 +52,8 @@ class Settings:
         Whether data sets that are not whole may be used.
     mode
         Name of the numerical mode of all cases.
+    until_decided
+        Whether seeds are added where verdicts are undecided.
     """
 
     catalog: Catalog
@@ -62,6 +67,7 @@ class Settings:
     tolerances: tuple[Tolerance, ...] = ()
     partial: bool = False
     mode: str = PAPER.name
+    until_decided: bool = False
 
 
 def settings_of(option: Any, here: Path, session: str) -> Settings:
@@ -96,12 +102,19 @@ def settings_of(option: Any, here: Path, session: str) -> Settings:
     selected = tuple(dict.fromkeys([*collections, *(option.green_technique or ())]))
     for name in selected:
         catalog.technique(name)
+    seeds = _seeds(option.green_seeds, scale.seeds)
+    if option.green_until and seeds < FEWEST_SEEDS:
+        raise UserError(
+            f"--green-until decided begins with {seeds} seed, which gives no verdict",
+            f"give --green-seeds {FEWEST_SEEDS} or more",
+        )
     return Settings(
         catalog=catalog,
         selected=selected,
         scale=scale,
         out=here / (option.green_out or DEFAULT_OUT),
-        seeds=_seeds(option.green_seeds, scale.seeds),
+        seeds=seeds,
+        until_decided=bool(option.green_until),
         carbon=carbon_intensity(DEFAULT_REGION if option.green_carbon is None else option.green_carbon),
         resume=option.green_resume,
         bench=Bench(

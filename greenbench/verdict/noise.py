@@ -77,9 +77,8 @@ def fit(values: Mapping[str, Mapping[int, float]]) -> Layout:
         for seed, value in by_seed.items():
             there[row, place[seed]], response[row, place[seed]] = 1.0, value
     largest = max(1e-300, np.abs(response).max())
-    response -= there * (
-        response.sum() / there.sum()
-    )  # a difference of large numbers would leave their rounding
+    # A difference of large numbers would leave their rounding.
+    response -= there * (response.sum() / there.sum())
     # Of the two effects the one with fewer levels is solved for: of 10 seeds, however many techniques.
     flip = there.shape[0] < there.shape[1]
     left, freedom = _residuals(there.T, response.T) if flip else _residuals(there, response)
@@ -89,7 +88,7 @@ def fit(values: Mapping[str, Mapping[int, float]]) -> Layout:
     squares, known = (left**2).sum(axis=1), freedom.sum(axis=1)
     total = int(there.sum()) - len(values) - len(place) + 1
     scatter = {
-        name: Scatter(float(square / free) if free > 1e-9 else 0.0, float(free))
+        name: Scatter(float(square / free) if free > 1e-9 else 0.0, max(0.0, float(free)))
         for name, square, free in zip(values, squares, known, strict=True)
     }
     return Layout(scatter, Scatter(float(squares.sum()) / total if total else 0.0, float(total)))

@@ -12,22 +12,23 @@ approximation. Holm's correction is over the techniques that are held against on
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import accumulate, combinations
+from pathlib import Path
 
+from greenbench.records.folder import TARGETS
 from greenbench.records.record import Record
 from greenbench.records.results import Imported, Point, Training
 from greenbench.spec.technique import BASELINE
 from greenbench.spec.workload import Metric
+from greenbench.verdict.family import holm
 from greenbench.verdict.imported_quantities import STEPS
 from greenbench.verdict.quantities import QUANTITIES, SCORE, TRAIN_ENERGY, TRAIN_TIME, Quantity
-from greenbench.verdict.verdict import Word
-
-ALPHA = 0.05
-"""Of wrong words better or worse about one target."""
+from greenbench.verdict.verdict import LEVEL, ONE_RUN, Word
 
 MOST_DEALS = 20_000
 """Ways to deal runs to two sides up to which all are looked at: 8 runs a side."""
@@ -114,7 +115,7 @@ def to_targets(records: Sequence[Record]) -> list[ToTarget]:
     """
     runs: dict[str, list[Record]] = {}
     for record in records:
-        if course(record):
+        if isinstance(record.result, Training | Imported) and record.result.curve:
             runs.setdefault(record.case.technique, []).append(record)
     trained = [record for found in runs.values() for record in found]
     if BASELINE not in runs or not any(_is_followed(record) for record in trained):
@@ -126,6 +127,15 @@ def to_targets(records: Sequence[Record]) -> list[ToTarget]:
     return [one for target, stated in targets for one in _to_target(runs, target, stated, quantity)]
 
 
+def write_targets(found: Sequence[ToTarget], folder: Path) -> None:
+    """Write what it cost to reach targets beside the records; without any, leave no file of an earlier report."""
+    path = folder / TARGETS
+    if not found:
+        path.unlink(missing_ok=True)
+        return
+    path.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n", encoding="utf-8")
+
+
 def cost_of(records: Sequence[Record]) -> Quantity:
     """Return the cost that runs are compared by: energy where every run has it, then time, then steps."""
     ends = [end for record in records if (end := _end(record)) is not None]
@@ -135,7 +145,10 @@ def cost_of(records: Sequence[Record]) -> Quantity:
 
 def _end(record: Record) -> Point | Imported | None:
     """Return what has a run's whole cost, whether it has a curve or not."""
-    return record.result if isinstance(record.result, Imported) else next(reversed(course(record)), None)
+    run = record.result
+    if isinstance(run, Training):
+        return Point(len(run.curve), None, run.energy.energy_j, run.train_seconds, run.steps)
+    return run if isinstance(run, Imported) else None
 
 
 def course(record: Record) -> tuple[Point, ...]:
@@ -198,7 +211,10 @@ def reach(record: Record, target: float, quantity: Quantity) -> Reach | None:
 
 
 def _is_followed(record: Record) -> bool:
-    return sum(point.score is not None for point in course(record)) > 1
+    result = record.result
+    if isinstance(result, Training):
+        return sum(epoch.validation is not None for epoch in result.curve) > 1
+    return isinstance(result, Imported) and sum(point.score is not None for point in result.curve) > 1
 
 
 def _sign(metric: Metric) -> int:
@@ -260,9 +276,9 @@ def _against(one: ToTarget, ours: Mapping[int, Reach], theirs: Mapping[int, Reac
     means = [statistics.fmean(cost for cost, _ in side) for side in sides]
     one = replace(one, ratio=means[0] / means[1], restricted=True)
     if min(len(ours), len(theirs)) == 1:
-        return replace(one, reason="one run")
+        return replace(one, reason=ONE_RUN)
     deals = math.comb(len(ours) + len(theirs), len(ours))
-    if deals * ALPHA < 2:
+    if deals * LEVEL < 2:
         return replace(one, reason="too few runs")
     earlier, p = log_rank(*sides)
     return replace(one, p=p, word="better" if earlier > 0 else "worse")
@@ -272,7 +288,7 @@ def _in_pairs(one: ToTarget, log_ratios: Sequence[float]) -> ToTarget:
     mean = statistics.fmean(log_ratios)
     one = replace(one, ratio=math.exp(mean), word="better" if mean < 0 else "worse")
     if len(log_ratios) == 1:
-        return replace(one, word="undecided", reason="one run")
+        return replace(one, word="undecided", reason=ONE_RUN)
     from scipy.stats import t
 
     error = statistics.stdev(log_ratios) / math.sqrt(len(log_ratios))
@@ -284,19 +300,9 @@ def _in_pairs(one: ToTarget, log_ratios: Sequence[float]) -> ToTarget:
 
 def _decided(one: ToTarget, p: float) -> ToTarget:
     """Return `one` with its corrected p-value, and its direction as the verdict where that is small enough."""
-    if p <= ALPHA:
+    if p <= LEVEL:
         return replace(one, p=p)
     return replace(one, p=p, word="undecided", reason="the runs scatter more than they differ")
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number (Holm 1979, Scandinavian Journal of Statistics 6, 65)."""
-    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
-    corrected, largest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        corrected[place] = largest
-    return corrected
 
 
 def log_rank(ours: Sequence[tuple[float, bool]], theirs: Sequence[tuple[float, bool]]) -> tuple[float, float]:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torchvision.transforms import functional
 
 from greenbench.data import loading
 from greenbench.data.images import MaskFiles, ResidentImages
@@ -161,6 +162,18 @@ def test_color_jitter_changes_colors_and_no_label():
     assert min(brightness) >= 0.69
     assert max(brightness) <= 1.31
     assert max(brightness) - min(brightness) > 0.3
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_color_jitter_is_torchvision_s_bit_for_bit(seed):
+    image = torch.randint(256, (3, 48, 70), dtype=torch.uint8, generator=generator(seed))
+    mask = torch.ones(48, 70, dtype=torch.uint8)
+    plain, _ = random_view(image, mask, (48, 48), PLAIN, 1.0, seed)
+    view, _ = random_view(image, mask, (48, 48), replace(PLAIN, color_jitter=0.5), 1.0, seed)
+    drawn = torch.rand(7, generator=generator(seed)).tolist()[4:]
+    brightness, contrast, saturation = (0.5 + draw for draw in drawn)
+    expected = functional.adjust_contrast(functional.adjust_brightness(plain, brightness), contrast)
+    assert torch.equal(view, functional.adjust_saturation(expected, saturation))
 
 
 def test_padding_carries_the_ignore_label_of_the_view():

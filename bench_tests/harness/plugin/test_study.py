@@ -87,6 +87,8 @@ def test_collection_imports_no_torch(run_study, pytester):
         (["--green-seeds=0"], ["'0'", "1 to 1000"]),
         (["--green-seeds=two"], ["'two'", "1 to 1000"]),
         (["--green-seeds=99999999"], ["'99999999'", "1 to 1000"]),
+        (["--green-until=decided", "--green-seeds=1"], ["1 seed, which gives no verdict", "--green-seeds 2"]),
+        (["--green-until=tired"], ["tired", "decided"]),
         (["--green-carbon="], ["''", "kg/kWh"]),
         (["--green-meter=gauge"], ["gauge", "auto"]),
         (["--green-carbon=atlantis"], ["atlantis", "kg/kWh"]),
@@ -291,3 +293,22 @@ def test_long_work_shows_plain_lines_where_there_is_no_terminal(run_study, pytes
     pytester.makepyfile(often="import greenbench.study.progress as p\np.LINE_EVERY_S = 0.0")
     result = run_study("-p", "often", "--green-scale=tiny", "-k", "baseline-digits", "-m", "training")
     result.stderr.re_match_lines([r"baseline-digits training seed 0: step 2/\d+, epoch 1/2"])
+
+
+@pytest.mark.slow
+def test_seeds_run_in_rounds_and_more_are_added_until_verdicts_are_decided(run_study, pytester):
+    result = run_study(
+        "--green-scale=tiny",
+        "--green-seeds=2",
+        "--green-until=decided",
+        "-k=training and (baseline or mixup) and digits and not digits20",
+        "--green-out=out",
+        "-v",
+    )
+    lines = [line.split("[")[1].split("]")[0] for line in result.outlines if "::test_training[" in line]
+    assert [name.partition("-")[2] for name in lines] == ["digits-seed0"] * 2 + ["digits"] * 2
+    assert any(line.startswith("look 1 of 5") for line in result.outlines), result.stdout.str()
+    seeds = {
+        int(file.name.split("-seed")[1].split("-")[0]) for file in (pytester.path / "out").glob("training-*")
+    }
+    assert len(seeds) >= 2

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 from bench_tests.harness.made_records import followed, record_of
-from greenbench.report.figures.courses import course_panels, draw_courses
+from greenbench.report.figures.courses import MOST_LINES, course_panels, draw_courses
 from greenbench.report.sections import split_into_sections
 
 
@@ -44,6 +44,17 @@ def test_the_file_is_the_same_every_time_and_names_the_techniques(tmp_path):
     assert first.read_bytes() == second.read_bytes()
     texts = [one.text for one in ElementTree.parse(first).iter("{http://www.w3.org/2000/svg}text")]
     assert {"Baseline", "Mixup", "Digits", "Accuracy validation, %"} <= set(texts)
+
+
+def test_of_more_lines_than_can_be_told_apart_the_front_is_drawn(tmp_path):
+    names = [f"t{number:02}" for number in range(MOST_LINES)]
+    others = [followed(name, [0.2, 0.3], seconds=2.0 + k) for k, name in enumerate(names)]
+    quick = followed("quick", [0.2, 0.3], seconds=0.5)
+    section = section_of(followed("baseline", [0.2, 0.4]), quick, *others)
+    path = draw_courses(section, tmp_path / "figure.svg")
+    texts = {one.text for one in ElementTree.parse(path).iter("{http://www.w3.org/2000/svg}text")}
+    assert {"Baseline", "Quick"} <= texts
+    assert not {name.capitalize() for name in names} & texts
 
 
 def test_without_curves_nothing_is_drawn(tmp_path):

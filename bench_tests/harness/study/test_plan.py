@@ -12,7 +12,7 @@ from greenbench.spec.scale import SCALES
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Workload
 from greenbench.study.catalog import discover
-from greenbench.study.plan import changed_fields, plan
+from greenbench.study.plan import changed_fields, plan, rounds
 
 CATALOG = discover()
 SMOKE = SCALES["smoke"]
@@ -128,3 +128,30 @@ def test_a_workload_without_a_recipe_keeps_its_cases():
     changes = partial(changed_fields, scale=SMOKE, root=None)
     for kind, names in (("training", ["baseline", "blurpool"]), ("inference", ["baseline"])):
         assert [pair[0].technique for pair in plan(kind, techniques, [broken], SMOKE, 1, changes)] == names
+
+
+def test_seeds_run_in_rounds_and_the_last_one_judges_the_pair():
+    pairs = matrix("training", seeds=3)
+    order = rounds(pairs)
+    assert sorted(order, key=str) == sorted(
+        [(pair, seed) for pair in pairs for seed in (0, 1, None)], key=str
+    )
+    numbers = [seed for _, seed in order]
+    assert numbers == [0] * len(pairs) + [1] * len(pairs) + [None] * len(pairs)
+    workloads = [pair[0].workload for pair, _ in order[: len(pairs)]]
+    assert workloads == [pair[0].workload for pair in pairs], "data are read once for a workload and round"
+
+
+def test_the_order_of_a_round_is_drawn_and_every_process_draws_the_same():
+    pairs = matrix("training", seeds=3)
+    order = rounds(pairs)
+    first, second = ([pair for pair, seed in order if seed == number] for number in (0, 1))
+    assert first != second
+    assert first != pairs
+    assert order == rounds(pairs)
+
+
+def test_pairs_of_one_seed_keep_their_order():
+    pairs = matrix("training")
+    assert rounds(pairs) == [(pair, None) for pair in pairs]
+    assert rounds([]) == []

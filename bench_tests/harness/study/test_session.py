@@ -510,3 +510,14 @@ def test_a_composition_that_undoes_itself_is_refused_before_the_first_case(study
         session.check([pair])
     assert ran == []
     assert not session.settings.out.exists()
+
+
+def test_one_seed_of_several_is_run_alone_and_judged_with_the_others(study, ran):
+    session = study(seeds=2)
+    pair = pair_of(session, "longer")
+    assert session.misses(pair[:1]) == []
+    assert ran == [("longer", "training", 0)], "no baseline is needed yet"
+    assert session.judged == []
+    session.misses(pair)
+    assert set(ran) == {(name, "training", seed) for name in ("longer", "baseline") for seed in (0, 1)}
+    assert session.judged == [pair]

@@ -14,13 +14,16 @@ from greenbench.report.figures.svg import svg_figure
 from greenbench.report.sections import Section, distinct, row_order
 from greenbench.spec.technique import BASELINE
 from greenbench.units import si_scale
-from greenbench.verdict.quantities import SCORE, Quantity
-from greenbench.verdict.to_target import cost_of, course, spent, to_targets
+from greenbench.verdict.front import front
+from greenbench.verdict.quantities import QUANTITIES, SCORE, Quantity
+from greenbench.verdict.to_target import course, spent
 
 PANEL_INCHES, LEGEND_INCHES, LEGEND_ROW_INCHES = (2.6, 2.4), 1.6, 0.16
 PANELS_IN_A_ROW = 3
 TITLE_WIDTH = 24
 STYLES = ("-", "--", ":")
+MOST_LINES = 31
+"""The baseline, and as many others as can be told apart; of more, those on the front of score against cost."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Panel:
         By technique: means over its runs of (cost, score) after each epoch that all of them evaluated.
     targets
         The scores that tables state the cost of.
+    on_front
+        Techniques on the front of score against cost.
     """
 
     title: str
@@ -42,6 +47,7 @@ class Panel:
     score: str
     lines: dict[str, list[tuple[float, float]]]
     targets: tuple[float, ...]
+    on_front: frozenset[str]
 
 
 def draw_courses(section: Section, path: Path) -> Path | None:
@@ -59,6 +65,9 @@ def draw_courses(section: Section, path: Path) -> Path | None:
     names = sorted(
         {name for panel in panels for name in panel.lines}, key=lambda name: row_order(techniques[name])
     )
+    if len(names) > MOST_LINES:
+        on_front = {name for panel in panels for name in panel.on_front}
+        names = [name for name in names if name == BASELINE or name in on_front][:MOST_LINES]
     titles = distinct({name: techniques[name].technique.title for name in names})
     columns = min(len(panels), PANELS_IN_A_ROW)
     rows = math.ceil(len(panels) / columns)
@@ -89,11 +98,10 @@ def course_panels(section: Section) -> list[Panel]:
     """Return the panels of a section: one for each set of trainings with a target."""
     panels = []
     for found in section.sets:
-        targets = list(dict.fromkeys(row.target for row in to_targets(found.records)))
-        if not targets:
+        if not found.targets:
             continue
         first = found.records[0]
-        score, cost = SCORE.of(first.workload.metric), cost_of(found.records)
+        score, cost = SCORE.of(first.workload.metric), QUANTITIES[found.targets[0].quantity]
         runs: dict[str, list[Record]] = {}
         for record in found.records:
             runs.setdefault(record.case.technique, []).append(record)
@@ -108,7 +116,8 @@ def course_panels(section: Section) -> list[Panel]:
                 f"{cost.title}{f', {unit}' if unit else ''}",
                 one_line(f"{score.title}{f', {score.unit}' if score.unit else ''}"),
                 {name: [(x / scale, factor * y) for x, y in points] for name, points in lines.items()},
-                tuple(factor * target for target in targets),
+                tuple(dict.fromkeys(factor * row.target for row in found.targets)),
+                frozenset(name for name, place in front(found.records).items() if place.is_on),
             )
         )
     return panels
