@@ -35,7 +35,7 @@ SHARED = 3.0
 SCORE_STEP, RATIO_STEP = 0.005, 0.01
 """Bounds are rounded up to these."""
 
-FEWEST_SEEDS = 3
+FEWEST_SEEDS = 2
 
 Values = Mapping[str, Mapping[int, float]]
 """By technique and seed, the baseline first."""
