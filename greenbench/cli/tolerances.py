@@ -42,7 +42,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--quantity",
         action="append",
         metavar="NAME",
-        help="these alone; may be repeated (default: those that greenbench's own tolerances are about)",
+        help="these alone; may be repeated (default: those of greenbench's own tolerances, of a measured folder without "
+        "times and energies, whose ratios hold for one machine)",
     )
     parser.add_argument(
         "--into", type=Path, metavar="FILE", help="write there, beside the rows of other scales"
@@ -51,8 +52,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the rows, or write them."""
-    chosen = args.quantity or dict.fromkeys(row.quantity for row in load_tolerances())
-    quantities = [find_quantity(name).name for name in chosen]
+    own = dict.fromkeys(find_quantity(row.quantity) for row in load_tolerances())
+    of_any_machine = [one for one in own if args.source == PAPER or not one.is_timed]
+    quantities = [one.name for one in map(find_quantity, args.quantity or ())] or [
+        one.name for one in of_any_machine
+    ]
     rows = published_bounds(quantities) if args.source == PAPER else _measured(Path(args.source), quantities)
     if args.into is None:
         print(HEADER + as_toml(rows), end="")
