@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench_tests.harness.made_records import followed, reading_of
+from bench_tests.harness.made_records import (
+    failure_result,
+    followed,
+    inference_result,
+    reading_of,
+    record_of,
+)
 from greenbench.spec.workload import Metric
 from greenbench.verdict.quantities import TRAIN_ENERGY, TRAIN_TIME
 from greenbench.verdict.to_target import cost_of, course, log_rank, reach, to_targets
@@ -48,6 +54,12 @@ def test_the_first_evaluated_epoch_at_the_target_counts():
     assert reach(record, 0.3, TRAIN_ENERGY).cost == 30.0
     never = reach(record, 0.31, TRAIN_ENERGY)
     assert (never.reached, never.steps, never.cost) == (False, 40, 40.0)
+
+
+def test_inferences_have_no_way_to_a_target():
+    trained = [followed("baseline", [0.1, 0.3], seed=seed) for seed in (0, 1)]
+    others = [record_of(result=inference_result(1.0)), record_of(result=failure_result(), kind="training")]
+    assert to_targets([*others, *trained]) == to_targets(trained)
 
 
 def test_lower_may_be_better():
