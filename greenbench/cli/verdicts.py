@@ -1,7 +1,8 @@
 """Print the verdicts on a folder of records: what is better than the baseline, the same, worse, or undecided.
 
 One row for each technique, workload and quantity. Scores are compared by differences, costs by ratios. The interval holds
-the true difference with 95 %, this comparison taken alone; p is adjusted for all comparisons of the study.
+the true difference with 95 %, this comparison taken alone; p is adjusted for all comparisons of the study; P(A>B) is the
+probability that a run of the technique is better than one of the baseline.
 """
 
 from __future__ import annotations
@@ -78,34 +79,45 @@ def _text(found: Sequence[Verdict], points: set[str]) -> str:
         groups.setdefault((one.workload, one.scale, one.quantity), []).append(one)
     lines = []
     for (workload, scale, quantity), ones in groups.items():
-        rows = [[one.technique, one.word, one.n, *_shown(one, workload in points), _p(one)] for one in ones]
-        headings = ("Technique", "Verdict", "n", "Difference", "95 % interval", "p")
-        align = ("left", "left", "right", "right", "right", "right")
+        in_points = workload in points
+        rows = [
+            [one.technique, one.word, one.n, *_shown(one, in_points), _p(one), _beats(one)] for one in ones
+        ]
+        headings = ("Technique", "Verdict", "n", "Difference", "95 % interval", "p", "P(A>B)")
+        align = ("left", "left", "right", "right", "right", "right", "right")
         table = tabulate(rows, headings, disable_numparse=True, colalign=align)
-        lines += [f"{workload}, {quantity} ({scale})", table, *_needs(ones), ""]
+        lines += [f"{workload}, {quantity}{_unit(quantity, in_points)} ({scale})", table, *_needs(ones), ""]
     return "\n".join(lines[:-1])
 
 
+def _unit(quantity: str, in_points: bool) -> str:
+    """Say what differences are in: points, a score's own unit, or percent of the baseline's cost."""
+    if not find_quantity(quantity).is_score:
+        return ", in percent of the baseline's"
+    return ", in points" if in_points else ""
+
+
 def _shown(one: Verdict, in_points: bool) -> tuple[str, str]:
-    """Return difference and interval: in points, in a score's own unit, or in percent of the baseline's cost."""
+    """Return difference and interval, in the unit of `_unit`."""
     half = one.half_width
     ends = (one.difference, *(() if half is None else (one.difference - half, one.difference + half)))
     if not find_quantity(one.quantity).is_score:
         mean, *bounds = (f"{100 * math.expm1(value):+.1f}" for value in ends)
-        unit = " %"
     elif in_points:
         mean, *bounds = (f"{100 * value:+.2f}" for value in ends)
-        unit = " points"
     else:
         mean, *bounds = (f"{value:+.3g}" for value in ends)
-        unit = ""
-    return mean + unit, f"{bounds[0]} to {bounds[1]}" if bounds else MISSING
+    return mean, f"{bounds[0]} to {bounds[1]}" if bounds else MISSING
 
 
 def _p(one: Verdict) -> str:
     """Return the p-value of the claim that is made; of no difference where none is."""
     p = one.p_same if one.word == "same" else one.p
-    return MISSING if p is None else "< 0.0001" if p < 1e-4 else f"{p:.4f}"
+    return MISSING if p is None else "<0.0001" if p < 1e-4 else f"{p:.4f}"
+
+
+def _beats(one: Verdict) -> str:
+    return MISSING if one.superiority is None else f"{one.superiority:.2f}"
 
 
 def _needs(ones: Sequence[Verdict]) -> list[str]:

@@ -11,6 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[np.float64]
 
 WILD_LEVEL = 0.01
 """Chance that a technique like the others is taken for one that scatters far more."""
@@ -64,30 +71,47 @@ def fit(values: Mapping[str, Mapping[int, float]]) -> Layout:
     """
     import numpy as np
 
-    rows = list(values)
-    seeds = sorted({seed for by_seed in values.values() for seed in by_seed})
-    cells = [(rows.index(row), seeds.index(seed)) for row in rows for seed in values[row]]
-    response = np.array([values[row][seed] for row in rows for seed in values[row]])
-    design = np.zeros((len(cells), len(rows) + len(seeds) - 1))
-    for place, (row, seed) in enumerate(cells):
-        design[place, row] = 1.0
-        if seed:
-            design[place, len(rows) + seed - 1] = 1.0
-    basis = np.linalg.qr(design)[0]
-    center = response.mean()  # a difference of large numbers would leave their rounding
-    left = (response - center) - basis @ (basis.T @ (response - center))
-    left[np.abs(left) < 64 * np.finfo(float).eps * max(1e-300, np.abs(response).max())] = 0.0
-    freedom = 1.0 - (basis**2).sum(axis=1)
-    squares: dict[str, float] = dict.fromkeys(rows, 0.0)
-    known: dict[str, float] = dict.fromkeys(rows, 0.0)
-    for (row, _), residual, free in zip(cells, left, freedom, strict=True):
-        squares[rows[row]] += float(residual) ** 2
-        known[rows[row]] += float(free)
-    total = len(cells) - design.shape[1]
+    place = {seed: number for number, seed in enumerate(sorted(set().union(*values.values())))}
+    there, response = np.zeros((2, len(values), len(place)))
+    for row, by_seed in enumerate(values.values()):
+        for seed, value in by_seed.items():
+            there[row, place[seed]], response[row, place[seed]] = 1.0, value
+    largest = max(1e-300, np.abs(response).max())
+    # A difference of large numbers would leave their rounding.
+    response -= there * (response.sum() / there.sum())
+    # Of the two effects the one with fewer levels is solved for: of 10 seeds, however many techniques.
+    flip = there.shape[0] < there.shape[1]
+    left, freedom = _residuals(there.T, response.T) if flip else _residuals(there, response)
+    if flip:
+        left, freedom = left.T, freedom.T
+    left[np.abs(left) < 64 * np.finfo(float).eps * largest] = 0.0
+    squares, known = (left**2).sum(axis=1), freedom.sum(axis=1)
+    total = int(there.sum()) - len(values) - len(place) + 1
     scatter = {
-        row: Scatter(squares[row] / known[row] if known[row] > 1e-9 else 0.0, known[row]) for row in rows
+        name: Scatter(float(square / free) if free > 1e-9 else 0.0, max(0.0, float(free)))
+        for name, square, free in zip(values, squares, known, strict=True)
     }
-    return Layout(scatter, Scatter(sum(squares.values()) / total if total else 0.0, float(total)))
+    return Layout(scatter, Scatter(float(squares.sum()) / total if total else 0.0, float(total)))
+
+
+def _residuals(there: Array, response: Array) -> tuple[Array, Array]:
+    """Return residuals of an additive two-way layout, and 1 - leverage, cell by cell; 0 where no cell is there.
+
+    The first effect is eliminated, and the normal equations of the second one, which is few, are solved.
+    """
+    import numpy as np
+
+    count = there.sum(axis=1, keepdims=True)
+    shares = there / count
+    normal = np.diag(there.sum(axis=0)) - there.T @ shares
+    inverse = np.zeros_like(normal)
+    inverse[1:, 1:] = np.linalg.inv(normal[1:, 1:])  # the first level of the second effect is its zero
+    mean = response.sum(axis=1, keepdims=True) / count
+    second = inverse @ (response - there * mean).sum(axis=0)
+    first = mean - (shares @ second)[:, None]
+    spread = shares @ inverse
+    leverage = 1 / count + np.diag(inverse) - 2 * spread + (spread * shares).sum(axis=1, keepdims=True)
+    return there * (response - first - second), there * (1.0 - leverage)
 
 
 def without_wild(values: Mapping[str, Mapping[int, float]]) -> Layout:
@@ -95,7 +119,7 @@ def without_wild(values: Mapping[str, Mapping[int, float]]) -> Layout:
 
     A row that does would drown the differences of all others. The first row, the baseline, always stays.
     """
-    from scipy.stats import f
+    from scipy.special import fdtrc
 
     rows = dict(values)
     while True:
@@ -106,7 +130,7 @@ def without_wild(values: Mapping[str, Mapping[int, float]]) -> Layout:
             df = pooled.df - own.df
             rest = pooled.variance * pooled.df - own.variance * own.df
             if own.df > 0.5 and df >= LEAST_DF and rest > 0:
-                found.append((float(f.sf(own.variance * df / rest, own.df, df)), name))
+                found.append((float(fdtrc(own.df, df, own.variance * df / rest)), name))
         chance, wildest = min(found, default=(1.0, ""))
         if not found or chance * len(found) >= WILD_LEVEL:
             return layout

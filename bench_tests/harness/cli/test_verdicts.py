@@ -55,9 +55,10 @@ def test_a_row_has_what_the_verdict_rests_on(study, capsys):
 def test_a_person_reads_points_and_percent_within_80_columns(study, capsys):
     assert main(["verdicts", str(study(baseline=BASELINE, mixup=BETTER))]) == 0
     text = capsys.readouterr().out
-    assert "digits, score (smoke)" in text
-    assert "+5.00 points" in text
-    assert "-50.0 %" in text
+    assert "digits, score, in points (smoke)" in text
+    assert "digits, train_energy_j, in percent of the baseline's (smoke)" in text
+    assert "+5.00" in text
+    assert "-50.0" in text
     assert max(map(len, text.splitlines())) <= 80
 
 
