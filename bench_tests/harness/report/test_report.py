@@ -188,7 +188,7 @@ def test_texts_of_records_are_texts(report_of):
 def test_tables_have_as_many_cells_as_headings(report_of, varied):
     text, _ = report_of(*varied)
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("| ")]
-    assert len(tables) == 5
+    assert len(tables) == 6
     for lines in tables:
         assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
         assert lines[0].count("|") <= 10

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench_tests.harness.made_records import followed, inference_result, record_of
+from bench_tests.harness.made_records import followed, inference_result, record_of, training_result
 from greenbench.records.folder import RecordFolder
 from greenbench.records.results import Imported, Point
 from greenbench.report.sections import split_into_sections
@@ -103,8 +103,12 @@ def test_a_table_made_elsewhere_has_them_too(spent, columns, cells):
     assert texts(table, "Quick")[-2:] == ["better, p < 0.001", "yes, 100%"]
 
 
-def test_without_curves_there_are_no_tables():
-    assert tables_of(record_of(), record_of("mixup"), record_of(result=inference_result(2.0))) == []
+def test_without_curves_the_front_has_its_own_table():
+    slow = record_of("mixup", training_result(0.9, seconds=9.0))
+    (table,) = tables_of(record_of(), slow, record_of(result=inference_result(2.0)))
+    assert table.title == "Digits: front of score against time"
+    assert [(row.label, row.cells[0].text()) for row in table.rows] == [("Baseline", "yes"), ("Mixup", "no")]
+    assert tables_of(record_of(), record_of(result=inference_result(2.0))) == []
 
 
 def test_they_stand_in_the_report(report_of, tmp_path):
