@@ -32,7 +32,7 @@ from greenbench.verdict.quantities import (
     TRAIN_SCORE,
 )
 from greenbench.verdict.quantity import Quantity
-from greenbench.verdict.shift import Shift
+from greenbench.verdict.shift import Shift, above
 
 Word = Literal["reproduced", "not reproduced", "undecided", "not comparable", "not run"]
 
@@ -194,13 +194,11 @@ def _judged(pairs: Sequence[_Pair]) -> Iterator[Effect]:
 
 def _chance(pair: _Pair, shift: Shift) -> float:
     """Return the p-value of the published size, the nearest that its digits can stand for, and of its sign."""
-    from scipy.stats import t
-
     apart = max(0.0, abs(shift.difference - pair.published) - pair.rounding)
     error = math.sqrt(shift.error**2 + shift.run)
     if not error:
         return float(apart == 0)
-    size = float(2 * t.sf(apart / error, shift.df))
+    size = 2 * above(apart / error, shift.df)
     if abs(pair.published) <= pair.rounding:
         return size
     against = shift if pair.published < 0 else replace(shift, difference=-shift.difference)

@@ -18,7 +18,7 @@ from greenbench.verdict.family import holm
 from greenbench.verdict.limits import Limit, limit_of
 from greenbench.verdict.misses import without_result
 from greenbench.verdict.quantities import QUANTITIES
-from greenbench.verdict.shift import Shift
+from greenbench.verdict.shift import Shift, quantile
 from greenbench.verdict.versions import Meeting, lost, meetings
 
 FALSE_ALARMS = 0.01
@@ -124,12 +124,11 @@ def _turned(shift: Shift) -> Shift:
 
 def _more_runs(loss: Shift, limit: float, rows: int) -> tuple[int | None, str]:
     """Return how many more runs on each side would tell no loss from one of the limit, if they go on as they did."""
-    from scipy.stats import t
 
     def enough(n: int) -> bool:
         df = loss.df * n / loss.n
         error = math.sqrt(loss.run / n + loss.session)
-        return float(t.isf(FALSE_ALARMS / rows, df) + t.isf(OVERLOOKED, df)) * error <= limit
+        return (quantile(FALSE_ALARMS / rows, df) + quantile(OVERLOOKED, df)) * error <= limit
 
     needed = bisect_left(range(MOST_RUNS), True, lo=loss.n + 1, key=enough)
     if needed < MOST_RUNS:
