@@ -18,7 +18,7 @@ from greenbench.study import catalog
 
 smoke = scale.SCALES["smoke"]
 scale.SCALES["tiny"] = replace(
-    smoke, name="tiny", inference=replace(smoke.inference, passes=3, repeats=2, warmup_s=0.01)
+    smoke, name="tiny", seeds=1, inference=replace(smoke.inference, passes=3, repeats=2, warmup_s=0.01)
 )
 discover = catalog.discover
 

@@ -168,10 +168,10 @@ def test_switchnorm_leaves_the_segmentation_backbone_alone():
 
 def test_switchnorm_takes_over_momentum_and_eps():
     norm = next(
-        module for module in build("switchnorm", "digits").modules() if isinstance(module, SwitchNorm2d)
+        module for module in build("switchnorm", "scenes4").modules() if isinstance(module, SwitchNorm2d)
     )
     assert (norm.momentum, norm.eps) == (
-        CATALOG.workloads["digits"].setting("smoke").network["norm_momentum"],
+        CATALOG.workloads["scenes4"].setting("smoke").network["norm_momentum"],
         1e-5,
     )
 

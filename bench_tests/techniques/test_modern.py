@@ -360,14 +360,19 @@ def test_large_batches_take_a_quarter_of_the_steps_at_four_times_the_rate():
 
 
 def test_lower_resolution_ends_with_half_of_the_run_at_full_size():
-    recipe = lower_resolution(DIGITS)
+    large = replace(DIGITS, image_size=(32, 32))
+    recipe = lower_resolution(large)
     assert [recipe.size_factor(epoch, 8) for epoch in range(8)] == 4 * [0.75] + 4 * [1.0]
-    halved = lower_resolution(replace(DIGITS, size_factor=lambda _epoch, _epochs: 0.5))
+    halved = lower_resolution(replace(large, size_factor=lambda _epoch, _epochs: 0.5))
     assert [halved.size_factor(epoch, 4) for epoch in (0, 3)] == [0.375, 0.5]
+
+
+def test_lower_resolution_leaves_the_least_that_the_network_takes():
+    recipe = lower_resolution(DIGITS)
     data = CATALOG.workloads["digits"].data(None, torch.device("cpu"))
     images, _ = next(iter(data.training_batches(4, recipe.size_factor(0, 4), generator())))
     assert images.shape[-2:] == (8, 8)
-    assert next(iter(data.evaluation_batches("validation")))[0].shape[-2:] == (10, 10)
+    assert next(iter(data.evaluation_batches("validation")))[0].shape[-2:] == (9, 9)
 
 
 def test_autocast_computes_in_bfloat16_and_keeps_weights_and_gradients():

@@ -92,9 +92,9 @@ def test_a_network_without_residual_blocks_is_skipped_with_a_reason(change):
 )
 def test_the_layers_of_one_branch_stand_one_after_the_other(name):
     network = CATALOG.technique(name)(SCENES).network()
-    assert len(found(network, StochasticDepth)) == 8 * ("stochastic" in name)
-    assert len(found(network, SqueezeExcitation)) == 8 * ("squeeze" in name)
-    network(torch.randn(2, 3, 64, 64)).sum().backward()
+    assert len(found(network, StochasticDepth)) == 4 * ("stochastic" in name)
+    assert len(found(network, SqueezeExcitation)) == 4 * ("squeeze" in name)
+    network(torch.randn(2, 3, *SCENES.image_size)).sum().backward()
 
 
 def test_a_network_compiles_itself_and_its_copies_do_not():

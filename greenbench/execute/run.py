@@ -94,7 +94,7 @@ def run_case(
     """
     from greenbench.data.allocation import keep_freed_memory
     from greenbench.execute.failures import Attempt, failure_of
-    from greenbench.execute.memory import watch_memory
+    from greenbench.execute.memory import leaving_nothing, watch_memory
 
     started_at, start = datetime.now(UTC), time.monotonic()
     notes = _Notes(workload, batch_size=case.setting.get("batch_size"))
@@ -102,7 +102,8 @@ def run_case(
     keep_freed_memory()
     peak_memory = watch_memory(training_device())
     try:
-        result = _RUN[case.kind](case, technique, workload, bench, notes, progress)
+        with leaving_nothing():
+            result = _RUN[case.kind](case, technique, workload, bench, notes, progress)
     except NotApplicable as error:
         result = Skipped(" ".join(error.problem.split()))
     except (Exception, SystemExit) as error:

@@ -7,6 +7,8 @@ here they are registered and never run.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -104,12 +106,20 @@ class BiSeNet(nn.Module):
         Factor on every channel count.
     norm_momentum
         Of all batch norms' running averages.
+    blocks_per_stage
+        Of the backbone.
     """
 
-    def __init__(self, num_classes: int, width: float = 1.0, norm_momentum: float = 0.1) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        width: float = 1.0,
+        norm_momentum: float = 0.1,
+        blocks_per_stage: Sequence[int] = (2, 2, 2, 2),
+    ) -> None:
         super().__init__()
         narrow, path, wide = (scale_width(channels, width) for channels in (64, 128, 256))
-        self.backbone = resnet18_backbone(width)
+        self.backbone = resnet18_backbone(width, blocks_per_stage)
         _, _, channels16, channels32 = self.backbone.stage_channels
         self.spatial_path: nn.Module | None = SpatialPath(narrow, path)
         self.global_context = nn.Sequential(nn.AdaptiveAvgPool2d(1), ConvNormRelu(channels32, path, 1))
@@ -124,15 +134,16 @@ class BiSeNet(nn.Module):
         initialize(self)
         set_norm_momentum(self, norm_momentum)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images (N, 3, H, W) to logits (N, num_classes, H, W).
+    def forward(self, images: Tensor, upsample: bool = True) -> Tensor:
+        """Map images (N, 3, H, W) to logits (N, num_classes, H, W); to those of `coarse_logits` without upsampling.
 
         Raises
         ------
         ValueError
             If a side is shorter than 32 px.
         """
-        return resize(self.coarse_logits(images), images.shape[-2:])
+        logits = self.coarse_logits(images)
+        return resize(logits, images.shape[-2:]) if upsample else logits
 
     def coarse_logits(self, images: Tensor) -> Tensor:
         """Map images (N, 3, H, W) to logits (N, num_classes, H / 8, W / 8), which the network then upsamples.

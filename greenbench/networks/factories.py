@@ -47,9 +47,9 @@ def bisenet(num_classes: int, setting: Setting, root: Path | None) -> nn.Module:
 def backbone_weights(setting: Setting, root: Path | None) -> Path | None:
     """Return the file of ImageNet weights, or None where it is not in the data root.
 
-    The study starts from such weights. They fit the network at its full width alone.
+    The study starts from such weights. They fit the network at its full width and depth alone.
     """
-    if root is None or setting.network.get("width", 1) != 1:
+    if root is None or setting.network.get("width", 1) != 1 or "blocks_per_stage" in setting.network:
         return None
     path = BACKBONE_DOWNLOAD.place(root)
     return path if path.is_file() else None

@@ -149,6 +149,6 @@ def resnet50(
     return network
 
 
-def resnet18_backbone(width: float = 1.0) -> ResNet:
+def resnet18_backbone(width: float = 1.0, blocks_per_stage: Sequence[int] = (2, 2, 2, 2)) -> ResNet:
     """Build the segmentation backbone: ResNet-18 as trained on ImageNet, its unused fc included."""
-    return ResNet(BasicBlock, (2, 2, 2, 2), 1000, width, stem="7x7")
+    return ResNet(BasicBlock, blocks_per_stage, 1000, width, stem="7x7")

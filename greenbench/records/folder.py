@@ -115,7 +115,8 @@ class RecordFolder:
 
 
 VERDICTS = "verdicts.json"
-DERIVED = (VERDICTS,)
+TARGETS = "targets.json"
+DERIVED = (VERDICTS, TARGETS)
 """JSON files in a record folder that are made from the records."""
 
 _ANOTHER = "choose another folder with --green-out"

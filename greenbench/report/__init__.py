@@ -14,6 +14,7 @@ from greenbench.records.folder import RecordFolder
 from greenbench.report.content import collect
 from greenbench.report.markdown import Figures, render
 from greenbench.report.terminal import summarize
+from greenbench.verdict.to_target import write_targets
 from greenbench.verdict.verdict import write_verdicts
 
 REPORT = "report.md"
@@ -28,7 +29,7 @@ class Report:
 
 
 def write_report(folder: Path, intensity: CarbonIntensity) -> Report:
-    """Write ``report.md``, its figures and ``verdicts.json`` into a folder of records.
+    """Write ``report.md``, its figures, ``verdicts.json`` and ``targets.json`` into a folder of records.
 
     Raises
     ------
@@ -57,6 +58,9 @@ def write_report(folder: Path, intensity: CarbonIntensity) -> Report:
         for left in set(folder.glob("report-*.svg")) - {path for drawn in figures for path in drawn}:
             left.unlink()  # of an earlier report with more sections
         write_verdicts(content.verdicts, folder)
+        write_targets(
+            [one for part in content.parts for found in part.section.sets for one in found.targets], folder
+        )
         path.write_text(render(content, figures), encoding="utf-8")
     except OSError as error:
         raise UserError(

@@ -36,8 +36,8 @@ A verdict compares runs with those of the baseline that have the same seeds: sco
 logarithm of their ratio. Better and worse are claims that chance makes in at most {100 * LEVEL:g} % of studies, however \
 many techniques, workloads and quantities are compared. The same means: shown, as surely, to differ by less than \
 {MARGINS.score_points:g} point of a score in percent, {MARGINS.score_percent:g} % of another score or \
-{MARGINS.cost_percent:g} % of a cost. All else is undecided. Beside a verdict stands the difference with its 95 % interval, \
-taken alone. One run gives no verdict, except on what is counted. **Bold**: better than the baseline, or the same. ★: the \
+{MARGINS.cost_percent:g} % of a cost. All else is undecided. Beside a verdict stands the difference, in points where scores are in percent, with its 95 % \
+interval, taken alone. One run gives no verdict, except on what is counted. **Bold**: better than the baseline, or the same. ★: the \
 best of the values in a column that are better. CO₂ has no verdict of its own.
 
 A technique that leaves the network alone has no inference of its own."""

@@ -19,7 +19,7 @@ LEGEND = (
     "A gain is worth more where less was chosen for it. Lines of code are those of the technique's own file, without imports, "
     "comments and docstrings; what it imports is not counted. Numbers are what its file sets: constants in capitals, "
     "defaults of arguments, and other arguments by name except 0, 1 and 2. Settings tried are those that the technique states; "
-    "≥ counts the versions of its file that these records hold."
+    "≥ counts the versions of its file that these records hold; – is not known."
 )
 HEADINGS = ("Method", "Lines of code", "Numbers", "Fields changed", "Settings tried")
 LONGEST = 24
@@ -86,8 +86,11 @@ def lines_of_code(code: str) -> int:
     return len(lines - left_out)
 
 
-def chosen_numbers(code: str) -> list[str]:
-    """Return the numbers that a file sets, as ``name = value`` in their order; `SyntaxError` for what is no Python."""
+def chosen_numbers(code: str) -> list[tuple[str, int]]:
+    """Return what a file sets, as ``name = value``, and how many numbers each holds, in their order.
+
+    `SyntaxError` for what is no Python.
+    """
     tree = ast.parse(code)
     constants = [
         (target.id, node.value)
@@ -109,8 +112,8 @@ def chosen_numbers(code: str) -> list[str]:
         elif isinstance(node, ast.keyword) and node.arg and _is_chosen(node.value):
             found.append((node.arg, node.value))
     found.sort(key=lambda pair: (pair[1].lineno, pair[1].col_offset))
-    texts = [(name, ast.unparse(value)) for name, value in found]
-    return [f"{name} = {text}" if len(text) <= LONGEST else name for name, text in texts]
+    texts = [(name, ast.unparse(value), _count(value)) for name, value in found]
+    return [(f"{name} = {text}" if len(text) <= LONGEST else name, count) for name, text, count in texts]
 
 
 def _defaults(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
@@ -129,9 +132,13 @@ def _cells(record: Record, versions: int) -> Iterator[str]:
     except SyntaxError:
         lines, numbers = MISSING, []
     yield lines
-    yield f"{len(numbers)}: {', '.join(numbers)}" if numbers else "0" if lines != MISSING else MISSING
+    total, names = sum(count for _, count in numbers), ", ".join(text for text, _ in numbers)
+    yield f"{total}: {names}" if numbers else "0" if lines != MISSING else MISSING
     yield ", ".join(facts.changed_fields) or MISSING
-    yield f"≥ {versions}" if facts.settings_tried is None else str(max(facts.settings_tried, versions))
+    if facts.settings_tried is None:
+        yield f"≥ {versions}" if versions > 1 else MISSING
+    else:
+        yield str(max(facts.settings_tried, versions))
 
 
 def _is_import(node: ast.AST) -> bool:
@@ -154,6 +161,13 @@ def _is_number(node: ast.AST) -> bool:
         and isinstance(node.value, int | float)
         and not isinstance(node.value, bool)
     )
+
+
+def _count(node: ast.AST) -> int:
+    """Return how many numbers are in a value; a calculation with them is one."""
+    if _is_number(node) or isinstance(node, ast.BinOp | ast.UnaryOp):
+        return int(any(map(_is_number, ast.walk(node))))
+    return sum(map(_count, ast.iter_child_nodes(node)))
 
 
 def _is_chosen(node: ast.AST) -> bool:

@@ -180,13 +180,12 @@ def _cells(
 
 
 def _verdict(quantity: Quantity, verdict: Verdict | None) -> Cell:
-    """Return a verdict in words, with the difference that it is about."""
+    """Return a verdict in words, with the difference that it is about, in the unit of the score."""
     if verdict is None or verdict.half_width is None:
         return Cell(Written(_word(verdict) if verdict else MISSING))
-    factor, unit = (100, " points") if quantity.unit == "%" else (1, f" {quantity.unit}".rstrip())
-    digits = "+.1f" if quantity.unit == "%" else "+.3g"
-    half = f"{factor * verdict.half_width:{digits.lstrip('+')}}"
-    return Cell(Written(f"{verdict.word} {factor * verdict.difference:{digits}}", half, unit))
+    factor, digits = (100, ".1f") if quantity.unit == "%" else (1, ".3g")
+    half = f"{factor * verdict.half_width:{digits}}"
+    return Cell(Written(f"{verdict.word} {factor * verdict.difference:+{digits}}", half))
 
 
 def _word(verdict: Verdict) -> str:

@@ -14,7 +14,7 @@ from greenbench.verdict.front import OnFront, front
 from greenbench.verdict.imported_quantities import STEPS
 from greenbench.verdict.quantities import QUANTITIES, SCORE, Quantity
 from greenbench.verdict.statistics import Estimate
-from greenbench.verdict.to_target import ToTarget
+from greenbench.verdict.to_target import ToTarget, cost_of
 
 HOW = (
     "A run reaches the score at the end of the first evaluated epoch that has it, and its teacher's training counts. "
@@ -31,13 +31,15 @@ TOO_SOON = "A target that is the mean of the baseline's last scores is missed by
 
 
 def target_tables(section: Section) -> Iterator[Table]:
-    """Build the tables of a section: for each set of trainings with curves, one for each target."""
-    trained = [found for found in section.sets if found.targets]
+    """Build the tables of a section: for each set of trainings one for each target, or that of the front without any."""
+    trained = [(found, fronts) for found in section.sets if (fronts := front(found.records)) or found.targets]
     workloads = distinct(
-        {found.records[0].case.workload: found.records[0].workload.title for found in trained}
+        {found.records[0].case.workload: found.records[0].workload.title for found, _ in trained}
     )
-    for found in trained:
-        rows, fronts = found.targets, front(found.records)
+    for found, fronts in trained:
+        rows = found.targets
+        if not rows:
+            yield _front_table(workloads[found.records[0].case.workload], found, fronts)
         for stated, target in dict.fromkeys((row.stated, row.target) for row in rows):
             chosen = [row for row in rows if (row.stated, row.target) == (stated, target)]
             yield _table(
@@ -53,10 +55,7 @@ def _table(
 ) -> Table:
     first = found.records[0]
     score, cost = SCORE.of(first.workload.metric), QUANTITIES[rows[0].quantity]
-    by_technique: dict[str, list[Record]] = {}
-    for record in found.records:
-        by_technique.setdefault(record.case.technique, []).append(record)
-    titles = distinct({name: records[0].technique.title for name, records in by_technique.items()})
+    by_technique, titles = _by_technique(found)
     target = shown(written(score, Estimate(rows[0].target, 1, None)))
     whose = "" if rows[0].stated else "the baseline's "
     difference = f" ({found.caption})" if found.caption else ""
@@ -90,6 +89,27 @@ def _cost(row: ToTarget, cost: Quantity, records: Sequence[Record]) -> Cell:
     if row.cost is None:
         return Cell(Written(MISSING))
     return Cell(written(cost, Estimate(row.cost, 1, None)), mark(cost, records))
+
+
+def _front_table(workload: str, found: ComparableSet, fronts: Mapping[str, OnFront]) -> Table:
+    """Return where techniques stand on the front, for runs that were evaluated at their end alone."""
+    by_technique, titles = _by_technique(found)
+    cost = cost_of(found.records).title.lower()
+    difference = f" ({found.caption})" if found.caption else ""
+    rows = [
+        Row(titles[name], (Cell(Written(_front(fronts.get(name)))),), tuple(records))
+        for name, records in by_technique.items()
+    ]
+    title = f"{workload}: front of score against {cost}{difference}"
+    return Table(title, ("On the front",), tuple(rows), (OF_THE_FRONT.format(cost=cost),))
+
+
+def _by_technique(found: ComparableSet) -> tuple[dict[str, list[Record]], dict[str, str]]:
+    """Return the records of each technique, and the titles."""
+    records: dict[str, list[Record]] = {}
+    for record in found.records:
+        records.setdefault(record.case.technique, []).append(record)
+    return records, distinct({name: of_name[0].technique.title for name, of_name in records.items()})
 
 
 def _is_best(row: ToTarget, ratios: Sequence[float]) -> bool:

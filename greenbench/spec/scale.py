@@ -115,8 +115,9 @@ SCALES = {
             training_energy="all",
             idle_s=0.0,
             inference=InferenceScale(
-                passes=20, large_batch_passes=8, min_seconds=0.0, repeats=3, warmup_s=0.05
+                passes=20, large_batch_passes=4, min_seconds=0.0, repeats=1, warmup_s=0.05
             ),
+            seeds=3,
         ),
         Scale(
             name="tryout",

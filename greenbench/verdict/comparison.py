@@ -13,7 +13,7 @@ from greenbench.verdict.family import Contrast
 from greenbench.verdict.margins import load_margins
 from greenbench.verdict.noise import Layout, fit, moderated, without_wild
 from greenbench.verdict.quantities import QUANTITIES, Quantity
-from greenbench.verdict.statistics import paired_difference
+from greenbench.verdict.statistics import chance_above, paired_difference
 
 Values = Mapping[int, float]
 """By seed."""
@@ -77,10 +77,8 @@ class Comparison:
     @property
     def p_outside(self) -> float:
         """P-value of a difference that is not within the margin: the greater of two one-sided tests."""
-        from scipy.stats import t
-
         room = self.margin - abs(self.difference)
-        return float(t.sf(_ratio(room, self.standard_error), self.df))
+        return chance_above(_ratio(room, self.standard_error), self.df)
 
 
 @dataclass(frozen=True)

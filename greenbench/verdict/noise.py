@@ -11,7 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[np.float64]
 
 WILD_LEVEL = 0.01
 """Chance that a technique like the others is taken for one that scatters far more."""
@@ -65,38 +71,47 @@ def fit(values: Mapping[str, Mapping[int, float]]) -> Layout:
     """
     import numpy as np
 
-    rows = list(values)
-    seeds = sorted({seed for by_seed in values.values() for seed in by_seed})
-    row_of = np.repeat(np.arange(len(rows)), [len(values[row]) for row in rows])
-    place = {seed: number for number, seed in enumerate(seeds)}
-    seed_of = np.array([place[seed] for row in rows for seed in values[row]])
-    response = np.array([values[row][seed] for row in rows for seed in values[row]])
-    counts = np.bincount(row_of)
-
-    def within(columns: Any) -> Any:
-        """Take the mean of each technique out of columns."""
-        sums = np.zeros((len(rows), columns.shape[1]))
-        np.add.at(sums, row_of, columns)
-        return columns - (sums / counts[:, None])[row_of]
-
-    design = within(np.eye(len(seeds))[seed_of])
-    moved = within(response[:, None])[:, 0]
-    sizes, directions = np.linalg.eigh(design.T @ design)
-    known_directions = sizes > 1e-9 * max(
-        1.0, sizes[-1]
-    )  # the means of all seeds shift with those of all techniques
-    basis = design @ (directions[:, known_directions] / np.sqrt(sizes[known_directions]))
-    left = moved - basis @ (basis.T @ moved)
-    left[np.abs(left) < 64 * np.finfo(float).eps * max(1e-300, np.abs(response).max())] = 0.0
-    freedom = 1.0 - 1.0 / counts[row_of] - (basis**2).sum(axis=1)
-    squares = np.bincount(row_of, left**2)
-    known = np.bincount(row_of, freedom)
-    total = len(response) - len(rows) - int(known_directions.sum())
+    place = {seed: number for number, seed in enumerate(sorted(set().union(*values.values())))}
+    there, response = np.zeros((2, len(values), len(place)))
+    for row, by_seed in enumerate(values.values()):
+        for seed, value in by_seed.items():
+            there[row, place[seed]], response[row, place[seed]] = 1.0, value
+    largest = max(1e-300, np.abs(response).max())
+    # A difference of large numbers would leave their rounding.
+    response -= there * (response.sum() / there.sum())
+    # Of the two effects the one with fewer levels is solved for: of 10 seeds, however many techniques.
+    flip = there.shape[0] < there.shape[1]
+    left, freedom = _residuals(there.T, response.T) if flip else _residuals(there, response)
+    if flip:
+        left, freedom = left.T, freedom.T
+    left[np.abs(left) < 64 * np.finfo(float).eps * largest] = 0.0
+    squares, known = (left**2).sum(axis=1), freedom.sum(axis=1)
+    total = int(there.sum()) - len(values) - len(place) + 1
     scatter = {
-        row: Scatter(float(square / df) if df > 1e-9 else 0.0, max(0.0, float(df)))
-        for row, square, df in zip(rows, squares, known, strict=True)
+        name: Scatter(float(square / free) if free > 1e-9 else 0.0, max(0.0, float(free)))
+        for name, square, free in zip(values, squares, known, strict=True)
     }
     return Layout(scatter, Scatter(float(squares.sum()) / total if total else 0.0, float(total)))
+
+
+def _residuals(there: Array, response: Array) -> tuple[Array, Array]:
+    """Return residuals of an additive two-way layout, and 1 - leverage, cell by cell; 0 where no cell is there.
+
+    The first effect is eliminated, and the normal equations of the second one, which is few, are solved.
+    """
+    import numpy as np
+
+    count = there.sum(axis=1, keepdims=True)
+    shares = there / count
+    normal = np.diag(there.sum(axis=0)) - there.T @ shares
+    inverse = np.zeros_like(normal)
+    inverse[1:, 1:] = np.linalg.inv(normal[1:, 1:])  # the first level of the second effect is its zero
+    mean = response.sum(axis=1, keepdims=True) / count
+    second = inverse @ (response - there * mean).sum(axis=0)
+    first = mean - (shares @ second)[:, None]
+    spread = shares @ inverse
+    leverage = 1 / count + np.diag(inverse) - 2 * spread + (spread * shares).sum(axis=1, keepdims=True)
+    return there * (response - first - second), there * (1.0 - leverage)
 
 
 def without_wild(values: Mapping[str, Mapping[int, float]]) -> Layout:
@@ -104,7 +119,7 @@ def without_wild(values: Mapping[str, Mapping[int, float]]) -> Layout:
 
     A row that does would drown the differences of all others. The first row, the baseline, always stays.
     """
-    from scipy.stats import f
+    from scipy.special import fdtrc
 
     rows = dict(values)
     while True:
@@ -115,7 +130,7 @@ def without_wild(values: Mapping[str, Mapping[int, float]]) -> Layout:
             df = pooled.df - own.df
             rest = pooled.variance * pooled.df - own.variance * own.df
             if own.df > 0.5 and df >= LEAST_DF and rest > 0:
-                found.append((float(f.sf(own.variance * df / rest, own.df, df)), name))
+                found.append((float(fdtrc(own.df, df, own.variance * df / rest)), name))
         chance, wildest = min(found, default=(1.0, ""))
         if not found or chance * len(found) >= WILD_LEVEL:
             return layout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from greenbench.verdict.comparison import Comparison
+from greenbench.verdict.statistics import chance_above
 
 MOST = 1000
 """Runs beyond which the question is better left open."""
@@ -30,10 +31,9 @@ def more_runs(one: Comparison, level: float, level_same: float) -> int | None:
 
 
 def _decided(one: Comparison, n: int, level: float, level_same: float) -> bool:
-    from scipy.special import stdtr  # scipy.stats checks its arguments for longer than it computes
-
     error, df = one.spread / math.sqrt(n), one.df * (n - 1) / (one.n - 1)
     if not error:
         return True
     size = abs(one.difference)
-    return bool(2 * stdtr(df, -size / error) <= level or stdtr(df, (size - one.margin) / error) <= level_same)
+    differs = 2 * chance_above(size / error, df) <= level
+    return differs or chance_above((one.margin - size) / error, df) <= level_same

@@ -12,12 +12,15 @@ approximation. Holm's correction is over the techniques that are held against on
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import accumulate, combinations
+from pathlib import Path
 
+from greenbench.records.folder import TARGETS
 from greenbench.records.record import Record
 from greenbench.records.results import Imported, Point, Training
 from greenbench.spec.technique import BASELINE
@@ -122,6 +125,15 @@ def to_targets(records: Sequence[Record]) -> list[ToTarget]:
     targets += [(score, True) for score in runs[BASELINE][0].workload.targets]
     quantity = cost_of(trained)
     return [one for target, stated in targets for one in _to_target(runs, target, stated, quantity)]
+
+
+def write_targets(found: Sequence[ToTarget], folder: Path) -> None:
+    """Write what it cost to reach targets beside the records; without any, leave no file of an earlier report."""
+    path = folder / TARGETS
+    if not found:
+        path.unlink(missing_ok=True)
+        return
+    path.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n", encoding="utf-8")
 
 
 def cost_of(records: Sequence[Record]) -> Quantity:

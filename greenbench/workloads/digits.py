@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from functools import partial
 from typing import TYPE_CHECKING
 
 from greenbench.data.decorator import workload
 from greenbench.networks.factories import resnet50
-from greenbench.nn.schedules import step_decay
+from greenbench.nn.schedules import cosine
 from greenbench.spec.workload import Setting, Workload
 
 if TYPE_CHECKING:
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
 
     from greenbench.data.labels import LabelData
 
-SIDE = 10
-TIES_UP = 1e-3
+SIDE = 9
+TIES_UP = 2e-4
 """Added before rounding: interpolation lands on halves, which machines would round each in its own way."""
 
 
@@ -29,20 +28,23 @@ def _digits(name: str, title: str, classes: int, smoke: Setting) -> Workload:
         num_classes=classes,
         image_size=(SIDE, SIDE),
         network=resnet50,
-        schedule=partial(step_decay, warmup_fraction=0.1),
+        schedule=cosine,
         settings={"smoke": smoke},
     )
     def digits(device: torch.device) -> LabelData:
         """Scanned handwritten digits that come with the package, with a small ResNet-50.
 
-        ``digits`` has ten classes. ``digits20`` adds the inverted images (dark on light) as ten more.
+        ``digits`` has ten classes. In ``digits20`` every other scan is inverted (dark on light), which makes ten more.
 
-        **Source.** Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits (CC BY 4.0): 1,437 images for
-        training and 360 for validation, 8 px enlarged to 10 px, so that the deepest of the four stages still has more
-        than one pixel.
+        **Source.** Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits (CC BY 4.0): 898 images for
+        training and 899 for validation, so many because each one that is held out takes noise from the score. 8 px are
+        enlarged to 9 px, the fewest at which the deepest of the four stages has more than one pixel.
 
-        **Augmentation.** Rotation by up to 8 degrees. A mirrored digit is another shape, and the scans are centered
+        **Augmentation.** Rotation by up to 12 degrees. A mirrored digit is another shape, and the scans are centered
         and cut to their edges.
+
+        **Schedule.** Half a cosine to 0, and not the study's steps: in so few steps it learns more, and what the last
+        batches happen to hold no longer moves the score.
         """  # noqa: D401  # a card begins with what it is of
         import numpy as np
         import torch
@@ -59,9 +61,9 @@ def _digits(name: str, title: str, classes: int, smoke: Setting) -> Workload:
         labels = labels.astype(np.int64)
         validation = np.arange(len(labels)) % VALIDATION_EVERY == 0
         if classes == 20:
-            gray = np.concatenate([gray, 255 - gray])
-            labels = np.concatenate([labels, labels + 10])
-            validation = np.concatenate([validation, validation])
+            inverted = np.arange(len(labels)) // VALIDATION_EVERY % 2 == 1  # every other one of each split
+            gray[inverted] = 255 - gray[inverted]
+            labels[inverted] += 10
         pixels = F.interpolate(torch.from_numpy(gray)[:, None], size=(SIDE, SIDE), mode="bilinear")
         images = (pixels + TIES_UP).round().to(torch.uint8).expand(-1, 3, -1, -1).contiguous()
         targets = torch.from_numpy(labels)
@@ -69,7 +71,7 @@ def _digits(name: str, title: str, classes: int, smoke: Setting) -> Workload:
         return LabelData(
             ResidentImages(images[~chosen], targets[~chosen]),
             ResidentImages(images[chosen], targets[chosen]),
-            augmentation=Augmentation(padding=0, flip=False, rotation_degrees=8),
+            augmentation=Augmentation(padding=0, flip=False, rotation_degrees=12),
             normalization=Normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
             version=hashlib.sha256(images.numpy().tobytes() + labels.tobytes()).hexdigest()[:12],
             device=device,
@@ -78,33 +80,34 @@ def _digits(name: str, title: str, classes: int, smoke: Setting) -> Workload:
     return digits
 
 
-SMALL = {"width": 0.125, "blocks_per_stage": (1, 1, 1, 1), "norm_momentum": 0.3}
-
-WORKLOADS = (
+WORKLOADS = tuple(
     _digits(
-        "digits",
-        "Digits",
-        10,
+        name,
+        title,
+        classes,
         Setting(
-            epochs=4,
-            batch_size=36,
-            learning_rate=0.06,
-            network=SMALL,
-            floor=0.95,
-            floor_source="97.2 to 98.3 % over 4 seeds",
+            epochs=3,
+            batch_size=30,
+            learning_rate=0.05,
+            network={"width": 0.125, "blocks_per_stage": (1, 1, 1, 1)},
+            floor=floor,
+            floor_source=floor_source,
         ),
-    ),
-    _digits(
-        "digits20",
-        "Digits-20",
-        20,
-        Setting(
-            epochs=2,
-            batch_size=36,
-            learning_rate=0.06,
-            network=SMALL,
-            floor=0.94,
-            floor_source="95.6 to 97.2 % over 3 seeds",
+    )
+    for name, title, classes, floor, floor_source in (
+        (
+            "digits",
+            "Digits",
+            10,
+            0.945,
+            "96.6 % over 12 seeds, standard deviation 0.5 points; less four of those",
         ),
-    ),
+        (
+            "digits20",
+            "Digits-20",
+            20,
+            0.9,
+            "93.9 % over 10 seeds, standard deviation 0.9 points; less four of those",
+        ),
+    )
 )

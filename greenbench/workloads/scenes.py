@@ -1,9 +1,9 @@
-"""Scenes-4 and Scenes-6 with a narrow BiSeNet-ResNet18."""
+"""Scenes-3 and Scenes-4 with a narrow BiSeNet."""
 
 from __future__ import annotations
 
-import colorsys
 import hashlib
+from functools import cache
 from typing import TYPE_CHECKING
 
 from greenbench.data.decorator import workload
@@ -19,25 +19,28 @@ if TYPE_CHECKING:
     from greenbench.data.masks import MaskData
 
 IGNORE_INDEX = 255
-SIDE = 64
-TRAIN_SCENES = 192
-VALIDATION_SCENES = 64
-DIGITS_PER_SCENE = (2, 3)
-ENLARGEMENT = (3.0, 5.0)
-"""The 8 px scans become 24 to 40 px."""
+SIDE = 48
+TRAIN_SCENES = 90
+VALIDATION_SCENES = 96
+DIGITS_PER_SCENE = (3, 4)
+ENLARGEMENT = (3.0, 4.5)
+"""The 8 px scans become 24 to 36 px."""
 
-HUE_SPREAD = 0.10
-"""Standard deviation of a digit's hue around that of its class, as a fraction of the color circle."""
+COLORS = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+"""Of the digit classes 1, 2, ...: corners of the RGB cube, which planes separate, so that few steps suffice."""
+
+COLOR_SPREAD = 0.25
+"""By how much a digit's color strays from its class's in each channel, at most."""
 
 INSIDE, OUTSIDE = 0.5, 0.2
 """Stroke coverage from which a pixel is the digit's, and below which it is the background's."""
 
-DIGIT_CLASSES = {"scenes4": (0, 1, 4), "scenes6": (0, 1, 2, 4, 7)}
+DIGIT_CLASSES = {"scenes3": (0, 1), "scenes4": (0, 1, 4)}
 """Digits that serve as the classes 1, 2, ...; shapes that stay apart at this size."""
 
 
 def _background(random: np.random.RandomState) -> np.ndarray:
-    """Return a (64, 64) texture in 0..1: a coarse random surface and oblique stripes."""
+    """Return a (48, 48) texture in 0..1: a coarse random surface and oblique stripes."""
     import numpy as np
 
     coarse = random.uniform(0.0, 1.0, (5, 5))
@@ -77,16 +80,18 @@ def _thicken(coverage: np.ndarray) -> np.ndarray:
     return thickened
 
 
-def _color(random: np.random.RandomState, digit_class: int, classes: int) -> tuple[float, float, float]:
-    """Draw a color (RGB in 0..1) around the hue of a class from 1 to `classes`."""
-    hue = (digit_class / classes + random.normal(0, HUE_SPREAD)) % 1
-    return colorsys.hsv_to_rgb(hue, random.uniform(0.4, 0.9), random.uniform(0.7, 1.0))
+def _color(random: np.random.RandomState, digit_class: int) -> np.ndarray:
+    """Draw a color (RGB in 0..1) around that of a class, which counts from 1."""
+    import numpy as np
+
+    color: np.ndarray = np.array(COLORS[digit_class - 1]) * random.uniform(0.75, 1.0)
+    return (color + random.uniform(0, COLOR_SPREAD, 3)).clip(0, 1)
 
 
 def _scene(
     random: np.random.RandomState, coverage: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compose one scene from digits' `coverage` (n, 8, 8) in 0..1: pixels (64, 64, 3) and mask (64, 64)."""
+    """Compose one scene from digits' `coverage` (n, 8, 8) in 0..1: pixels (48, 48, 3) and mask (48, 48)."""
     import numpy as np
 
     tint = random.uniform(0.8, 1.2, 3)
@@ -96,7 +101,7 @@ def _scene(
         chosen = random.randint(len(coverage))
         side = round(8 * random.uniform(*ENLARGEMENT))
         top, left = random.randint(0, SIDE - side + 1, 2)
-        color = np.array(_color(random, labels[chosen], labels.max()))
+        color = _color(random, labels[chosen])
         stroke = _enlarge(coverage[chosen], side)
         place = slice(top, top + side), slice(left, left + side)
         image[place] += stroke[..., None] * (color - image[place])
@@ -105,14 +110,38 @@ def _scene(
     return (image.clip(0, 1) * 255).round().astype(np.uint8), mask
 
 
+@cache
+def _draw(name: str) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """Draw scenes for training and for validation, once: pixels (n, 3, 48, 48) and masks (n, 48, 48)."""
+    import numpy as np
+
+    from greenbench.data.scans import LEVELS, VALIDATION_EVERY, read_scans
+
+    scans, labels = read_scans()
+    # Scenes of one split use the digits of that split alone: no stroke is seen in both.
+    for_validation = np.arange(len(labels)) % VALIDATION_EVERY == 0
+    splits = []
+    for seed, count, in_split in (
+        (1, TRAIN_SCENES, ~for_validation),
+        (2, VALIDATION_SCENES, for_validation),
+    ):
+        random = np.random.RandomState(seed)
+        usable = in_split & np.isin(labels, DIGIT_CLASSES[name])
+        coverage = _thicken(scans[usable] / LEVELS)
+        classes = np.searchsorted(DIGIT_CLASSES[name], labels[usable]) + 1
+        images, masks = zip(*(_scene(random, coverage, classes) for _ in range(count)), strict=True)
+        splits.append((np.stack(images).transpose(0, 3, 1, 2).copy(), np.stack(masks)))
+    return tuple(splits)
+
+
 def _scenes(name: str, floor: float, floor_source: str) -> Workload:
-    digits = DIGIT_CLASSES[name]
+    classes = len(DIGIT_CLASSES[name]) + 1
 
     @workload(
         name=name,
-        title=f"Scenes-{len(digits) + 1}",
+        title=f"Scenes-{classes}",
         metric="miou",
-        num_classes=len(digits) + 1,
+        num_classes=classes,
         image_size=(SIDE, SIDE),
         ignore_index=IGNORE_INDEX,
         network=bisenet,
@@ -121,22 +150,23 @@ def _scenes(name: str, floor: float, floor_source: str) -> Workload:
         settings={
             "smoke": Setting(
                 epochs=4,
-                batch_size=16,
-                learning_rate=0.3,
-                network={"width": 0.25, "norm_momentum": 0.3},
+                batch_size=10,
+                learning_rate=0.4,
+                network={"width": 0.25, "norm_momentum": 0.3, "blocks_per_stage": (1, 1, 1, 1)},
                 floor=floor,
                 floor_source=floor_source,
             )
         },
     )
     def scenes(device: torch.device) -> MaskData:
-        """Scenes made of the package's digits on textured backgrounds, with a narrow BiSeNet-ResNet18.
+        """Scenes made of the package's digits on textured backgrounds, with a narrow BiSeNet.
 
         A scene holds a few digits, each of a random size and place, on a background of smooth noise and stripes. Each
-        digit class prefers a hue, from which single digits stray so far that color alone does not tell the classes
-        apart. A pixel's class is that of the digit whose thickened stroke covers it, or background (0). The soft rim,
-        where digit and background mix, carries the ignore label. ``scenes4`` has three digit classes and the
-        background, ``scenes6`` five.
+        digit class has a color, from which single digits stray. A pixel's class is that of the digit whose thickened
+        stroke covers it, or background (0). The soft rim, where digit and background mix, carries the ignore label.
+        ``scenes3`` has two digit classes and the background, ``scenes4`` three. With more, a network that sees a few
+        hundred scenes learns all of them in some runs and not in others: the seed, and no technique, decides. The
+        backbone has one block in each stage, which learns in fewer steps.
 
         Everything is drawn with NumPy's legacy generator, whose streams are frozen, so the scenes are the same on
         every machine. The version is a digest of the pixels themselves.
@@ -145,38 +175,22 @@ def _scenes(name: str, floor: float, floor_source: str) -> Workload:
 
         **Augmentation.** Horizontal flip.
         """
-        import numpy as np
         import torch
 
         from greenbench.data.images import ResidentImages
         from greenbench.data.masks import MaskData
         from greenbench.data.normalization import Normalization
-        from greenbench.data.scans import LEVELS, VALIDATION_EVERY, read_scans
         from greenbench.data.views import View
 
-        scans, labels = read_scans()
-        digest = hashlib.sha256()
-        splits = []
-        # Scenes of one split use the digits of that split alone: no stroke is seen in both.
-        for_validation = np.arange(len(labels)) % VALIDATION_EVERY == 0
-        for seed, scenes, in_split in (
-            (1, TRAIN_SCENES, ~for_validation),
-            (2, VALIDATION_SCENES, for_validation),
-        ):
-            random = np.random.RandomState(seed)
-            usable = in_split & np.isin(labels, digits)
-            coverage = _thicken(scans[usable] / LEVELS)
-            classes = np.searchsorted(digits, labels[usable]) + 1
-            images, masks = zip(*(_scene(random, coverage, classes) for _ in range(scenes)), strict=True)
-            pixels, mask = np.stack(images).transpose(0, 3, 1, 2).copy(), np.stack(masks)
-            digest.update(pixels.tobytes() + mask.tobytes())
-            splits.append(ResidentImages(torch.from_numpy(pixels), torch.from_numpy(mask)))
+        drawn = _draw(name)
+        digest = hashlib.sha256(b"".join(values.tobytes() for split in drawn for values in split))
+        train, validation = (ResidentImages(*map(torch.from_numpy, split)) for split in drawn)
         return MaskData(
-            splits[0],
-            splits[1],
+            train,
+            validation,
             crop=(SIDE, SIDE),
             view=View(base_size=SIDE, ignore_index=IGNORE_INDEX),
-            num_classes=len(digits) + 1,
+            num_classes=classes,
             normalization=Normalization((0.4, 0.4, 0.4), (0.25, 0.25, 0.25)),
             version=digest.hexdigest()[:12],
             device=device,
@@ -186,6 +200,6 @@ def _scenes(name: str, floor: float, floor_source: str) -> Workload:
 
 
 WORKLOADS = (
-    _scenes("scenes4", 0.55, "0.71 to 0.76 over 3 seeds; background alone scores 0.17"),
-    _scenes("scenes6", 0.25, "0.31 to 0.48 over 4 seeds; background alone scores 0.11"),
+    _scenes("scenes3", 0.84, "86.9 % over 8 seeds, standard deviation 0.6 points; less four of those"),
+    _scenes("scenes4", 0.78, "81.9 % over 12 seeds, standard deviation 0.9 points; less four of those"),
 )

@@ -22,6 +22,7 @@ from greenbench.records.folder import RecordFolder, read_record
 from greenbench.records.machine import this_machine
 from greenbench.records.results import Failure
 from greenbench.spec.case import case_of
+from greenbench.spec.scale import VARIES, VARY_ALL
 from greenbench.spec.source import Source
 from greenbench.spec.technique import technique
 from greenbench.spec.workload import ACCURACY
@@ -285,6 +286,19 @@ def test_a_network_that_is_measured_starts_from_the_case_s_seed():
 def test_the_same_case_gives_the_same_numbers_again():
     assert run().result.curve[-1].validation == run().result.curve[-1].validation
     assert greenbench.__version__ == run().machine.greenbench
+
+
+def test_seeds_vary_what_the_scale_says():
+    def losses(part, seed):
+        scale = replace(TINY, vary=part)
+        case = case_of("training", own, SQUARES, scale, seed)
+        return [epoch.train_loss for epoch in run_case(case, own, SQUARES, BENCH).result.curve]
+
+    parts = [part for part in VARIES if part != VARY_ALL]
+    first = losses(parts[0], 0)
+    assert all(losses(part, 0) == first for part in parts)
+    others = [losses(part, 1) for part in parts]
+    assert len({tuple(values) for values in (first, *others, losses(VARY_ALL, 1))}) == len(parts) + 2
 
 
 def test_a_record_holds_what_was_tried_and_what_is_to_be_reached():

@@ -1,6 +1,7 @@
 """The segmentation backbone starts from ImageNet weights where they are, and the file is checked."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -56,10 +57,13 @@ def test_classification_starts_from_random_weights(weights):
             assert all(workload.weights(s, weights[0].parent) is None for s in workload.settings.values())
 
 
-def test_a_narrow_network_takes_no_weights(weights):
+def test_a_narrow_or_shallow_network_takes_no_weights(weights):
     path, _ = weights
     assert backbone_weights(sized(1), path.parent) == path
     assert backbone_weights(sized(0.5), path.parent) is None
+    shallow = sized(1)
+    shallow = replace(shallow, network={**shallow.network, "blocks_per_stage": (1, 1, 1, 1)})
+    assert backbone_weights(shallow, path.parent) is None
 
 
 def test_a_damaged_file_is_refused_naming_it(weights):

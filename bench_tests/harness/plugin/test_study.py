@@ -32,7 +32,7 @@ def soft_labels(recipe):
 def test_ids_name_technique_and_dataset(run_study):
     result = run_study("--collect-only", "-q", "-k", "mixup")
     names = {line.partition("::")[2] for line in result.outlines if "::" in line}
-    datasets = ("digits", "digits20", "scenes4", "scenes6")
+    datasets = ("digits", "digits20", "scenes4", "scenes3")
     assert names == {f"test_training[mixup-{dataset}]" for dataset in datasets}
 
 

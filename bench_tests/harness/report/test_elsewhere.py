@@ -48,7 +48,7 @@ def test_the_report_has_a_section_for_the_table_with_verdicts_and_its_source(rea
     assert [cell.strip() for cell in adam.split("|")][2:7] == [
         "3",
         "**85.1 ± 0.2%** ★",
-        "better +5.0 ± 0.0 points",
+        "better +5.0 ± 0.0",
         "151 J ± 2%",
         "300 s ± 0%",
     ]

@@ -270,7 +270,7 @@ def test_a_metric_of_another_kind_has_its_unit_and_direction(tables_of):
     (table,) = tables_of(*records)
     assert table.columns[:2] == ("RMSE train", "RMSE validation")
     assert texts(table, "Mixup")[1].startswith("2.001 m")
-    assert texts(table, "Mixup")[2] == "better -2 ± 0 m"
+    assert texts(table, "Mixup")[2] == "better -2 ± 0"
 
 
 def test_a_failed_run_has_a_row_that_says_how(tables_of, seeds_of):

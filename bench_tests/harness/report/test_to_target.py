@@ -1,8 +1,11 @@
 """The tables of what it costs to reach a score."""
 
+import json
+
 import pytest
 
-from bench_tests.harness.made_records import followed, inference_result, record_of
+from bench_tests.harness.made_records import followed, inference_result, record_of, training_result
+from greenbench.records.folder import RecordFolder
 from greenbench.records.results import Imported, Point
 from greenbench.report.sections import split_into_sections
 from greenbench.report.table import FIXED_COLUMNS, MAX_COLUMNS
@@ -100,12 +103,29 @@ def test_a_table_made_elsewhere_has_them_too(spent, columns, cells):
     assert texts(table, "Quick")[-2:] == ["better, p < 0.001", "yes, 100%"]
 
 
-def test_without_curves_there_are_no_tables():
-    assert tables_of(record_of(), record_of("mixup"), record_of(result=inference_result(2.0))) == []
+def test_without_curves_the_front_has_its_own_table():
+    slow = record_of("mixup", training_result(0.9, seconds=9.0))
+    (table,) = tables_of(record_of(), slow, record_of(result=inference_result(2.0)))
+    assert table.title == "Digits: front of score against time"
+    assert [(row.label, row.cells[0].text()) for row in table.rows] == [("Baseline", "yes"), ("Mixup", "no")]
+    assert tables_of(record_of(), record_of(result=inference_result(2.0))) == []
 
 
-def test_they_stand_in_the_report(report_of):
+def test_they_stand_in_the_report(report_of, tmp_path):
     text, summary = report_of(*study())
+    rows = json.loads((tmp_path / "targets.json").read_text())
+    assert [(row["technique"], row["word"], row["reached"]) for row in rows] == [
+        ("baseline", "undecided", 4),
+        ("poor", "worse", 0),
+        ("quick", "better", 4),
+    ]
+    assert not RecordFolder(tmp_path).read()[1]
     assert "### Digits: cost to reach the baseline's 60.0%" in text
     assert "**0.50 × (0.50 to 0.50)** ★" in text
     assert any("cost to reach the baseline's 60.0%" in line for line in summary)
+
+
+def test_no_file_of_an_earlier_report_is_left(report_of, tmp_path):
+    (tmp_path / "targets.json").write_text("[]")
+    report_of(record_of())
+    assert not (tmp_path / "targets.json").exists()

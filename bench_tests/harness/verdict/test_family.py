@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from greenbench.verdict import family
 from greenbench.verdict.family import Contrast, against_one_baseline, holm, two_sided
 
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=9)
@@ -64,6 +65,18 @@ def test_an_adjusted_value_lies_between_that_alone_and_bonferroni_s(values, df):
         assert alone - 1e-9 <= adjusted
         if abs(one.t) == max(map(abs, values)):
             assert adjusted <= min(1.0, len(values) * alone) + 1e-9
+
+
+@pytest.mark.parametrize("t", [2.0, 4.0, 8.0, 20.0])
+def test_short_cuts_stay_above_the_whole_calculation(t, monkeypatch):
+    contrasts = [Contrast(t / (1 + place), 9.0, 0.5) for place in range(12)]
+    short = against_one_baseline(contrasts)
+    clear, hopeless = family.CLEAR, family.HOPELESS
+    monkeypatch.setattr(family, "CLEAR", 0.0)
+    monkeypatch.setattr(family, "HOPELESS", 1.0)
+    for ours, whole in zip(short, against_one_baseline(contrasts), strict=True):
+        assert whole <= ours * (1 + 1e-9)
+        assert ours == pytest.approx(whole, rel=1e-3) or ours <= clear or whole > hopeless
 
 
 def test_without_any_noise_a_difference_is_certain():

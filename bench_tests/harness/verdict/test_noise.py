@@ -64,6 +64,30 @@ def test_runs_that_the_others_lack_say_nothing_of_noise():
     assert fit(more).pooled.df == fit(values).pooled.df
 
 
+@given(tables, st.integers(2, 7), st.integers(1, 7), st.floats(0.3, 1))
+@settings(max_examples=100, deadline=None)
+def test_a_table_with_gaps_is_analysed_as_by_least_squares(rng, rows, seeds, filled):
+    """Residuals and degrees of freedom from the hat matrix of the whole design, by its pseudo-inverse."""
+    values = table(rng, rows, seeds)
+    first, *others = values
+    for name in others:
+        kept = {seed: value for seed, value in values[name].items() if rng.random() < filled}
+        values[name] = (kept or {0: 1.0}) | ({9: 2.0} if rng.random() < 0.3 else {})
+        if values[name].keys().isdisjoint(values[first]):
+            values[name][0] = 0.5
+    cells = [(name, seed) for name, row in values.items() for seed in row]
+    columns = [*values, *sorted({seed for _, seed in cells})]
+    design = np.array([[float(column in (name, seed)) for column in columns] for name, seed in cells])
+    hat = design @ np.linalg.pinv(design)
+    left = (np.eye(len(cells)) - hat) @ np.array([values[name][seed] for name, seed in cells])
+    layout = fit(values)
+    assert layout.pooled.df == pytest.approx(len(cells) - np.linalg.matrix_rank(design))
+    for name, own in layout.scatter.items():
+        places = [place for place, cell in enumerate(cells) if cell[0] == name]
+        assert own.df == pytest.approx(sum(1 - hat[place, place] for place in places), abs=1e-9)
+        assert own.variance * own.df == pytest.approx((left[places] ** 2).sum(), abs=1e-9)
+
+
 def test_equal_values_have_no_noise_at_all():
     layout = fit({name: {0: 0.3, 1: 0.3, 2: 0.3} for name in "abc"})
     assert layout.pooled.variance == 0

@@ -12,10 +12,10 @@ WORKLOADS = discover().workloads
 
 # (epochs, batch size, learning rate, epochs between evaluations, large batch)
 SETTINGS = {
-    ("digits", "smoke"): (4, 36, 0.06, 1, 32),
-    ("digits20", "smoke"): (2, 36, 0.06, 1, 32),
-    ("scenes4", "smoke"): (4, 16, 0.3, 1, 32),
-    ("scenes6", "smoke"): (4, 16, 0.3, 1, 32),
+    ("digits", "smoke"): (3, 30, 0.05, 1, 32),
+    ("digits20", "smoke"): (3, 30, 0.05, 1, 32),
+    ("scenes4", "smoke"): (4, 10, 0.4, 1, 32),
+    ("scenes3", "smoke"): (4, 10, 0.4, 1, 32),
     ("cifar100", "tryout"): (10, 64, 0.05, 1, 32),
     ("tiny_imagenet", "tryout"): (10, 64, 0.05, 1, 32),
     ("camvid", "tryout"): (24, 8, 0.05, 8, 32),
@@ -34,13 +34,13 @@ SETTINGS = {
 }
 # (task, classes, image size, size at which the study's FLOPs fit)
 TASKS = {
-    "digits": ("classification", 10, (10, 10), None),
-    "digits20": ("classification", 20, (10, 10), None),
+    "digits": ("classification", 10, (9, 9), None),
+    "digits20": ("classification", 20, (9, 9), None),
     "cifar100": ("classification", 100, (32, 32), None),
     "tiny_imagenet": ("classification", 200, (64, 64), (32, 32)),
     "speedrun": ("classification", 100, (32, 32), None),
-    "scenes4": ("segmentation", 4, (64, 64), None),
-    "scenes6": ("segmentation", 6, (64, 64), None),
+    "scenes4": ("segmentation", 4, (48, 48), None),
+    "scenes3": ("segmentation", 3, (48, 48), None),
     "camvid": ("segmentation", 11, (352, 480), None),
     "cityscapes": ("segmentation", 19, (512, 512), (512, 1024)),
     "coco_stuff": ("segmentation", 171, (640, 640), (640, 1144)),
@@ -54,9 +54,12 @@ PARTS = {
     "coco_stuff": ((640, 96), (128, 128)),
 }
 SMALL_NETWORK = {"width": 0.25, "norm_momentum": 0.3}
+SHALLOW = {"blocks_per_stage": (1, 1, 1, 1)}
 OTHER_NETWORKS = {
-    "digits": SMALL_NETWORK | {"width": 0.125},
-    "digits20": SMALL_NETWORK | {"width": 0.125},
+    "digits": {"width": 0.125},
+    "digits20": {"width": 0.125},
+    "scenes3": SMALL_NETWORK | SHALLOW,
+    "scenes4": SMALL_NETWORK | SHALLOW,
     "camvid": {"width": 0.5},
     "cityscapes": {"width": 0.5},
 }
@@ -80,7 +83,7 @@ def test_the_settings_are_these_and_no_others():
 
 def test_small_networks_are_for_the_small_scales_alone():
     for workload in WORKLOADS.values():
-        blocks = {"blocks_per_stage": (1, 1, 1, 1)} if workload.task == "classification" else {}
+        blocks = SHALLOW if workload.task == "classification" else {}
         small = OTHER_NETWORKS.get(workload.name, SMALL_NETWORK) | blocks
         for scale, setting in workload.settings.items():
             assert setting.network == (small if scale in ("smoke", "tryout") else {})
@@ -140,7 +143,7 @@ def test_a_recipe_is_made_of_them(name, scale):
 
 @pytest.mark.parametrize(
     ("name", "scale", "first"),
-    [("cifar100", "paper", 0.02), ("digits", "smoke", 0.06 / 2), ("cityscapes", "paper", 0.025)],
+    [("cifar100", "paper", 0.02), ("digits", "smoke", 0.05), ("cityscapes", "paper", 0.025)],
 )
 def test_the_schedule_starts_with_a_warm_up_in_classification_alone(name, scale, first):
     recipe = WORKLOADS[name].recipe(scale)
@@ -162,7 +165,7 @@ def test_segmentation_ignores_the_void_and_classification_nothing():
 def test_the_network_is_that_of_the_setting(name):
     network = WORKLOADS[name].recipe("smoke").network()
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    assert {norm.momentum for norm in norms} == {0.3}
+    assert {norm.momentum for norm in norms} == {0.1 if name == "digits" else 0.3}
     stem = network.conv1 if name == "digits" else network.backbone.conv1
     assert stem.out_channels == (8 if name == "digits" else 16)
 
