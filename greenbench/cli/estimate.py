@@ -24,10 +24,8 @@ from greenbench.spec.scale import DEFAULT_OUT, SMALLEST_SCALE
 from greenbench.study.estimate import Estimate, estimates
 from greenbench.study.plan import Pair
 from greenbench.study.session import Session
-from greenbench.study.settings import settings_of
+from greenbench.study.settings import Options, settings_of
 from greenbench.units import MISSING, si
-
-NOT_OFFERED = ("until", "training_energy", "inputs", "weights", "vary", "on_busy", "tolerances", "download")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,15 +53,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--price", metavar="P", help="of a kilowatt-hour, such as 0.30")
     parser.add_argument("--currency", default="EUR", metavar="C", help="of the price (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print rows and totals as JSON")
-    parser.set_defaults(
-        **{f"green_{name}": None for name in NOT_OFFERED}, green_partial=True, green_resume=True
-    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print one row for each pair, and the total."""
     price = None if args.price is None else read_price(args.price)
-    session = Session(settings_of(args, Path.cwd(), uuid.uuid4().hex))
+    session = Session(
+        settings_of(
+            Options(**vars(args), green_partial=True, green_resume=True), Path.cwd(), uuid.uuid4().hex
+        )
+    )
     pairs = _chosen(session, args.workload, args.kind)
     need_study()
     session.check([])

@@ -20,7 +20,6 @@ from greenbench.extras import need_study
 
 RUNS = 3
 MOST_RUNS = 100
-NOT_OFFERED = ("collection", "download", "on_busy", "tolerances", "carbon", "seeds", "technique")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,9 +37,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--out", dest="green_out", metavar="DIR", help="keep the new records there (default: nowhere)"
     )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.set_defaults(
-        **{f"green_{name}": None for name in NOT_OFFERED}, green_partial=True, green_resume=False
-    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from greenbench.report.changes import replay_lines
     from greenbench.study.replay import cases_again, published, sound
     from greenbench.study.session import Session
-    from greenbench.study.settings import settings_of
+    from greenbench.study.settings import Options, settings_of
     from greenbench.verdict.agreement import agreement
 
     if not 1 <= args.runs <= MOST_RUNS:
@@ -57,14 +53,17 @@ def run(args: argparse.Namespace) -> int:
     if args.green_out is not None and Path(args.green_out).resolve() == args.record.parent.resolve():
         raise UserError(f"--out {args.green_out} is the record's own folder", "give another one")
     case = found.record.case
-    for name, value in (("scale", case.scale), ("mode", case.mode)):
-        setattr(args, f"green_{name}", value)
-    for name in ("training_energy", "inputs", "weights", "vary"):
-        setattr(args, f"green_{name}", case.setting.get(name))
+    stated = {
+        f"green_{name}": case.setting.get(name) for name in ("training_energy", "inputs", "weights", "vary")
+    }
     need_study()
     with tempfile.TemporaryDirectory() if args.green_out is None else nullcontext(args.green_out) as out:
-        args.green_out = out
-        session = Session(settings_of(args, Path.cwd(), uuid.uuid4().hex))
+        given = vars(args) | stated | {"green_out": out, "green_scale": case.scale, "green_mode": case.mode}
+        session = Session(
+            settings_of(
+                Options(**given, green_partial=True, green_resume=False), Path.cwd(), uuid.uuid4().hex
+            )
+        )
         cases = cases_again(found, session.settings.catalog, session.settings.scale, args.runs)
         session.check([cases])
         again = sound(session.records(cases))

@@ -32,7 +32,7 @@ from greenbench.verdict.quantities import (
     TRAIN_SCORE,
 )
 from greenbench.verdict.quantity import Quantity
-from greenbench.verdict.shift import Shift
+from greenbench.verdict.shift import Shift, above
 
 Word = Literal["reproduced", "not reproduced", "undecided", "not comparable", "not run"]
 
@@ -122,6 +122,13 @@ def effects(records: Sequence[Record], cells: Sequence[Cell] | None = None) -> l
 def _look_up(cell: Cell, table: Sequence[Cell], alike: Sequence[Sequence[Record]]) -> Effect | _Pair:
     quantities = QUANTITIES[cell.metric]
     effect = Effect(cell.name, cell.dataset, cell.technique, quantities[0].name, "not comparable")
+    kinds = {quantity.kind for quantity in quantities}
+    if not any(
+        (one.case.workload, one.case.technique) == (cell.dataset, cell.technique) and one.case.kind in kinds
+        for group in alike
+        for one in group
+    ):
+        return replace(effect, word="not run")
     baseline = find_cell(table, cell.dataset, BASELINE, cell.metric)
     suspect = next((c for c in (cell, baseline) if c and c.reading is Interpretation.SUSPECT), None)
     if baseline is None or suspect is not None:
@@ -145,7 +152,7 @@ def _look_up(cell: Cell, table: Sequence[Cell], alike: Sequence[Sequence[Record]
                 effect = replace(effect, word="undecided", quantity=quantity.name, n=n)
                 return _Pair(effect, *_published(cell, baseline, is_score=quantity.is_score), found)
             reason = found.reason if found else "not measured"
-    return replace(effect, word="not comparable" if reason else "not run", reason=reason)
+    return replace(effect, reason=reason)
 
 
 def _unlike(record: Record) -> str:
@@ -194,13 +201,11 @@ def _judged(pairs: Sequence[_Pair]) -> Iterator[Effect]:
 
 def _chance(pair: _Pair, shift: Shift) -> float:
     """Return the p-value of the published size, the nearest that its digits can stand for, and of its sign."""
-    from scipy.stats import t
-
     apart = max(0.0, abs(shift.difference - pair.published) - pair.rounding)
     error = math.sqrt(shift.error**2 + shift.run)
     if not error:
         return float(apart == 0)
-    size = float(2 * t.sf(apart / error, shift.df))
+    size = 2 * above(apart / error, shift.df)
     if abs(pair.published) <= pair.rounding:
         return size
     against = shift if pair.published < 0 else replace(shift, difference=-shift.difference)

@@ -91,7 +91,7 @@ def save_baseline(records: Sequence[Record], folder: Path) -> None:
             if not any(session.iterdir()):
                 session.rmdir()
     for record in records:
-        RecordFolder(folder / record.session[:12]).write(record)
+        RecordFolder(folder / record.session[:12]).write(record, synced=False)
 
 
 def _place(record: Record) -> str:

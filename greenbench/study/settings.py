@@ -70,6 +70,18 @@ class Settings:
     until_decided: bool = False
 
 
+class Options:
+    """Options of a command that has some of pytest's, named as there; those that it does not have are None."""
+
+    def __init__(self, **given: Any) -> None:
+        self._given = given
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("green_"):
+            raise AttributeError(name)
+        return self._given.get(name)
+
+
 def settings_of(option: Any, here: Path, session: str) -> Settings:
     """Return what options ask for.
 

@@ -18,7 +18,7 @@ from greenbench.verdict.family import holm
 from greenbench.verdict.limits import Limit, limit_of
 from greenbench.verdict.misses import without_result
 from greenbench.verdict.quantities import QUANTITIES
-from greenbench.verdict.shift import Shift
+from greenbench.verdict.shift import Shift, quantile
 from greenbench.verdict.versions import Meeting, lost, meetings
 
 FALSE_ALARMS = 0.01
@@ -58,7 +58,8 @@ def _cells(meeting: Meeting, limits: Collection[Limit]) -> Iterator[Pending | Ch
         if limit is None:
             continue
         if not meeting.before:
-            if any(quantity.take(record) is not None for record in meeting.after):
+            measured = any(quantity.take(record) is not None for record in meeting.after)
+            if measured or quantity.kind == first.case.kind:
                 word: Word = "not comparable" if meeting.unlike else "new"
                 yield replace(blank(first, name, word), reason=meeting.unlike)
             continue
@@ -67,8 +68,12 @@ def _cells(meeting: Meeting, limits: Collection[Limit]) -> Iterator[Pending | Ch
             limit=limit,
             code=meeting.code,
         )
-        if (one := pending(row, quantity, meeting.before, meeting.after)) is not None:
+        one = pending(row, quantity, meeting.before, meeting.after)
+        if one is not None:
             yield one
+        elif quantity.kind == first.case.kind:
+            reason = quantity.why_missing(first) or "nobody measured it"
+            yield replace(row, word="not measured", reason=f"before and now: {reason}")
 
 
 def _decided(cells: Sequence[Pending]) -> Iterator[Change]:
@@ -124,12 +129,11 @@ def _turned(shift: Shift) -> Shift:
 
 def _more_runs(loss: Shift, limit: float, rows: int) -> tuple[int | None, str]:
     """Return how many more runs on each side would tell no loss from one of the limit, if they go on as they did."""
-    from scipy.stats import t
 
     def enough(n: int) -> bool:
         df = loss.df * n / loss.n
         error = math.sqrt(loss.run / n + loss.session)
-        return float(t.isf(FALSE_ALARMS / rows, df) + t.isf(OVERLOOKED, df)) * error <= limit
+        return (quantile(FALSE_ALARMS / rows, df) + quantile(OVERLOOKED, df)) * error <= limit
 
     needed = bisect_left(range(MOST_RUNS), True, lo=loss.n + 1, key=enough)
     if needed < MOST_RUNS:

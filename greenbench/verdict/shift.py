@@ -92,17 +92,27 @@ class Shift:
 
     def worse(self, than: float = 0.0) -> float:
         """Return the p-value of ``difference <= than``, one-sided."""
-        from scipy.stats import t
-
         if not self.error:
             return float(self.difference <= than)
-        return float(t.sf((self.difference - than) / self.error, self.df))
+        return above((self.difference - than) / self.error, self.df)
 
     def half_width(self, chance: float) -> float:
         """Return the distance from the difference beyond which the truth lies, on one side, with a chance."""
-        from scipy.stats import t
+        return quantile(chance, self.df) * self.error if self.error else 0.0
 
-        return float(t.isf(chance, self.df)) * self.error if self.error else 0.0
+
+def above(t: float, df: float) -> float:
+    """Return the chance that Student's t is above a value. `scipy.stats` does the same and takes a second to import."""
+    from scipy.special import stdtr
+
+    return float(stdtr(df, -t))
+
+
+def quantile(chance: float, df: float) -> float:
+    """Return what Student's t is above with a chance."""
+    from scipy.special import stdtrit
+
+    return -float(stdtrit(df, chance))
 
 
 def moved_scores(cells: Sequence[Sides], *, alone: bool = False) -> list[Shift | None]:

@@ -6,9 +6,10 @@ floor is in its workload's file.
 
 from __future__ import annotations
 
+import json
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -23,6 +24,8 @@ from greenbench.spec.workload import Workload
 from greenbench.verdict.quantities import Quantity, find_quantity
 
 BOUNDS = ("allowed_drop", "allowed_ratio")
+OF_TECHNIQUES = "techniques"
+"""In a file: bounds of single techniques, of the same scale, quantity, workload and source as the row that they stand in."""
 
 
 class Origin(IntEnum):
@@ -143,15 +146,27 @@ def _rows(text: str, name: str, origin: Origin) -> tuple[Tolerance, ...]:
             f"{name} has {', '.join(content) or 'no rows'} where [[change]] is expected",
             "write each tolerance below a line [[change]]",
         )
-    return tuple(_row(row, number, name, origin) for number, row in enumerate(rows, start=1))
+    return tuple(
+        tolerance
+        for number, row in enumerate(rows, start=1)
+        for tolerance in _row(row, f"{name}, row {number}", name, origin)
+    )
 
 
-def _row(row: dict[str, Any], number: int, name: str, origin: Origin) -> Tolerance:
-    place = f"{name}, row {number}"
+def _row(row: dict[str, Any], place: str, name: str, origin: Origin) -> Iterator[Tolerance]:
     given = {"source": name, **row}
+    bounds = given.pop(OF_TECHNIQUES, {})
+    if not isinstance(bounds, dict) or (bounds and "technique" in given):
+        raise UserError(
+            f"{place}: {OF_TECHNIQUES} is {bounds!r}",
+            "give bounds by technique, such as {mixup = 0.05}, in a row without a technique",
+        )
     texts = ("scale", "quantity", "source", "technique", "workload")
     for key in given.keys() - {*texts, *BOUNDS}:
-        raise UserError(f"{place}: the key {key!r} is unknown", f"choose from {', '.join((*texts, *BOUNDS))}")
+        raise UserError(
+            f"{place}: the key {key!r} is unknown",
+            f"choose from {', '.join((*texts, *BOUNDS, OF_TECHNIQUES))}",
+        )
     for key in texts:
         value = given.get(key)
         if not isinstance(value, str) and (key in given or key in texts[:2]):
@@ -161,9 +176,41 @@ def _row(row: dict[str, Any], number: int, name: str, origin: Origin) -> Toleran
             f"{place}: the scale {given['scale']!r} is unknown", f"choose one of {', '.join(SCALES)}"
         )
     try:
-        return Tolerance(**given, origin=origin)
+        yield Tolerance(**given, origin=origin)
+        bound = _bounds_of(find_quantity(given["quantity"]))[0]
+        for technique, allowed in bounds.items():
+            yield Tolerance(**{**given, "technique": technique, bound: allowed}, origin=origin)
     except UserError as error:
         raise UserError(f"{place}: {error.problem}", error.next_step) from error
+
+
+def as_toml(rows: Sequence[Tolerance]) -> str:
+    """Return rows in the form that `read_tolerances` reads: techniques in the row of all others, where one has their source."""
+    general = {_place(row) for row in rows if row.technique is None}
+    parts = []
+    for row in rows:
+        if row.technique is not None and _place(row) in general:
+            continue
+        lines = ["[[change]]"]
+        for key in ("scale", "quantity", "technique", "workload", *BOUNDS, "source"):
+            value = getattr(row, key)
+            if value is not None:
+                lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+        bound = _bounds_of(find_quantity(row.quantity))[0]
+        own = [other for other in rows if other.technique is not None and _place(other) == _place(row)]
+        if row.technique is None and own:
+            lines.append(f"[change.{OF_TECHNIQUES}]")
+            lines += [f"{_key(other.technique or '')} = {getattr(other, bound):g}" for other in own]
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _key(name: str) -> str:
+    return name if name.isidentifier() else json.dumps(name)
+
+
+def _place(row: Tolerance) -> tuple[str, str, str | None, str]:
+    return row.scale, row.quantity, row.workload, row.source
 
 
 def find_tolerance(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,9 @@ class Meeting:
 def meetings(before: Sequence[Record], after: Sequence[Record]) -> list[Meeting]:
     """Set each technique on each workload beside itself; of several versions of the code on one side the newest counts."""
     known = _sorted(before)
-    return [_meet(ours, known.get(case, [])) for case, groups in _sorted(after).items() for ours in groups]
+    return [
+        _meet(ours, known.get(case, [])) for case, groups in sorted(_sorted(after).items()) for ours in groups
+    ]
 
 
 def lost(
@@ -90,14 +92,12 @@ def _case(record: Record) -> CaseId:
 def _sorted(records: Sequence[Record]) -> Mapping[CaseId, list[tuple[Record, ...]]]:
     """Sort sound records by kind, workload and technique, and then by conditions; keep the newest version of the code."""
     groups: dict[CaseId, dict[str, list[Record]]] = {}
+    versions: dict[tuple[CaseId, str], dict[str, Any]] = {}
     for record in newest_first([record for record in records if record.sound]):
-        groups.setdefault(_case(record), {}).setdefault(key_of(_fixed(record)), []).append(record)
-    return {case: [tuple(_newest_version(g)) for g in found.values()] for case, found in groups.items()}
-
-
-def _newest_version(newest_first: Sequence[Record]) -> Iterator[Record]:
-    version = version_of_code(newest_first[0])
-    return (record for record in newest_first if version_of_code(record) == version)
+        case, place, version = _case(record), key_of(_fixed(record)), version_of_code(record)
+        if versions.setdefault((case, place), version) == version:
+            groups.setdefault(case, {}).setdefault(place, []).append(record)
+    return {case: [tuple(group) for group in found.values()] for case, found in groups.items()}
 
 
 def _fixed(record: Record) -> dict[str, Any]:
