@@ -61,7 +61,7 @@ def test_what_is_undecided_fails_where_that_is_asked_for(tmp_path, capsys):
     sides = write(tmp_path / "a", 100, "s1", n=1), write(tmp_path / "b", 100, "s2", n=1)
     assert main(["compare", *sides, "--fail", "energy:5%"]) == 0
     shown = capsys.readouterr().out
-    assert "undecided: one run, no verdict; 1 more on each side would tell" in shown
+    assert "undecided: one run, no verdict; 1 more runs on each side would tell" in shown
     assert main(["compare", *sides, "--fail", "energy:5%", "--strict"]) == 1
     assert "failed: 1 undecided" in capsys.readouterr().out
 
@@ -70,6 +70,28 @@ def test_a_gate_that_could_compare_nothing_fails(tmp_path, capsys):
     sides = write(tmp_path / "a", 100, "s1"), write(tmp_path / "b", 100, "s2", meter="other")
     assert main(["compare", *sides, "--fail", "energy:5%"]) == 1
     assert "failed: nothing could be compared: meter was 'test' and is 'other'" in capsys.readouterr().out
+
+
+def test_a_gate_whose_baseline_has_nothing_of_what_was_run_fails(tmp_path, capsys):
+    sides = write(tmp_path / "a", 100, "s1"), write(tmp_path / "b", 100, "s2", technique="own")
+    assert main(["compare", *sides]) == 0
+    assert "against" in capsys.readouterr().out
+    assert main(["compare", *sides, "--fail", "energy:5%"]) == 1
+    assert "failed: nothing could be compared: all of it is new" in capsys.readouterr().out
+
+
+def test_a_limit_on_what_nobody_measured_is_named(tmp_path, capsys):
+    sides = []
+    for name in ("a", "b"):
+        for seed in range(3):
+            RecordFolder(tmp_path / name).write(
+                record_of(result=training_result(0.9), seed=seed, session=name)
+            )
+        sides.append(str(tmp_path / name))
+    assert main(["compare", *sides, "--fail", "energy:5% score:1pp"]) == 0
+    assert "not measured: before and now: no meter on this machine (test)" in capsys.readouterr().out
+    assert main(["compare", *sides, "--fail", "energy:5%"]) == 1
+    assert main(["compare", *sides, "--fail", "energy:5% score:1pp", "--strict"]) == 1
 
 
 def test_what_was_run_before_alone_is_named(sides, tmp_path, capsys):
