@@ -8,6 +8,9 @@ import torch
 from bench_tests.harness.execute.small_run import CPU, SQUARES, TINY, small_data
 from bench_tests.harness.execute.test_run import BENCH, own, run
 from greenbench.energy import Meter, Reading, Status
+from greenbench.energy.extrapolate.steady import SteadySettings
+from greenbench.execute import cost
+from greenbench.execute.modes import numerical_mode
 from greenbench.execute.run import run_case, trainer_of
 from greenbench.execute.trainer import Trainer
 from greenbench.spec.case import case_of
@@ -67,3 +70,22 @@ def test_what_trains_is_what_the_case_says(seed, evaluation):
     alike = Trainer(recipe, small_data(), seed=seed, vary="order", device=CPU, mode=FAST)
     batches = [next(iter(one._batches()))[1] for one in (trainer, alike)]
     assert torch.equal(*batches)
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_whatever_was_set_before_convolutions_run_as_the_mode_says(found):
+    cudnn = torch.backends.cudnn
+    with cudnn.flags(enabled=found, benchmark=found, deterministic=found, allow_tf32=found):
+        with numerical_mode("paper"):
+            assert (cudnn.enabled, cudnn.benchmark) == (True, False)
+            assert (cudnn.deterministic, cudnn.allow_tf32) == (False, False)
+        assert (cudnn.enabled, cudnn.benchmark) == (found, found)
+        assert (cudnn.deterministic, cudnn.allow_tf32) == (found, found)
+
+
+def test_steps_are_measured_as_long_as_it_is_said():
+    assert {
+        "cpu": SteadySettings(target=0.01, warmup_s=0.5, block_s=0.1, limit_s=30.0, timed=True),
+        "cuda": SteadySettings(target=0.01, warmup_s=3.0, block_s=0.25, limit_s=12.0, timed=True),
+    } == cost.STEADY
+    assert (cost.EVALUATION_S, cost.RESTARTS, cost.AHEAD) == (2.0, 3, 4)
