@@ -1,6 +1,6 @@
 """The one rule of what may be compared."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -19,12 +19,15 @@ from greenbench.errors import UserError
 from greenbench.records import conditions
 from greenbench.records.conditions import (
     ENGINE,
+    FREE,
     engine_digest,
     newest,
     require_comparable,
     same_conditions,
     still_valid,
 )
+from greenbench.records.machine import Machine
+from greenbench.spec.case import Case
 
 DIFFERENCES = [
     ({"machine": replace(MACHINE, driver="570")}, "machine.driver", None, "570"),
@@ -58,6 +61,37 @@ def test_unlike_conditions_are_refused_naming_key_and_values(changes, name, ours
     assert other.case.id in refused.value.problem
     assert refused.value.next_step
     assert same_conditions([one, other]) == [[one], [other]]
+
+
+def in_case(name):
+    return replace(
+        record_of(), case=replace(record_of().case, **{name: {"more": 1} if name == "setting" else "x"})
+    )
+
+
+def on_machine(name):
+    return replace(record_of(), machine=replace(MACHINE, **{name: "x"}))
+
+
+EACH_FIELD = {
+    **{f"case.{f.name}": in_case(f.name) for f in fields(Case) if f.name not in FREE},
+    **{f"machine.{f.name}": on_machine(f.name) for f in fields(Machine)},
+}
+
+
+@pytest.mark.parametrize("name", EACH_FIELD)
+def test_each_field_of_a_case_and_a_machine_is_a_condition(name):
+    one, other = record_of(), EACH_FIELD[name]
+    with pytest.raises(UserError, match=name.removeprefix("case.")):
+        require_comparable([one, other])
+    assert same_conditions([one, other]) == [[one], [other]]
+    planned = (one.case, one.machine, one.meter)
+    assert still_valid(replace(one, engine=engine_digest()), *planned)
+    assert not still_valid(replace(other, engine=engine_digest()), *planned)
+
+
+def test_technique_and_seed_alone_are_free():
+    assert FREE == ("technique", "technique_digest", "seed")
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ import pytest
 
 from bench_tests.harness.made_records import (
     MACHINE,
+    NOT_MEASURED,
     diverged_result,
     failure_result,
     inference_result,
     record_of,
     training_result,
 )
-from greenbench.records.results import Skipped
+from greenbench.records.results import Cost, Skipped
 from greenbench.spec.workload import ACCURACY
 from greenbench.verdict.change import count_words
 from greenbench.verdict.gate import compare
@@ -51,6 +52,52 @@ def test_joules_are_judged_by_their_ratio(factor, word):
     assert (found.n_before, found.n_after, found.limit) == (6, 6, pytest.approx(0.05))
     assert (found.p < 0.01) == (factor >= 1.05)
     assert found.reason == ""
+
+
+@pytest.mark.parametrize(("factor", "word"), [(1.4, "holds"), (1.6, "worse"), (0.6, "better")])
+def test_a_large_limit_of_a_cost_is_a_share_of_it_too(factor, word):
+    """The logarithm of 1.6 is less than that of 2, by which a cost grows whose inverse falls by half."""
+    found = only(trainings(), trainings(100 * factor, session="new"), limits=read_limits("energy:50%", {}))
+    assert found.word == word
+
+
+@pytest.mark.parametrize(("factor", "word"), [(0.6, "holds"), (0.4, "worse"), (1.5, "better")])
+def test_what_is_better_when_higher_may_fall_by_its_limit(factor, word):
+    def costs(images_per_s, session):
+        return [
+            record_of(
+                kind="cost",
+                seed=seed,
+                session=session,
+                result=Cost(
+                    steps=10,
+                    measured_steps=5,
+                    target=0.01,
+                    known=True,
+                    images_per_s=images_per_s * NOISE[seed],
+                    train_seconds=9.0,
+                    train_half_width_s=0.1,
+                    energy=NOT_MEASURED,
+                    evaluation=NOT_MEASURED,
+                    setup=NOT_MEASURED,
+                ),
+            )
+            for seed in range(6)
+        ]
+
+    limits = read_limits("images_per_s:50%", {})
+    found = only(costs(100, "old"), costs(100 * factor, "new"), "images_per_s", limits)
+    assert found.word == word
+
+
+def test_scores_of_other_seeds_are_no_pairs_and_it_says_so():
+    after = [replace(r, case=replace(r.case, seed=r.case.seed + 9)) for r in trainings(n=2, session="new")]
+    found = only(trainings(n=2), after, "score")
+    assert (found.word, found.reason, found.more_runs) == (
+        "undecided",
+        "no two seeds were run on both sides",
+        1,
+    )
 
 
 def test_a_certain_change_below_the_limit_holds():

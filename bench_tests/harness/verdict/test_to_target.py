@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench_tests.harness.made_records import followed, reading_of
+from bench_tests.harness.made_records import (
+    failure_result,
+    followed,
+    inference_result,
+    reading_of,
+    record_of,
+)
+from greenbench.records.results import Imported, Point
 from greenbench.spec.workload import Metric
 from greenbench.verdict.quantities import TRAIN_ENERGY, TRAIN_TIME
 from greenbench.verdict.to_target import cost_of, course, log_rank, reach, to_targets
@@ -48,6 +55,21 @@ def test_the_first_evaluated_epoch_at_the_target_counts():
     assert reach(record, 0.3, TRAIN_ENERGY).cost == 30.0
     never = reach(record, 0.31, TRAIN_ENERGY)
     assert (never.reached, never.steps, never.cost) == (False, 40, 40.0)
+
+
+def test_inferences_have_no_way_to_a_target():
+    trained = [followed("baseline", [0.1, 0.3], seed=seed) for seed in (0, 1)]
+    others = [record_of(result=inference_result(1.0)), record_of(result=failure_result(), kind="training")]
+    assert to_targets([*others, *trained]) == to_targets(trained)
+
+
+def test_a_run_that_was_scored_once_has_no_way_to_a_target():
+    def imported(*scores):
+        curve = tuple(Point(epoch, score, None, 1.0, float(epoch)) for epoch, score in enumerate(scores, 1))
+        return record_of(kind="imported", result=Imported(3, scores[-1], None, 2.0, 2.0, curve=curve))
+
+    assert to_targets([imported(None, 0.5)]) == []
+    assert to_targets([imported(0.4, 0.5)]) != []
 
 
 def test_lower_may_be_better():
