@@ -214,12 +214,14 @@ def test_a_short_training_is_measured_to_its_end_at_most(monkeypatch):
     ],
     ids=["finish", "teacher", "sizes", "warm-up"],
 )
-def test_all_that_a_training_does_has_its_cost(change):
+def test_all_that_a_training_does_has_its_cost(change, monkeypatch):
+    warmed_up = []
+    monkeypatch.setattr(Trainer, "warm_up", lambda trainer: warmed_up.append(next(trainer.epoch_steps())))
     technique = replace(own, apply=lambda recipe: replace(recipe, **change))
     cost = run("cost", technique).result
     assert isinstance(cost, Cost)
     assert cost.steps == 2 * 3 + (12 if "teacher" in change else 0)
-    assert (cost.warm_up is not None) == ("warm_up" in change)
+    assert (cost.warm_up is not None) == ("warm_up" in change) == (len(warmed_up) == 1)
     assert cost.train_seconds > 0
 
 
