@@ -186,6 +186,18 @@ def test_scores_of_unchanged_code_hold():
     assert (found.word, found.change, found.p, found.unit) == ("holds", 0.0, 1.0, "%")
 
 
+def test_scores_are_those_of_the_seeds_that_both_have():
+    def side(scores, session):
+        return [
+            record_of(result=training_result(score), seed=seed, session=session)
+            for seed, score in enumerate(scores)
+        ]
+
+    found = only(side([0.5, 0.6, 0.9], "old"), side([0.5, 0.6], "new"), "score")
+    assert (found.n_before, found.n_after, found.change) == (2, 2, 0.0)
+    assert found.before == found.after == pytest.approx(0.55)
+
+
 def test_a_pair_without_a_baseline_is_new():
     rows = compare(trainings(), trainings(technique="own", session="new"), LIMITS)
     assert {row.word for row in rows} == {"new"}
