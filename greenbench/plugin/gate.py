@@ -10,7 +10,7 @@ import pytest
 
 from greenbench.errors import UserError
 from greenbench.records.baselines import baseline_folder, find_baseline, read_runs, save_baseline
-from greenbench.records.folder import read_record
+from greenbench.records.folder import RecordFolder
 from greenbench.records.record import Record
 from greenbench.spec.scale import STUDY
 from greenbench.verdict.limits import Limit, read_limits
@@ -34,6 +34,7 @@ class Gate:
         self._judges = option.green_fail is not None
         self._strict: bool = option.green_strict
         self._out: Path = session.settings.out
+        self._session = session.settings.bench.session
         self._name: str | None = option.green_compare
         self._kept = None if option.green_save is None else baseline_folder(option.green_save, here)
         self._before: list[Record] = []
@@ -59,12 +60,13 @@ class Gate:
             self._limits = read_limits(option.green_fail, metrics)
 
     def finish(self, names: Collection[str]) -> tuple[list[str], bool]:
-        """Compare and keep the records of some files; return lines, and whether the run has failed by that.
+        """Compare and keep the session's records, and those of the files named; return lines, and whether the run fails.
 
         What fails is not kept: a baseline must not take a loss over.
         """
-        found = [read_record(self._out / name) for name in sorted(names)]
-        records = [record for record in found if isinstance(record, Record)]
+        found = RecordFolder(self._out).read()[0]
+        # What was added behind the last test is of this session, and what was kept of an earlier run is named.
+        records = [record for record in found if record.session == self._session or record.file_name in names]
         lines, failure = self._compared(records) if self._name is not None else ([], "")
         sound = [record for record in records if record.sound]
         if self._kept is not None and sound and not failure:

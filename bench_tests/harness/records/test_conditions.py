@@ -18,13 +18,18 @@ from bench_tests.harness.made_records import (
 from greenbench.errors import UserError
 from greenbench.records import conditions
 from greenbench.records.conditions import (
+    CODE,
     ENGINE,
     FREE,
+    conditions_but_code,
+    differences,
     engine_digest,
+    first_difference,
     newest,
     require_comparable,
     same_conditions,
     still_valid,
+    version_of_code,
 )
 from greenbench.records.machine import Machine
 from greenbench.spec.case import Case
@@ -187,3 +192,18 @@ def test_the_engine_is_the_code_that_computes(monkeypatch, tmp_path):
         (tmp_path / file).write_text("")
         seen.add(digest())
     assert len(seen) == 5
+
+
+def test_what_says_which_code_ran_is_a_condition_and_the_rest_is_all_others():
+    known = conditions.conditions(record_of())
+    assert set(CODE) <= known.keys()
+    assert conditions_but_code(record_of()).keys() == known.keys() - set(CODE)
+    versions = [version_of_code(record_of(**{name: "f" * 64})) for name in ("engine", "technique_digest")]
+    assert len({str(version) for version in (version_of_code(record_of()), *versions)}) == 3
+
+
+def test_all_differences_are_named_and_the_first_comes_first():
+    one, other = {"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 0, "d": 4}
+    assert list(differences(one, other)) == [("b", 2, 0), ("c", 3, None), ("d", None, 4)]
+    assert first_difference(one, other, ("b",)) == ("c", 3, None)
+    assert first_difference(one, one) is None

@@ -106,17 +106,20 @@ def test_a_certain_change_below_the_limit_holds():
     assert found.word == "holds"
 
 
-def test_what_scatters_too_much_is_undecided_and_says_how_many_runs_would_tell():
-    wide = [0.9, 1.1, 1.0]
-    found = only(trainings(n=3, noise=wide), trainings(104, n=3, noise=wide, session="new"))
+@pytest.mark.parametrize(("joules", "word"), [(109, "worse"), (104, "worse"), (99, "holds")])
+def test_what_scatters_too_much_is_undecided_and_says_how_many_runs_would_tell(joules, word):
+    wide = [0.94, 1.06, 1.0]
+
+    def after(rounds):
+        n, noise = 3 * rounds, wide * rounds
+        return only(trainings(n=n, noise=noise), trainings(joules, n=n, noise=noise, session="new"))
+
+    found = after(1)
     assert (found.word, found.reason) == ("undecided", "the runs scatter too much to tell")
     assert found.more_runs is not None
-    n = found.n_before + found.more_runs
-    many = [1 + 0.1 * math.sqrt(2 / 3 * (n - 1) / n) * (-1) ** k * 1.2247 for k in range(n)]
-    for joules, word in ((100, "holds"), (106, "worse")):
-        assert (
-            only(trainings(n=n, noise=many), trainings(joules, n=n, noise=many, session="new")).word == word
-        )
+    enough = math.ceil((3 + found.more_runs) / 3) + 1
+    assert after(enough).word == word
+    assert after(enough // 2).word == "undecided"
 
 
 def test_where_sessions_lie_apart_more_runs_do_not_help():
@@ -181,6 +184,18 @@ def test_the_direction_is_the_metric_s(better, word):
 def test_scores_of_unchanged_code_hold():
     found = only(trainings(), trainings(session="new"), "score")
     assert (found.word, found.change, found.p, found.unit) == ("holds", 0.0, 1.0, "%")
+
+
+def test_scores_are_those_of_the_seeds_that_both_have():
+    def side(scores, session):
+        return [
+            record_of(result=training_result(score), seed=seed, session=session)
+            for seed, score in enumerate(scores)
+        ]
+
+    found = only(side([0.5, 0.6, 0.9], "old"), side([0.5, 0.6], "new"), "score")
+    assert (found.n_before, found.n_after, found.change) == (2, 2, 0.0)
+    assert found.before == found.after == pytest.approx(0.55)
 
 
 def test_a_pair_without_a_baseline_is_new():
