@@ -10,7 +10,7 @@ from bench_tests.harness.execute.test_run import BENCH, own, run
 from greenbench.energy import Meter, Reading, Status
 from greenbench.energy.extrapolate.steady import SteadySettings
 from greenbench.execute import cost
-from greenbench.execute.modes import numerical_mode
+from greenbench.execute.modes import SWITCHES, numerical_mode
 from greenbench.execute.run import run_case, trainer_of
 from greenbench.execute.trainer import Trainer
 from greenbench.spec.case import case_of
@@ -81,6 +81,12 @@ def test_whatever_was_set_before_convolutions_run_as_the_mode_says(found):
             assert (cudnn.deterministic, cudnn.allow_tf32) == (False, False)
         assert (cudnn.enabled, cudnn.benchmark) == (found, found)
         assert (cudnn.deterministic, cudnn.allow_tf32) == (found, found)
+
+
+def test_a_mode_has_torch_s_own_defaults_where_it_asks_for_nothing_else():
+    untouched = [switch.read() for switch in SWITCHES]
+    with numerical_mode("paper"):
+        assert [switch.read() for switch in SWITCHES] == untouched
 
 
 def test_steps_are_measured_as_long_as_it_is_said():
