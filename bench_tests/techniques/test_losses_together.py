@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from bench_tests.techniques import contract
-from greenbench.nn.baselines import cross_entropy, valid_cross_entropy
+from greenbench.nn.baselines import CrossEntropy, cross_entropy, valid_cross_entropy
 from greenbench.spec.mode import FAST, PAPER
 from greenbench.spec.recipe import plain_objective
 from greenbench.study.catalog import discover
@@ -55,11 +55,15 @@ def objective(mode, loss, sets):
     return plain_objective(SimpleNamespace(network=lambda x: x, loss=loss, mode=mode), outputs, weighted)
 
 
+def called(monkeypatch, name):
+    """Return a list that grows with every call of this method of the cross-entropy."""
+    asked, method = [], getattr(CrossEntropy, name)
+    monkeypatch.setattr(CrossEntropy, name, lambda *given: asked.append(1) or method(*given))
+    return asked
+
+
 def test_only_a_mode_that_says_so_computes_several_sets_together(monkeypatch):
-    asked = []
-    loss = cross_entropy()
-    together = type(loss).together
-    monkeypatch.setattr(type(loss), "together", lambda *given: asked.append(1) or together(*given))
+    asked, loss = called(monkeypatch, "together"), cross_entropy()
     found = {(mode.name, sets): objective(mode, loss, sets) for mode in (PAPER, FAST) for sets in (1, 2)}
     assert len(asked) == 1
     assert found["paper", 1] == found["fast", 1]
@@ -68,8 +72,38 @@ def test_only_a_mode_that_says_so_computes_several_sets_together(monkeypatch):
 
 
 @pytest.mark.parametrize("workload", ["digits", "scenes4"])
-def test_mixup_trains_alike_with_one_softmax(workload):
+def test_mixup_trains_alike_with_one_softmax(workload, monkeypatch):
     recipe = CATALOG.technique("mixup")(contract.small(CATALOG.workloads[workload]))
     joint = replace(PAPER, joint_losses=True)
+    asked = called(monkeypatch, "together")
     one, other = (next(contract.trainer(recipe, mode=mode).remaining_steps()) for mode in (PAPER, joint))
     torch.testing.assert_close(one, other)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("name", ["baseline", "one_branch", "sam", "gradient_accumulation"])
+def test_a_loss_that_upsamples_by_itself_trains_alike(name, monkeypatch):
+    asked = called(monkeypatch, "upsampled")
+    recipe = CATALOG.technique(name)(contract.small(CATALOG.workloads["scenes4"]))
+    joint = replace(PAPER, joint_upsampling=True)
+    whole, coarse = (contract.trainer(recipe, mode=mode) for mode in (PAPER, joint))
+    torch.testing.assert_close(next(whole.remaining_steps()), next(coarse.remaining_steps()))
+    assert asked
+    for weights, others in zip(whole.network.parameters(), coarse.network.parameters(), strict=True):
+        torch.testing.assert_close(weights, others, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["focal", "soft_dice", "label_smoothing", "distillation", "mixup"])
+def test_all_pixels_are_there_for_whatever_needs_them(name, monkeypatch):
+    asked = called(monkeypatch, "upsampled")
+    recipe = CATALOG.technique(name)(contract.small(CATALOG.workloads["scenes4"]))
+    trainer = contract.trainer(replace(recipe, teacher=None), mode=FAST)
+    trainer.teacher = trainer.network
+    next(trainer.remaining_steps())
+    assert not asked
+
+
+def test_shares_of_classes_are_upsampled_at_once():
+    logits, targets = torch.randn(2, 3, 4, 4), torch.rand(2, 3, 9, 9).softmax(1)
+    full = F.interpolate(logits, (9, 9), mode="bilinear", align_corners=True)
+    assert cross_entropy().upsampled(logits, targets) == F.cross_entropy(full, targets)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -67,16 +67,15 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
     sign, sine, cosine = 1 - 2.0 * mirrored, angle.sin(), angle.cos()
     along = torch.complex(cosine * sign, sine * (width / height)) * _line(width)
     across = torch.complex(sine * sign * (-height / width), cosine) * _line(height)[:, None]
-    start = torch.complex(shift[1] * (2 / width), shift[0] * (2 / height))
+    right, down = shift[1] * (2 / width), shift[0] * (2 / height)
+    place = send(along + torch.complex(right, down), images.device) + send(across, images.device)
     if not (augmentation.rotation_degrees and padding):
-        return _at(images, send(along + start, images.device) + send(across, images.device))
-    along, across, start = (send(values, images.device) for values in (along, across, start))
-    place = along + across
-    # What the crop cut off is not turned back in: places outside of the crop move out of the image as well.
-    outside = F.hardshrink(torch.view_as_real(place), 1.0)
-    place.add_(start)
-    torch.view_as_real(place).add_(outside, alpha=2 * padding)
-    return _at(images, place)
+        return _at(images, place)
+    # What the crop cut off is not turned back in.
+    columns, rows = (
+        (line - moved).abs() < 1 for line, moved in ((_line(width), right), (_line(height)[:, None], down))
+    )
+    return _at(images, place, (send(columns, images.device), send(rows, images.device)))
 
 
 @lru_cache
@@ -86,20 +85,28 @@ def _line(side: int) -> Tensor:
         return torch.arange(1.0 - side, side, 2) / side
 
 
-def _at(images: Tensor, place: Tensor) -> Tensor:
-    """Return images (N, C, H, W) at complex places (N, H, W), with zeros outside."""
+def _at(images: Tensor, place: Tensor, there: Sequence[Tensor] = ()) -> Tensor:
+    """Return images (N, C, H, W) at complex places (N, H, W), with zeros outside and wherever one of the masks says so.
+
+    Masks are False there; those of lines, (N, H, 1) and (N, 1, W), cost less than one of all pixels.
+    """
     grid = torch.view_as_real(place)
 
     def sampled(values: Tensor) -> Tensor:
         return F.grid_sample(values, grid, mode="nearest", padding_mode="zeros", align_corners=False)
 
     if images.dtype != torch.uint8 or images.shape[1] > WORD_BYTES:
-        return sampled(images.float()).to(images.dtype)
+        values = images.float()
+        for mask in there:
+            values = values.masked_fill(~mask[:, None], 0)
+        return sampled(values).to(images.dtype)
     # All bytes of a pixel are moved at once. What they mean as a float32 does not matter: it is only copied.
     first, *others = images.unbind(1)
     words = first.int()
     for byte, channel in enumerate(others, 1):
         words.add_(channel.int(), alpha=1 << 8 * byte)
+    for mask in there:
+        words.mul_(mask)
     words = sampled(words[:, None].view(torch.float32)).view(torch.int32)[:, 0]
     moved = torch.empty_like(images)
     first, *others = moved.unbind(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any, ClassVar
@@ -15,9 +15,12 @@ from torch.optim import Optimizer
 from greenbench.data.structures import map_tensors, tensors_in
 from greenbench.nn.precision import autocast_off, full_precision
 from greenbench.spec.mode import Mode
-from greenbench.spec.recipe import LossFunction, Targets
+from greenbench.spec.recipe import LossFunction
 
 IMAGE_DIMENSIONS = 4
+
+JOINT_METHODS = ("together", "upsampled")
+"""Of losses: what `greenbench.spec.mode.Mode` knows of them."""
 
 
 def network_in_mode(network: nn.Module, mode: Mode) -> nn.Module:
@@ -54,8 +57,15 @@ def in_full_precision(loss: LossFunction) -> LossFunction:
 
     On a CPU, torch would round what a softmax or its logarithm gives to bfloat16.
     """
+    computed = _protected(loss)
+    for name in JOINT_METHODS:
+        if hasattr(loss, name):
+            setattr(computed, name, _protected(getattr(loss, name)))
+    return computed
 
-    def computed(outputs: Any, targets: Targets) -> Tensor:
+
+def _protected(loss: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
+    def computed(outputs: Any, targets: Any) -> Tensor:
         outputs = map_tensors(outputs, full_precision)
         with autocast_off(next(iter(tensors_in(outputs)), torch.empty(0))):
             return loss(outputs, targets)

@@ -19,6 +19,9 @@ takes in 32 bits of a seed."""
 TEACHER_STREAM = 2**30
 """Added to the seed for a teacher: its initial weights are not the student's."""
 
+ORDER_STREAM = 2**29
+"""Added to the seed of an order that has a generator of its own: it shares no numbers with the augmentation."""
+
 NEXT_EPOCH = 2**12
 """Added to the seed of an order for each epoch; there are fewer seeds."""
 
@@ -62,7 +65,7 @@ class Seeds:
             yield from read(generator)
             return
         generator.order = torch.Generator()
-        generator.order.manual_seed(self.of("order") + epoch * NEXT_EPOCH)
+        generator.order.manual_seed(self.of("order") + ORDER_STREAM + epoch * NEXT_EPOCH)
         untouched = generator.order.get_state()
         for batch in read(generator):
             if self.vary != "init" and torch.equal(untouched, generator.order.get_state()):

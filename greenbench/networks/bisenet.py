@@ -134,15 +134,16 @@ class BiSeNet(nn.Module):
         initialize(self)
         set_norm_momentum(self, norm_momentum)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images (N, 3, H, W) to logits (N, num_classes, H, W).
+    def forward(self, images: Tensor, upsample: bool = True) -> Tensor:
+        """Map images (N, 3, H, W) to logits (N, num_classes, H, W); to those of `coarse_logits` without upsampling.
 
         Raises
         ------
         ValueError
             If a side is shorter than 32 px.
         """
-        return resize(self.coarse_logits(images), images.shape[-2:])
+        logits = self.coarse_logits(images)
+        return resize(logits, images.shape[-2:]) if upsample else logits
 
     def coarse_logits(self, images: Tensor) -> Tensor:
         """Map images (N, 3, H, W) to logits (N, num_classes, H / 8, W / 8), which the network then upsamples.

@@ -80,6 +80,17 @@ class CrossEntropy:
             )
         return weighted_cross_entropy(logits, targets, self.ignore_index)
 
+    def upsampled(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of logits (N, C, h, w) that are upsampled to the size of targets, labels in blocks of rows."""
+        import torch.nn.functional as F
+
+        from greenbench.nn.losses.upsample_cross_entropy import upsample_cross_entropy
+
+        if targets.is_floating_point():  # shares of classes
+            size = targets.shape[-2:]
+            return self(F.interpolate(logits, size, mode="bilinear", align_corners=True), targets)
+        return upsample_cross_entropy(logits, targets, self.ignore_index)
+
 
 def valid_cross_entropy(
     logits: Tensor, targets: Tensor, ignore_index: int = -100, label_smoothing: float = 0.0

@@ -122,6 +122,13 @@ def effects(records: Sequence[Record], cells: Sequence[Cell] | None = None) -> l
 def _look_up(cell: Cell, table: Sequence[Cell], alike: Sequence[Sequence[Record]]) -> Effect | _Pair:
     quantities = QUANTITIES[cell.metric]
     effect = Effect(cell.name, cell.dataset, cell.technique, quantities[0].name, "not comparable")
+    kinds = {quantity.kind for quantity in quantities}
+    if not any(
+        (one.case.workload, one.case.technique) == (cell.dataset, cell.technique) and one.case.kind in kinds
+        for group in alike
+        for one in group
+    ):
+        return replace(effect, word="not run")
     baseline = find_cell(table, cell.dataset, BASELINE, cell.metric)
     suspect = next((c for c in (cell, baseline) if c and c.reading is Interpretation.SUSPECT), None)
     if baseline is None or suspect is not None:
@@ -145,7 +152,7 @@ def _look_up(cell: Cell, table: Sequence[Cell], alike: Sequence[Sequence[Record]
                 effect = replace(effect, word="undecided", quantity=quantity.name, n=n)
                 return _Pair(effect, *_published(cell, baseline, is_score=quantity.is_score), found)
             reason = found.reason if found else "not measured"
-    return replace(effect, word="not comparable" if reason else "not run", reason=reason)
+    return replace(effect, reason=reason)
 
 
 def _unlike(record: Record) -> str:

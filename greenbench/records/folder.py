@@ -191,10 +191,17 @@ def _converter() -> Converter:
     configure_tagged_union(
         Result, converter, tag_name="type", tag_generator=lambda kind: kind.__name__.lower()
     )
-    converter.register_structure_hook(
-        Machine | Elsewhere,
-        lambda value, _to: converter.structure(value, Elsewhere if "table" in value else Machine),
-    )
+    known: dict[str, Machine | Elsewhere] = {}
+
+    def where(value: Any, _to: Any) -> Machine | Elsewhere:
+        """Read what many records have in common once."""
+        text = json.dumps(value)
+        if text not in known:
+            to: type[Machine | Elsewhere] = Elsewhere if "table" in value else Machine
+            known[text] = converter.structure(value, to)
+        return known[text]
+
+    converter.register_structure_hook(Machine | Elsewhere, where)
     # What identifies a record is written even where it is the default.
     converter.register_unstructure_hook(
         Record,

@@ -166,8 +166,7 @@ def _identifiers(names: Iterable[str], known: Mapping[str, str] | None = None) -
 
 def _identifier(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    plain = re.sub(r"[^a-z0-9]+", "_", plain).strip("_") or _digest(text)
-    return plain if plain[0].isalpha() else f"x{plain}"
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_") or _digest(text)
 
 
 def _digest(text: str) -> str:

@@ -15,11 +15,13 @@ from greenbench.units import MISSING, si
 from greenbench.verdict.change import Change, count_words
 from greenbench.verdict.gate import compare
 from greenbench.verdict.limits import Limit
+from greenbench.verdict.quantities import QUANTITIES
+from greenbench.verdict.shift import SESSION_SD
 from greenbench.verdict.versions import only_in
 
 MOST_ROWS = 40
-SHOWN = ("failed", "worse", "undecided", "better", "not comparable", "not measured")
-"""The words of the rows that a table shows, in its order; the others are counted alone."""
+SHOWN = ("failed", "worse", "undecided", "better")
+"""The words of the rows that a table shows, in its order; the others are counted, with their reasons."""
 
 HEADINGS = (
     "Method on workload",
@@ -64,9 +66,12 @@ class Changes:
         found = [f"{counts[word]} {word}" for word in failing if word in counts]
         if found:
             return ", ".join(found)
-        compared = any(row.change is not None for row in self.rows)
-        in_the_way = [row.reason for row in self.rows if row.word in ("not comparable", "not measured")]
-        return f"nothing could be compared: {in_the_way[0]}" if in_the_way and not compared else ""
+        if not self.rows or any(
+            row.word not in ("not comparable", "not measured", "new") for row in self.rows
+        ):
+            return ""
+        reasons = [row.reason for row in self.rows if row.reason]
+        return f"nothing could be compared: {reasons[0] if reasons else 'all of it is new'}"
 
     def lines(self, name: str) -> list[str]:
         """Return a table of what moved and what is not decided, and counts of the rest."""
@@ -78,9 +83,9 @@ class Changes:
             lines += ["", *tabulate(table, HEADINGS, disable_numparse=True).splitlines()]
             if len(shown) > MOST_ROWS:
                 lines.append(f"and {len(shown) - MOST_ROWS} more")
-        lines += [*_reasons(shown), *_code(self.rows)]
+        lines += [*_reasons(self.rows), *_sessions(self.rows), *_code(self.rows)]
         if self.left_out:
-            lines.append(f"not run now: {', '.join(self.left_out[:MOST_ROWS])}")
+            lines.append(f"not run now: {_some(self.left_out)}")
         return lines
 
     def as_data(self) -> dict[str, Any]:
@@ -121,16 +126,16 @@ def replay_lines(rows: Sequence[Change]) -> list[str]:
     table = [[*_cells(row), MISSING if row.within is None else f"{row.within:.2g}"] for row in rows]
     lines = tabulate(table, [*headings, "P (within)"], disable_numparse=True).splitlines()
     counts = ", ".join(f"{n} {word}" for word, n in count_words(rows).items())
-    return [*lines, *_reasons(rows), *_code(rows), counts or "nothing to compare"]
+    return [*lines, *_reasons(rows), *_sessions(rows), *_code(rows), counts or "nothing to compare"]
 
 
 def _cells(row: Change) -> list[str]:
-    if row.n_before == 0:
+    if not row.n_before:
         return [f"{row.technique}-{row.workload}", row.quantity, row.word, *[""] * 6]
     return [
         f"{row.technique}-{row.workload}",
         row.quantity,
-        row.word,
+        row.word + (f", {row.more_runs} more" if row.more_runs else ""),
         _value(row, row.before),
         _value(row, row.after),
         MISSING if row.change is None else f"{_moved(row, row.change, '+')} ({_interval(row)})",
@@ -162,18 +167,32 @@ def _interval(row: Change) -> str:
 
 def _reasons(rows: Sequence[Change]) -> list[str]:
     """Say why some rows are not decided, each reason once."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Change]] = {}
     for row in rows:
         if row.reason:
-            more = f"; {row.more_runs} more on each side would tell" if row.more_runs else ""
-            found.setdefault(f"{row.word}: {row.reason}{more}", []).append(
-                f"{row.technique}-{row.workload} {row.quantity}"
-            )
-    return ["", *(f"{reason} ({_some(names)})" for reason, names in found.items())] if found else []
+            found.setdefault(f"{row.word}: {row.reason}", []).append(row)
+    lines = [""] if found else []
+    for reason, alike in found.items():
+        names = _some([f"{row.technique}-{row.workload} {row.quantity}" for row in alike])
+        more = [row.more_runs for row in alike if row.more_runs]
+        span = f"{min(more)} to {max(more)}" if len(set(more)) > 1 else f"{more[0]}" if more else ""
+        told = f"; {span} more runs on each side would tell" if span else ""
+        lines.append(f"{reason}{told} ({names})")
+    return lines
 
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _sessions(rows: Sequence[Change]) -> list[str]:
+    """Say what is taken for granted where costs were measured in one session."""
+    if not any(row.sessions == 1 and row.p is not None and QUANTITIES[row.quantity].is_timed for row in rows):
+        return []
+    apart = f"{100 * SESSION_SD:g} %"
+    return [
+        f"one session on a side: costs of sessions are taken to scatter by {apart}; where they scatter more, run several in turn"
+    ]
 
 
 def _code(rows: Sequence[Change]) -> list[str]:

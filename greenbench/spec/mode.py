@@ -26,6 +26,9 @@ class Mode:
         Whether torch's own optimizers take their step in one kernel, or over lists of tensors where they have none.
     joint_losses
         Whether a loss that has a method ``together(outputs, weighted targets)`` computes several sets of targets by it.
+    joint_upsampling
+        Whether a network that has a method ``coarse_logits``, and upsamples them last, leaves that to a loss that has a
+        method ``upsampled(coarse logits, targets)``.
     """
 
     name: str
@@ -34,16 +37,19 @@ class Mode:
     channels_last: bool = False
     fused_optimizers: bool = False
     joint_losses: bool = False
+    joint_upsampling: bool = False
 
 
 PAPER = Mode("paper", "float32, contiguous, eager, no TF32: as in the study")
 FAST = Mode(
     "fast",
-    "bfloat16 by autocast, channels_last, fused optimizers, one softmax for mixed labels; weights, losses and scores in float32",
+    "bfloat16 by autocast, channels_last, fused optimizers, one softmax for mixed labels, logits upsampled by the loss in blocks; "
+    "weights, losses and scores in float32",
     autocast="bfloat16",
     channels_last=True,
     fused_optimizers=True,
     joint_losses=True,
+    joint_upsampling=True,
 )
 MODES = {mode.name: mode for mode in (PAPER, FAST)}
 """By name, the default first."""

@@ -109,11 +109,15 @@ def each_batch_once(batches: Iterator[Batch]) -> Iterator[Batch]:
 
 def plain_objective(trainer: Trainer, inputs: Inputs, targets: WeightedTargets) -> Tensor:
     """Return the weighted sum of the losses of a batch."""
-    outputs = trainer.network(inputs)
-    if trainer.mode.joint_losses and len(targets) > 1 and hasattr(trainer.loss, "together"):
-        joint: Tensor = trainer.loss.together(outputs, targets)
+    network, loss, mode = trainer.network, trainer.loss, trainer.mode
+    if len(targets) > 1 and mode.joint_losses and hasattr(loss, "together"):
+        joint: Tensor = loss.together(network(inputs), targets)
         return joint
-    first, *others = (weight * trainer.loss(outputs, target) for weight, target in targets)
+    if mode.joint_upsampling and hasattr(network, "coarse_logits") and hasattr(loss, "upsampled"):
+        outputs, loss = network(inputs, upsample=False), loss.upsampled
+    else:
+        outputs = network(inputs)
+    first, *others = (weight * loss(outputs, target) for weight, target in targets)
     return sum(others, start=first)
 
 

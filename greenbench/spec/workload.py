@@ -57,7 +57,11 @@ class Data(Protocol):
     def training_batches(
         self, batch_size: int, size_factor: float, generator: torch.Generator
     ) -> Iterator[Batch]:
-        """Yield one epoch of shuffled, augmented batches, images as (N, 3, H, W) uint8 where they have pixels."""
+        """Yield one epoch of shuffled, augmented batches, images as (N, 3, H, W) uint8 where they have pixels.
+
+        `generator` draws all that is random; the order by `greenbench.data.loading.draw_order`, if seeds are to vary it
+        or the augmentation alone.
+        """
         ...
 
     def evaluation_batches(self, split: Split) -> Iterator[Batch]:

@@ -81,11 +81,23 @@ def front(records: Sequence[Record]) -> dict[str, OnFront]:
 
 
 def _not_beaten(goods: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return, of goods (2, techniques, draws), which techniques no other one equals in both and beats in one."""
+    """Return, of goods (2, techniques, draws), which techniques no other one equals in both and beats in one.
+
+    Sorted by the first good and then by the second: only who stands before a technique can beat it.
+    """
     import numpy as np
 
-    beaten = np.zeros(goods.shape[1:], dtype=bool)
-    for one in range(goods.shape[1]):
-        other = goods[:, one, None]
-        beaten |= (other >= goods).all(0) & (other > goods).any(0)
-    return ~beaten
+    first, second = goods
+    order = np.lexsort((-second, -first), axis=0)
+    first, second = (np.take_along_axis(good, order, 0) for good in (first, second))
+    places = np.arange(len(first))[:, None]
+    is_new = np.vstack([np.ones_like(first[:1], dtype=bool), first[1:] != first[:-1]])
+    alike = np.maximum.accumulate(
+        np.where(is_new, places, 0), 0
+    )  # where those begin that are alike in the first
+    best = np.vstack([np.full_like(second[:1], -np.inf), np.maximum.accumulate(second, 0)])
+    beaten = np.take_along_axis(best, alike, 0) >= second
+    beaten |= np.take_along_axis(second, alike, 0) > second
+    found = np.empty_like(beaten)
+    np.put_along_axis(found, order, ~beaten, 0)
+    return found

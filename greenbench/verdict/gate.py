@@ -58,7 +58,8 @@ def _cells(meeting: Meeting, limits: Collection[Limit]) -> Iterator[Pending | Ch
         if limit is None:
             continue
         if not meeting.before:
-            if any(quantity.take(record) is not None for record in meeting.after):
+            measured = any(quantity.take(record) is not None for record in meeting.after)
+            if measured or quantity.kind == first.case.kind:
                 word: Word = "not comparable" if meeting.unlike else "new"
                 yield replace(blank(first, name, word), reason=meeting.unlike)
             continue
@@ -67,8 +68,12 @@ def _cells(meeting: Meeting, limits: Collection[Limit]) -> Iterator[Pending | Ch
             limit=limit,
             code=meeting.code,
         )
-        if (one := pending(row, quantity, meeting.before, meeting.after)) is not None:
+        one = pending(row, quantity, meeting.before, meeting.after)
+        if one is not None:
             yield one
+        elif quantity.kind == first.case.kind:
+            reason = quantity.why_missing(first) or "nobody measured it"
+            yield replace(row, word="not measured", reason=f"before and now: {reason}")
 
 
 def _decided(cells: Sequence[Pending]) -> Iterator[Change]:
@@ -123,12 +128,13 @@ def _turned(shift: Shift) -> Shift:
 
 
 def _more_runs(loss: Shift, limit: float, rows: int) -> tuple[int | None, str]:
-    """Return how many more runs on each side would tell no loss from one of the limit, if they go on as they did."""
+    """Return how many more runs on each side would decide, if difference and scatter stay what they are."""
 
     def enough(n: int) -> bool:
         df = loss.df * n / loss.n
         error = math.sqrt(loss.run / n + loss.session)
-        return (quantile(FALSE_ALARMS / rows, df) + quantile(OVERLOOKED, df)) * error <= limit
+        worse = loss.difference >= quantile(FALSE_ALARMS / rows, df) * error
+        return worse or loss.difference + quantile(OVERLOOKED, df) * error <= limit
 
     needed = bisect_left(range(MOST_RUNS), True, lo=loss.n + 1, key=enough)
     if needed < MOST_RUNS:

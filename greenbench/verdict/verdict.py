@@ -22,7 +22,7 @@ from greenbench.verdict.comparison import Comparison, groups
 from greenbench.verdict.family import against_one_baseline, holm
 from greenbench.verdict.noise import likeness
 from greenbench.verdict.power import more_runs
-from greenbench.verdict.statistics import CONFIDENCE
+from greenbench.verdict.statistics import quantile
 
 Word = Literal["better", "same", "worse", "undecided"]
 
@@ -158,7 +158,7 @@ def _without_error(one: Comparison) -> Verdict:
 
 
 def _with_error(one: Comparison, p: float, p_same: float, needed: int | None) -> Verdict:
-    from scipy.stats import norm, t
+    from scipy.special import ndtr
 
     word: Word = "undecided"
     if p_same <= LEVEL:  # before a difference that is certain, too: it does not matter
@@ -168,11 +168,11 @@ def _with_error(one: Comparison, p: float, p_same: float, needed: int | None) ->
     return _verdict(
         one,
         word,
-        half_width=float(t.ppf((1 + CONFIDENCE) / 2, one.df)) * one.standard_error,
+        half_width=quantile(one.df) * one.standard_error,
         p=p,
         p_same=p_same,
         effect_size=math.sqrt(2) * one.difference / one.spread if one.spread else None,
-        superiority=float(norm.cdf(one.gain / one.spread)) if one.spread else None,
+        superiority=float(ndtr(one.gain / one.spread)) if one.spread else None,
         more_runs=needed if word == "undecided" else None,
         reason=_why_undecided(needed) if word == "undecided" else "",
     )

@@ -46,7 +46,9 @@ class Meeting:
 def meetings(before: Sequence[Record], after: Sequence[Record]) -> list[Meeting]:
     """Set each technique on each workload beside itself; of several versions of the code on one side the newest counts."""
     known = _sorted(before)
-    return [_meet(ours, known.get(case, [])) for case, groups in _sorted(after).items() for ours in groups]
+    return [
+        _meet(ours, known.get(case, [])) for case, groups in sorted(_sorted(after).items()) for ours in groups
+    ]
 
 
 def lost(

@@ -46,6 +46,13 @@ def test_json_has_every_row(sides, capsys):
     assert found["failure"] == "1 worse"
 
 
+def test_what_one_session_cannot_know_is_said(sides, capsys):
+    assert main(["compare", *sides]) == 0
+    assert "one session on a side: costs of sessions are taken to scatter by 0.5 %" in capsys.readouterr().out
+    assert main(["compare", *sides, "--fail", "score:1pp"]) == 0
+    assert "one session" not in capsys.readouterr().out
+
+
 def test_folders_in_a_folder_are_sessions(tmp_path, capsys):
     for name in ("1", "2"):
         write(tmp_path / "a" / name, 100, f"a{name}")
@@ -54,14 +61,16 @@ def test_folders_in_a_folder_are_sessions(tmp_path, capsys):
     (row,) = (
         row for row in json.loads(capsys.readouterr().out)["rows"] if row["quantity"] == "train_energy_j"
     )
-    assert (row["n_before"], row["n_after"]) == (12, 12)
+    assert (row["n_before"], row["n_after"], row["sessions"]) == (12, 12, 2)
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    assert "one session" not in capsys.readouterr().out
 
 
 def test_what_is_undecided_fails_where_that_is_asked_for(tmp_path, capsys):
     sides = write(tmp_path / "a", 100, "s1", n=1), write(tmp_path / "b", 100, "s2", n=1)
     assert main(["compare", *sides, "--fail", "energy:5%"]) == 0
     shown = capsys.readouterr().out
-    assert "undecided: one run, no verdict; 1 more on each side would tell" in shown
+    assert "undecided: one run, no verdict; 1 more runs on each side would tell" in shown
     assert main(["compare", *sides, "--fail", "energy:5%", "--strict"]) == 1
     assert "failed: 1 undecided" in capsys.readouterr().out
 
@@ -70,6 +79,28 @@ def test_a_gate_that_could_compare_nothing_fails(tmp_path, capsys):
     sides = write(tmp_path / "a", 100, "s1"), write(tmp_path / "b", 100, "s2", meter="other")
     assert main(["compare", *sides, "--fail", "energy:5%"]) == 1
     assert "failed: nothing could be compared: meter was 'test' and is 'other'" in capsys.readouterr().out
+
+
+def test_a_gate_whose_baseline_has_nothing_of_what_was_run_fails(tmp_path, capsys):
+    sides = write(tmp_path / "a", 100, "s1"), write(tmp_path / "b", 100, "s2", technique="own")
+    assert main(["compare", *sides]) == 0
+    assert "against" in capsys.readouterr().out
+    assert main(["compare", *sides, "--fail", "energy:5%"]) == 1
+    assert "failed: nothing could be compared: all of it is new" in capsys.readouterr().out
+
+
+def test_a_limit_on_what_nobody_measured_is_named(tmp_path, capsys):
+    sides = []
+    for name in ("a", "b"):
+        for seed in range(3):
+            RecordFolder(tmp_path / name).write(
+                record_of(result=training_result(0.9), seed=seed, session=name)
+            )
+        sides.append(str(tmp_path / name))
+    assert main(["compare", *sides, "--fail", "energy:5% score:1pp"]) == 0
+    assert "not measured: before and now: no meter on this machine (test)" in capsys.readouterr().out
+    assert main(["compare", *sides, "--fail", "energy:5%"]) == 1
+    assert main(["compare", *sides, "--fail", "energy:5% score:1pp", "--strict"]) == 1
 
 
 def test_what_was_run_before_alone_is_named(sides, tmp_path, capsys):

@@ -9,8 +9,9 @@ from torch import nn
 
 from bench_tests.harness.data.test_streamed import Noisy, streamed
 from bench_tests.harness.execute.small_run import CPU, STEPS_PER_EPOCH, small_data
+from greenbench.data.loading import draw_order
 from greenbench.errors import UserError
-from greenbench.execute.seeds import NEXT_EPOCH, TEACHER_STREAM, Seeds
+from greenbench.execute.seeds import NEXT_EPOCH, ORDER_STREAM, TEACHER_STREAM, TECHNIQUE_STREAM, Seeds
 from greenbench.execute.trainer import Trainer
 from greenbench.spec.scale import VARIES, VARY_ALL
 
@@ -143,12 +144,28 @@ def test_a_teacher_has_first_weights_of_its_own_whatever_varies(recipe, data):
         assert not torch.equal(student, teacher)
 
 
+def test_an_order_shares_no_numbers_with_the_augmentation():
+    drawn = []
+
+    def read(generator):
+        drawn.append((draw_order(100, generator).tolist(), torch.randperm(100, generator=generator).tolist()))
+        return iter(())
+
+    seeds = Seeds(3, "order")
+    for epoch in range(2):
+        list(seeds.batches(read, seeds.draws(), epoch))
+    alike = torch.randperm(100, generator=torch.Generator().manual_seed(3)).tolist()
+    orders = [order for order, _ in drawn]
+    assert alike not in orders
+    assert orders[0] != orders[1]
+
+
 def test_seeds_of_runs_teachers_and_epochs_do_not_meet():
     ends = [
-        seed + teacher + epoch * NEXT_EPOCH
+        seed + teacher + order
         for seed in (0, 1000)
         for teacher in (0, TEACHER_STREAM)
-        for epoch in (0, 9999)
+        for order in (0, TECHNIQUE_STREAM, *(ORDER_STREAM + epoch * NEXT_EPOCH for epoch in (0, 1, 9999)))
     ]
     assert len(set(ends)) == len(ends)
     assert max(ends) < 2**32

@@ -87,6 +87,19 @@ def test_the_figure_shows_what_a_table_has(read, report_of, tmp_path, columns, o
     assert len(files) == panels
 
 
+@pytest.mark.parametrize(("step", "drawn"), [(0, 1), (1, 0)])
+def test_a_curve_is_drawn_over_the_epochs_that_all_runs_have(read, report_of, tmp_path, step, drawn):
+    rows = [
+        f"{name},{seed},{epoch + step * 5 * seed},{40 + epoch},7\n"
+        for name in ("SGD", "Adam")
+        for seed in range(2)
+        for epoch in range(1, 4)
+    ]
+    text, _ = report_of(*read(rows, "technique,seed,epoch,score,energy\n", cumulative=True))
+    assert "results: cost to reach the baseline's 43.0%" in text
+    assert len(list(tmp_path.glob("*-courses.svg"))) == drawn
+
+
 def test_a_whole_table_has_no_remarks(read):
     assert not said(read(ROWS))
 

@@ -1,6 +1,7 @@
 """Verdicts on tables that others made, against scipy's own tests on the columns of the file."""
 
 import csv
+import gzip
 import os
 from collections import defaultdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from scipy.stats import ttest_rel
 from greenbench.records.imported import read_results
 from greenbench.records.reader import Reader
 from greenbench.spec.technique import BASELINE
+from greenbench.verdict.to_target import to_targets
 from greenbench.verdict.verdict import verdicts
 
 PEERS = "GREENBENCH_PEERS"
@@ -116,3 +118,62 @@ def test_a_study_of_eight_optimizers_gives_what_scipy_gives(quantity, column, tr
     expected = by_scipy(rows_of(path), "dataset", "optimizer", "seed", column, "SGD", transform)
     assert len(expected) == 21
     check(read_results(path, reader), quantity, expected)
+
+
+def test_joules_to_a_target_by_power_limit_are_those_of_the_traces(tmp_path):
+    """Zeus's traces: epochs to 60 % by batch size, seconds and watts by power limit; their product is joules to a target."""
+    folder = os.environ.get(PEERS)
+    if not folder:
+        pytest.skip(f"needs {PEERS}, a folder with results that others measured")
+    epochs, joules = defaultdict(dict), {}
+    with gzip.open(Path(folder) / "zeus-train.csv.gz", "rt") as file:
+        for row in csv.DictReader(file):
+            if (
+                row["dataset"] == "cifar100"
+                and row["optimizer"] == "adadelta"
+                and row["target_epoch"] != "nan"
+            ):
+                batch, run = row["batch_size"], int(row["run"])
+                epochs[batch, run][float(row["target_metric"])] = int(float(row["target_epoch"]))
+    for row in rows_of(Path(folder) / "zeus-power-v100.csv"):
+        if row["dataset"] == "cifar100" and row["optimizer"] == "adadelta":
+            of_epoch = float(row["time_per_epoch"]) * float(row["average_power"])
+            joules[row["batch_size"], row["power_limit"]] = of_epoch
+    path = tmp_path / "zeus.csv"
+    with path.open("w") as file:
+        print("limit,batch,run,epoch,top1,joules", file=file)
+        for (batch, run), reached in epochs.items():
+            best = {epoch: target for target, epoch in sorted(reached.items())}  # the last target of an epoch
+            for (of_batch, limit), of_epoch in joules.items():
+                for epoch, target in best.items() if of_batch == batch else ():
+                    print(limit, batch, run, epoch, target, of_epoch * epoch, sep=",", file=file)
+    reader = Reader(
+        "1024",
+        {"workload": "limit", "technique": "batch", "seed": "run", "score": "top1", "energy": "joules"},
+        score_unit="fraction",
+        better="higher",
+        energy_unit="J",
+        cumulative=True,
+    )
+    records = read_results(path, reader)
+    compared = 0
+    for limit in {record.workload.title for record in records}:
+        for one in to_targets([record for record in records if record.workload.title == limit]):
+            batch = "1024" if one.technique == BASELINE else one.technique
+            costs = {
+                run: joules[batch, limit] * reached[0.6]
+                for (of_batch, run), reached in epochs.items()
+                if of_batch == batch and 0.6 in reached
+            }
+            theirs = {run: joules["1024", limit] * epochs["1024", run][0.6] for run in range(1, 11)}
+            assert one.target == pytest.approx(0.6)
+            assert one.reached == len(costs)
+            if one.low is None:
+                continue
+            assert one.cost == pytest.approx(np.median(list(costs.values())))
+            shared = sorted(costs.keys() & theirs.keys())
+            test = ttest_rel(np.log([costs[run] for run in shared]), np.log([theirs[run] for run in shared]))
+            interval = test.confidence_interval(0.95)
+            assert (one.low, one.high) == pytest.approx(np.exp([interval.low, interval.high]))
+            compared += 1
+    assert compared > 30

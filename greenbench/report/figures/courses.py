@@ -106,6 +106,9 @@ def course_panels(section: Section) -> list[Panel]:
         for record in found.records:
             runs.setdefault(record.case.technique, []).append(record)
         lines = {name: _mean_course(records, cost) for name, records in runs.items()}
+        lines = {name: points for name, points in lines.items() if points}
+        if not lines:  # no epoch is one of all runs
+            continue
         most = max(x for points in lines.values() for x, _ in points)
         scale, unit = si_scale(most, cost.unit)
         factor = 100 if score.unit == "%" else 1
