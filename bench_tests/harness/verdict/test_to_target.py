@@ -130,6 +130,15 @@ def test_a_technique_that_never_gets_there_is_worse():
     assert slow.p == pytest.approx(2 / math.comb(12, 6))
 
 
+def test_a_technique_that_gets_there_first_is_better_though_some_baseline_never_does():
+    records = [followed("baseline", [0.2, 0.4, 0.5], seed=seed, targets=(0.45,)) for seed in range(4)]
+    records += [followed("baseline", [0.2, 0.4, 0.4], seed=4)]
+    records += [followed("quick", [0.5, 0.4, 0.4], seed=seed) for seed in range(5)]
+    quick = next(one for one in to_targets(records) if one.stated and one.technique == "quick")
+    assert (quick.word, quick.reached, quick.restricted) == ("better", 5, True)
+    assert quick.ratio == pytest.approx(1 / 3)
+
+
 def test_a_recipe_that_stops_early_is_not_let_off():
     """Censored at its own end it would be undecided: it was never at risk when the others got there."""
     records = [followed("baseline", [0.1, 0.2, 0.3, 0.5], seed=seed) for seed in range(6)]
