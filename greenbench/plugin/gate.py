@@ -38,6 +38,7 @@ class Gate:
         self._name: str | None = option.green_compare
         self._kept = None if option.green_save is None else baseline_folder(option.green_save, here)
         self._before: list[Record] = []
+        self._left_out: list[str] = []
         if self._judges and self._name in (None, STUDY):
             why = (
                 "has no baseline to compare with"
@@ -54,7 +55,8 @@ class Gate:
                     f"--green-compare and the output folder are both {folder}",
                     "give another folder with --green-out",
                 )
-            self._before = read_runs(folder)[0]
+            self._before, unreadable = read_runs(folder)
+            self._left_out = [f"left out of the baseline: {file.path}: {file.reason}" for file in unreadable]
             metrics = {w.metric.name: w.metric for w in session.settings.catalog.workloads.values()}
             metrics |= {record.workload.metric.name: record.workload.metric for record in self._before}
             self._limits = read_limits(option.green_fail, metrics)
@@ -90,7 +92,7 @@ class Gate:
             found = changes(self._before, records, self._limits, strict=self._strict)
         except UserError as error:
             return [f"failed: nothing was compared: {error}"], str(error)
-        lines = found.lines(self._name or "")
+        lines = [*found.lines(self._name or ""), *self._left_out]
         if not self._judges or not found.failure:
             return lines, ""
         return [*lines, f"failed: {found.failure}"], found.failure

@@ -10,7 +10,7 @@ from bench_tests.harness.energy.training_simulation import SETTINGS, simulate
 from greenbench.energy import Reading, Status, Uncertainty
 from greenbench.energy.clock import VirtualClock
 from greenbench.energy.extrapolate.drift import Block, mean_with_half_width, per_step
-from greenbench.energy.extrapolate.steady import SteadyEnergy, SteadySettings, SteadyStage
+from greenbench.energy.extrapolate.steady import FIRST_LOOK, SteadyEnergy, SteadySettings, SteadyStage
 from greenbench.energy.sources.estimate import EstimateMeter
 from greenbench.energy.sources.none import NoMeter
 from greenbench.energy.sources.nvml.opening import open_nvml
@@ -54,6 +54,16 @@ def test_measuring_goes_on_until_the_interval_is_within_the_target():
         assert reading.energy_j == pytest.approx(200_000, rel=0.015)
         assert reading.comparison_uncertainty_j <= 0.0101 * reading.energy_j
     assert spent[0.03] > 2 * spent[0.001]
+
+
+def test_the_interval_is_looked_at_when_the_number_of_blocks_has_doubled(monkeypatch):
+    looked = []
+    monkeypatch.setattr(SteadyStage, "_energy_known", lambda stage, kept, planned: looked.append(len(kept)))
+    stage = SteadyStage(SteadySettings(warmup_s=3.0, limit_s=1e9))
+    for _ in range(3 + 8 * FIRST_LOOK):
+        stage.add(10, Reading(100.0, Status.MEASURED, "test", 1.0, ticks=10))
+        stage.known(10**6)
+    assert looked == [FIRST_LOOK * times for times in (1, 2, 4, 8)]
 
 
 def test_at_least_5_seconds_and_50_ticks_are_measured_after_the_warm_up():

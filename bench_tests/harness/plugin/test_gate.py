@@ -89,6 +89,14 @@ def test_seeds_that_no_test_names_count_where_they_are_of_the_session(run_gate, 
     assert run_gate(100, "two", named=False, save="next")[0][0].startswith("no record is kept")
 
 
+def test_what_cannot_be_read_of_a_baseline_is_named(run_gate, tmp_path):
+    run_gate(100, "one", save="main")
+    path = sorted(baseline_folder("main", tmp_path).rglob("*.json"))[0]
+    rewritten(path, lambda content: content.update(schema=99))
+    lines, _ = run_gate(100, "two", compare="main")
+    assert any(line.startswith("left out of the baseline:") and "schema 99" in line for line in lines)
+
+
 def test_the_study_is_a_baseline_too(run_gate):
     lines, failed = run_gate(100, "one", compare="paper")
     assert not failed
