@@ -166,3 +166,19 @@ def test_nothing_torch_is_imported_by_what_plans():
             names = [a.name for n in top if isinstance(n, ast.Import) for a in n.names]
             names += [n.module or "" for n in top if isinstance(n, ast.ImportFrom)]
             assert not [name for name in names if name.split(".")[0] == "torch"], module
+
+
+UNDER_WAY = {"Pending", "_Notes", "_Observation", "_Pair", "_Series"}
+"""Dataclasses that are filled bit by bit, within one function."""
+
+
+def test_what_goes_from_one_stage_to_the_next_cannot_be_changed():
+    loose = {
+        node.name
+        for file in FILES
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ClassDef)
+        for mark in node.decorator_list
+        if "dataclass" in ast.unparse(mark) and "frozen=True" not in ast.unparse(mark)
+    }
+    assert loose == UNDER_WAY

@@ -35,6 +35,12 @@ def test_its_options_are_those_of_the_plugin(text, pytestconfig):
     assert shown == known
 
 
+def test_options_of_the_other_pages_are_those_of_the_plugin(text, pytestconfig):
+    known = {f"--{name.replace('_', '-')}" for name in vars(pytestconfig.option) if name.startswith("green_")}
+    for page in (README.parent / "docs").glob("*.md"):
+        assert set(re.findall(r"--green-[a-z-]*[a-z]", page.read_text(encoding="utf-8"))) <= known, page
+
+
 def test_its_commands_exist(text):
     commands = {path.stem for path in (Path(greenbench.__file__).parent / "cli").glob("[a-z]*.py")}
     assert set(re.findall(r"^greenbench ([a-z]+)", text, re.MULTILINE)) <= commands

@@ -40,7 +40,7 @@ def workload_facts(workload: Workload, read: Workload, scale: str, data: Mapping
         image_size=workload.size_at(scale) or read.image_size,
         card=workload.card,
         best_known=dict(workload.best_known),
-        targets=tuple(workload.setting(scale).targets),
+        targets=workload.setting(scale).stated_targets,
         **data,
     )
 

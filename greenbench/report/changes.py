@@ -15,6 +15,8 @@ from greenbench.units import MISSING, si
 from greenbench.verdict.change import Change, count_words
 from greenbench.verdict.gate import compare
 from greenbench.verdict.limits import Limit
+from greenbench.verdict.quantities import QUANTITIES
+from greenbench.verdict.shift import SESSION_SD
 from greenbench.verdict.versions import only_in
 
 MOST_ROWS = 40
@@ -81,7 +83,7 @@ class Changes:
             lines += ["", *tabulate(table, HEADINGS, disable_numparse=True).splitlines()]
             if len(shown) > MOST_ROWS:
                 lines.append(f"and {len(shown) - MOST_ROWS} more")
-        lines += [*_reasons(self.rows), *_code(self.rows)]
+        lines += [*_reasons(self.rows), *_sessions(self.rows), *_code(self.rows)]
         if self.left_out:
             lines.append(f"not run now: {_some(self.left_out)}")
         return lines
@@ -124,7 +126,7 @@ def replay_lines(rows: Sequence[Change]) -> list[str]:
     table = [[*_cells(row), MISSING if row.within is None else f"{row.within:.2g}"] for row in rows]
     lines = tabulate(table, [*headings, "P (within)"], disable_numparse=True).splitlines()
     counts = ", ".join(f"{n} {word}" for word, n in count_words(rows).items())
-    return [*lines, *_reasons(rows), *_code(rows), counts or "nothing to compare"]
+    return [*lines, *_reasons(rows), *_sessions(rows), *_code(rows), counts or "nothing to compare"]
 
 
 def _cells(row: Change) -> list[str]:
@@ -181,6 +183,16 @@ def _reasons(rows: Sequence[Change]) -> list[str]:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _sessions(rows: Sequence[Change]) -> list[str]:
+    """Say what is taken for granted where costs were measured in one session."""
+    if not any(row.sessions == 1 and row.p is not None and QUANTITIES[row.quantity].is_timed for row in rows):
+        return []
+    apart = f"{100 * SESSION_SD:g} %"
+    return [
+        f"one session on a side: costs of sessions are taken to scatter by {apart}; where they scatter more, run several in turn"
+    ]
 
 
 def _code(rows: Sequence[Change]) -> list[str]:

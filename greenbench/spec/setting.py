@@ -90,6 +90,7 @@ class Setting:
         The least score that the baseline itself must reach, and where the number comes from.
     targets
         Scores of validation images to which the cost is stated, beside that to the baseline's own: ``(0.9, 0.95)``.
+        None stands for the floor, which the baseline itself reaches.
     subset
         The part of the data that is used; None for all.
     image_size
@@ -105,16 +106,23 @@ class Setting:
     large_batch: int = 32
     floor: float | None = None
     floor_source: str = ""
-    targets: tuple[float, ...] = ()
+    targets: tuple[float, ...] | None = None
     subset: Subset | None = None
     image_size: Size | None = None
+
+    @property
+    def stated_targets(self) -> tuple[float, ...]:
+        """The targets, or else the floor."""
+        if self.targets is not None:
+            return tuple(self.targets)
+        return () if self.floor is None else (self.floor,)
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "evaluate_every", "large_batch"):
             _check_whole(name, getattr(self, name), 1)
         if not self.learning_rate > 0:
             raise UserError(f"learning_rate is {self.learning_rate!r}", "give a number above 0")
-        for target in self.targets:
+        for target in self.targets or ():
             if isinstance(target, bool) or not isinstance(target, int | float) or not math.isfinite(target):
                 raise UserError(
                     f"targets holds {target!r}", "give scores of the workload's metric, as (0.9, 0.95)"

@@ -50,6 +50,8 @@ class Change:
         Means over runs, geometric ones for costs.
     n_before, n_after
         Runs.
+    sessions
+        On the side that has fewer.
     change, low, high
         After minus before, for costs as a fraction of before, and its 95 % interval, this row taken alone.
     limit
@@ -80,6 +82,7 @@ class Change:
     after: float | None = None
     n_before: int = 0
     n_after: int = 0
+    sessions: int = 0
     change: float | None = None
     low: float | None = None
     high: float | None = None
@@ -146,6 +149,8 @@ def pending(
         reason = next(filter(None, map(quantity.why_missing, which)), "no value that can be compared")
         return replace(row, word="not measured", reason=f"{sides[bool(earlier)]}: {reason}")
     first = after[0]
+    if quantity.is_score:
+        earlier, now = _of_shared_seeds(earlier, now)
     row = replace(
         row,
         unit=quantity.unit,
@@ -153,6 +158,7 @@ def pending(
         after=mean_of(quantity, now),
         n_before=len(earlier),
         n_after=len(now),
+        sessions=min(len({run.session for run in runs}) for runs in (earlier, now)),
     )
     images = first.workload.validation_images
     resolution = 1 / images if quantity.unit == "%" and images else 0.0
@@ -179,6 +185,14 @@ def moved(cells: Sequence[Pending], *, alone: bool = False) -> list[Shift | None
             )
         found |= dict(zip(map(id, ours), shifts, strict=True))
     return [found[id(cell)] for cell in cells]
+
+
+def _of_shared_seeds(before: list[Run], after: list[Run]) -> tuple[list[Run], list[Run]]:
+    """Return the runs of seeds that both sides have, as they are compared in pairs; all of them where there are no pairs."""
+    shared = {run.seed for run in before} & {run.seed for run in after}
+    if len(shared) < 2:
+        return before, after
+    return [run for run in before if run.seed in shared], [run for run in after if run.seed in shared]
 
 
 def _alike(quantity: Quantity, records: Sequence[Record]) -> Sequence[Record]:

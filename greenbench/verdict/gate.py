@@ -128,12 +128,13 @@ def _turned(shift: Shift) -> Shift:
 
 
 def _more_runs(loss: Shift, limit: float, rows: int) -> tuple[int | None, str]:
-    """Return how many more runs on each side would tell no loss from one of the limit, if they go on as they did."""
+    """Return how many more runs on each side would decide, if difference and scatter stay what they are."""
 
     def enough(n: int) -> bool:
         df = loss.df * n / loss.n
         error = math.sqrt(loss.run / n + loss.session)
-        return (quantile(FALSE_ALARMS / rows, df) + quantile(OVERLOOKED, df)) * error <= limit
+        worse = loss.difference >= quantile(FALSE_ALARMS / rows, df) * error
+        return worse or loss.difference + quantile(OVERLOOKED, df) * error <= limit
 
     needed = bisect_left(range(MOST_RUNS), True, lo=loss.n + 1, key=enough)
     if needed < MOST_RUNS:

@@ -15,6 +15,7 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from greenbench.errors import UserError
 from greenbench.records.conditions import newest, same_conditions
@@ -35,7 +36,7 @@ SHARED = 3.0
 SCORE_STEP, RATIO_STEP = 0.005, 0.01
 """Bounds are rounded up to these."""
 
-FEWEST_SEEDS = 3
+FEWEST_SEEDS = 2
 
 Values = Mapping[str, Mapping[int, float]]
 """By technique and seed, the baseline first."""
@@ -59,21 +60,25 @@ def measured_bounds(records: Sequence[Record], quantities: Iterable[str]) -> lis
     UserError
         If no technique was measured with as many seeds as its baseline and at least `FEWEST_SEEDS`.
     """
-    chosen = [QUANTITIES[name] for name in quantities]
     found: dict[tuple[str, str, str], list[Tolerance]] = {}
-    for alike in same_conditions([record for record in records if record.sound]):
-        counted, _ = newest(alike)
-        case, metric = counted[0].case, counted[0].workload.metric
-        for quantity in (quantity.of(metric) for quantity in chosen if quantity.kind == case.kind):
+    for general in (QUANTITIES[name] for name in quantities):
+        fitting = [record for record in records if record.sound and record.case.kind == general.kind]
+        if not general.is_timed:  # who else measured on the machine changes times alone
+            fitting = [replace(record, disturbed=None) for record in fitting]
+        for alike in same_conditions(fitting):
+            counted, _ = newest(alike)
+            quantity = general.of(counted[0].workload.metric)
             values = _values(counted, quantity)
-            if len(values) > 1:
-                place = case.scale, quantity.name, case.workload
-                if place in found:
-                    raise UserError(
-                        f"the folder holds {quantity.name} of {case.workload} under unlike conditions",
-                        "give a folder with the records of one machine, mode and version",
-                    )
-                found[place] = _rows(quantity, counted, values)
+            if len(values) < 2:
+                continue
+            case = counted[0].case
+            place = case.scale, quantity.name, case.workload
+            if place in found:
+                raise UserError(
+                    f"the folder holds {quantity.name} of {case.workload} under unlike conditions",
+                    "give a folder with the records of one machine, mode and version",
+                )
+            found[place] = _rows(quantity, counted, values)
     if not found:
         raise UserError(
             f"no technique was measured with {FEWEST_SEEDS} seeds that its baseline has, too",

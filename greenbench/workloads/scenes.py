@@ -152,6 +152,7 @@ def _scenes(name: str, floor: float, floor_source: str) -> Workload:
                 epochs=4,
                 batch_size=10,
                 learning_rate=0.4,
+                evaluate_every=2,
                 network={"width": 0.25, "norm_momentum": 0.3, "blocks_per_stage": (1, 1, 1, 1)},
                 floor=floor,
                 floor_source=floor_source,

@@ -46,6 +46,13 @@ def test_json_has_every_row(sides, capsys):
     assert found["failure"] == "1 worse"
 
 
+def test_what_one_session_cannot_know_is_said(sides, capsys):
+    assert main(["compare", *sides]) == 0
+    assert "one session on a side: costs of sessions are taken to scatter by 0.5 %" in capsys.readouterr().out
+    assert main(["compare", *sides, "--fail", "score:1pp"]) == 0
+    assert "one session" not in capsys.readouterr().out
+
+
 def test_folders_in_a_folder_are_sessions(tmp_path, capsys):
     for name in ("1", "2"):
         write(tmp_path / "a" / name, 100, f"a{name}")
@@ -54,7 +61,9 @@ def test_folders_in_a_folder_are_sessions(tmp_path, capsys):
     (row,) = (
         row for row in json.loads(capsys.readouterr().out)["rows"] if row["quantity"] == "train_energy_j"
     )
-    assert (row["n_before"], row["n_after"]) == (12, 12)
+    assert (row["n_before"], row["n_after"], row["sessions"]) == (12, 12, 2)
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    assert "one session" not in capsys.readouterr().out
 
 
 def test_what_is_undecided_fails_where_that_is_asked_for(tmp_path, capsys):

@@ -10,7 +10,7 @@ from bench_tests.harness.energy.training_simulation import SETTINGS, simulate
 from greenbench.energy import Reading, Status, Uncertainty
 from greenbench.energy.clock import VirtualClock
 from greenbench.energy.extrapolate.drift import Block, mean_with_half_width, per_step
-from greenbench.energy.extrapolate.steady import SteadyEnergy, SteadySettings, SteadyStage
+from greenbench.energy.extrapolate.steady import FIRST_LOOK, SteadyEnergy, SteadySettings, SteadyStage
 from greenbench.energy.sources.estimate import EstimateMeter
 from greenbench.energy.sources.none import NoMeter
 from greenbench.energy.sources.nvml.opening import open_nvml
@@ -56,11 +56,39 @@ def test_measuring_goes_on_until_the_interval_is_within_the_target():
     assert spent[0.03] > 2 * spent[0.001]
 
 
+def test_the_interval_is_looked_at_when_the_number_of_blocks_has_doubled(monkeypatch):
+    looked = []
+    monkeypatch.setattr(SteadyStage, "_energy_known", lambda stage, kept, planned: looked.append(len(kept)))
+    stage = SteadyStage(SteadySettings(warmup_s=3.0, limit_s=1e9))
+    for _ in range(3 + 8 * FIRST_LOOK):
+        stage.add(10, Reading(100.0, Status.MEASURED, "test", 1.0, ticks=10))
+        stage.known(10**6)
+    assert looked == [FIRST_LOOK * times for times in (1, 2, 4, 8)]
+
+
 def test_at_least_5_seconds_and_50_ticks_are_measured_after_the_warm_up():
     stage = SteadyStage(SteadySettings(warmup_s=3.0))
     while not stage.known(10_000):
         stage.add(10, block_reading(200.0, ticks=8))
     assert stage.seconds >= 3.0 + 50 / 8
+
+
+@pytest.mark.parametrize(
+    ("blocks", "status", "found"),
+    [
+        (4, Status.MEASURED_SHORT, Status.MEASURED_SHORT),
+        (5, Status.MEASURED_SHORT, Status.MEASURED),
+        (4, Status.ESTIMATED, Status.ESTIMATED),
+        (9, Status.ESTIMATED, Status.ESTIMATED),
+    ],
+)
+def test_short_blocks_are_long_enough_together_and_an_estimate_stays_one(blocks, status, found):
+    stage = SteadyStage(SteadySettings(warmup_s=0.0))
+    for _ in range(blocks):
+        stage.add(10, Reading(200.0, status, "test", 1.0, "a reason", "a next step", ticks=10))
+    estimate = stage.estimate(1000)
+    assert (estimate.status, estimate.energy_j) == (found, pytest.approx(20_000))
+    assert estimate.next_step == (None if found is Status.MEASURED else "a next step")
 
 
 def test_at_the_limit_the_interval_says_what_was_reached():

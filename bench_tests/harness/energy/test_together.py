@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from greenbench.energy import Reading, Status, check_source, open_meter, total
+from greenbench.energy import Reading, Status, Uncertainty, check_source, open_meter, total
+from greenbench.energy.device import EdgeState
 from greenbench.energy.sources.estimate import EstimateMeter
 from greenbench.energy.sums import together
 from greenbench.energy.together import MeterGroup
@@ -140,3 +143,85 @@ def test_what_fails_in_one_meter_is_its_reading_alone(when):
     assert "RuntimeError: no" in first.reason
     assert second.energy_j is not None
     assert meter.meters[1].closed
+
+
+FIRST = Reading(
+    100.0,
+    Status.MEASURED,
+    "counter",
+    2.0,
+    device="A",
+    uuid="1",
+    ticks=20,
+    idle_j=30.0,
+    net_energy_j=70.0,
+    idle_drift_w=1.5,
+    uncertainty=Uncertainty(1.0, 3.0, 0.0, 0.0),
+    max_power_w=60.0,
+    start=EdgeState("1", temperature_c=30.0),
+    end=EdgeState("1", temperature_c=40.0),
+    thermal_throttle=0.0,
+    power_throttle=0.5,
+    notes=("a", "b"),
+    scaled_by=2.0,
+    boundary="GPU",
+    trace=(),
+)
+SECOND = replace(
+    FIRST,
+    energy_j=400.0,
+    seconds=6.0,
+    device="B",
+    uuid="2",
+    method="power",
+    ticks=60,
+    idle_j=90.0,
+    net_energy_j=310.0,
+    uncertainty=Uncertainty(4.0, 4.0, 0.0, 0.0),
+    max_power_w=50.0,
+    start=EdgeState("1", temperature_c=41.0),
+    end=EdgeState("1", temperature_c=45.0),
+    thermal_throttle=0.2,
+    power_throttle=0.1,
+    notes=("b", "c"),
+)
+
+
+def test_windows_one_after_the_other_add_up_field_by_field():
+    whole = total([FIRST, SECOND])
+    assert (whole.energy_j, whole.seconds, whole.ticks) == (500.0, 8.0, 80)
+    assert (whole.idle_j, whole.net_energy_j, whole.idle_drift_w) == (120.0, 380.0, None)
+    assert whole.uncertainty == Uncertainty(5.0, 5.0, 0.0, 0.0)
+    assert (whole.max_power_w, whole.notes, whole.scaled_by) == (60.0, ("a", "b", "c"), 2.0)
+    assert (whole.start, whole.end) == (FIRST.start, SECOND.end)
+    assert whole.thermal_throttle == pytest.approx((0.0 * 2 + 0.2 * 6) / 8)
+    assert whole.power_throttle == pytest.approx((0.5 * 2 + 0.1 * 6) / 8)
+    assert (whole.trace, whole.boundary) == (None, "GPU")
+    assert total([FIRST]).idle_drift_w == 1.5
+    assert total([FIRST, replace(SECOND, scaled_by=3.0)]).scaled_by == 1.0
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ticks", "idle_j", "net_energy_j", "uncertainty", "max_power_w", "thermal_throttle", "power_throttle"],
+)
+def test_what_one_window_does_not_tell_the_sum_does_not_either(name):
+    assert getattr(total([FIRST, SECOND]), name) is not None
+    assert getattr(total([FIRST, replace(SECOND, **{name: None})]), name) is None
+
+
+def test_devices_in_one_window_add_up_field_by_field():
+    other = replace(SECOND, seconds=2.0)
+    whole = together([FIRST, other])
+    assert (whole.energy_j, whole.seconds, whole.ticks) == (500.0, 2.0, 20)
+    assert (whole.device, whole.uuid, whole.method) == ("A+B", "1+2", "counter+power")
+    assert (whole.max_power_w, whole.start, whole.end) == (None, None, None)
+    assert (whole.boundary, whole.notes) == ("GPU", ("a", "b", "c"))
+    assert together([FIRST]) is FIRST
+
+
+@pytest.mark.parametrize(("part", "device"), [("CPU package", "x"), (None, "B"), (None, None)])
+def test_what_is_left_out_is_named_by_its_part_or_device_or_method(part, device):
+    gone = Reading(None, Status.INVALID, "rapl", 2.0, "it broke", device=device, boundary=part)
+    for readings in ([FIRST, gone], [FIRST, SECOND, gone]):
+        assert together(readings).notes[-1] == f"without {part or device or 'rapl'}: it broke"

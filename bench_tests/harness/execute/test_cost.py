@@ -186,6 +186,22 @@ def test_time_is_known_without_a_meter_and_energy_says_why_it_is_not():
     assert cost.whole.seconds == pytest.approx(cost.train_seconds + cost.evaluation.seconds + 7.0)
 
 
+def test_a_long_evaluation_is_measured_for_two_seconds(monkeypatch):
+    monkeypatch.setattr("bench_tests.harness.execute.test_cost.IMAGE_S", 0.5)
+    monkeypatch.setattr("greenbench.data.labels.EVALUATION_BATCH", 2)
+    cost = cost_on(Silent())
+    images = (EPOCHS + 1) * VALIDATION_IMAGES
+    assert cost.evaluation.scaled_by == pytest.approx(images / 4), "two batches take two seconds"
+    assert cost.evaluation.seconds == pytest.approx(images * 0.5)
+
+
+def test_images_a_second_are_those_of_the_training_without_its_teacher():
+    cost = cost_on(Silent(), {"teacher": True})
+    whole_s = EPOCHS * (3 * STEP_S + EPOCH_START_S)
+    assert cost.images_per_s == pytest.approx(EPOCHS * TRAIN_IMAGES / whole_s, rel=0.01)
+    assert cost.train_seconds == pytest.approx(whole_s * 4 / 3 + FIRST_STEP_S, rel=0.01)
+
+
 def test_measuring_ends_at_the_limit_and_says_that_it_is_not_known(monkeypatch):
     limited = SteadySettings(target=1e-9, warmup_s=0.5, block_s=0.1, limit_s=5.0, timed=True)
     monkeypatch.setitem(cost_module.STEADY, "cpu", limited)
@@ -214,12 +230,14 @@ def test_a_short_training_is_measured_to_its_end_at_most(monkeypatch):
     ],
     ids=["finish", "teacher", "sizes", "warm-up"],
 )
-def test_all_that_a_training_does_has_its_cost(change):
+def test_all_that_a_training_does_has_its_cost(change, monkeypatch):
+    warmed_up = []
+    monkeypatch.setattr(Trainer, "warm_up", lambda trainer: warmed_up.append(next(trainer.epoch_steps())))
     technique = replace(own, apply=lambda recipe: replace(recipe, **change))
     cost = run("cost", technique).result
     assert isinstance(cost, Cost)
     assert cost.steps == 2 * 3 + (12 if "teacher" in change else 0)
-    assert (cost.warm_up is not None) == ("warm_up" in change)
+    assert (cost.warm_up is not None) == ("warm_up" in change) == (len(warmed_up) == 1)
     assert cost.train_seconds > 0
 
 

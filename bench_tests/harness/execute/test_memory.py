@@ -1,8 +1,10 @@
 """The most memory of a case: what it took itself, whatever ran before it; where that is not known, the record says why."""
 
+import ctypes
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -115,3 +117,15 @@ def test_data_of_a_case_are_part_of_its_peak():
 
     record = run(workload=replace(SQUARES, data=reading))
     assert not CLEARS or record.memory.peak_bytes - record.memory.before_bytes >= (96 - SLACK) * MEBIBYTE
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library has no malloc_trim")
+@needs_clearing
+def test_memory_that_the_library_kept_is_none_of_the_case():
+    pieces = [np.ones(1500) for _ in range(8000)]  # 12 kB each: too small to be given back one by one
+    held = pieces[::100]
+    del pieces
+    before = memory._resident_bytes("VmRSS")
+    found = memory.watch_memory(torch.device("cpu"))()
+    assert found.before_bytes < before - 40 * MEBIBYTE
+    assert held

@@ -141,6 +141,10 @@ def test_a_warm_up_is_measured_apart_and_leaves_no_trace(recipe, data):
     assert warm.train_seconds == sum(epoch.seconds for epoch in warm.curve)
     assert [epoch.train_loss for epoch in warm.curve] == [epoch.train_loss for epoch in cold.curve]
     assert warm.validation == cold.validation
+    trainer = trainer_of(recipe, data)
+    trainer.warm_up()
+    assert all(weights.grad is None for weights in trainer.network.parameters()), "0 would let weights decay"
+    assert (trainer.step, trainer.epoch) == (0, 0)
 
 
 def test_the_finished_network_is_judged_at_the_end_and_there_alone(recipe, data):
@@ -204,6 +208,10 @@ def test_a_function_without_a_return_is_named(recipe, data, field):
 
 
 def test_a_loss_with_weights_of_its_own_is_moved_to_the_device(recipe, data):
+    loss = nn.CrossEntropyLoss(weight=torch.ones(3))
+    trainer = Trainer(replace(recipe, loss=lambda: loss), data, seed=0, device=torch.device("meta"))
+    assert loss.weight.is_meta
+    assert all(weights.is_meta for weights in trainer.network.parameters())
     weighted = replace(recipe, epochs=1, loss=lambda: nn.CrossEntropyLoss(weight=torch.ones(3)))
     assert run(weighted, data).curve[0].train_loss == run(replace(recipe, epochs=1), data).curve[0].train_loss
 

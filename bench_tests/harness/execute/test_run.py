@@ -307,3 +307,16 @@ def test_a_record_holds_what_was_tried_and_what_is_to_be_reached():
     assert record.technique.settings_tried == 3
     assert record.workload.targets == (0.5, 0.75)
     assert (run().technique.settings_tried, run().workload.targets) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"floor": 0.6}, (0.6,)),
+        ({"floor": 0.6, "targets": (0.7,)}, (0.7,)),
+        ({"floor": 0.6, "targets": ()}, ()),
+    ],
+)
+def test_without_targets_the_floor_is_one(changes, expected):
+    settings = {name: replace(one, **changes) for name, one in SQUARES.settings.items()}
+    assert run(workload=replace(SQUARES, settings=settings)).workload.targets == expected

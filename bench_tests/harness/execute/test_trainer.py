@@ -191,6 +191,15 @@ def test_every_part_of_the_state_is_needed(recipe):
         assert not same or first.schedule.get_last_lr() != resumed.schedule.get_last_lr(), name
 
 
+def test_steps_of_one_epoch_can_be_taken_over_and_over(recipe, data):
+    trainer = trainer_of(recipe, data)
+    taken = [trainer.step for _ in islice(trainer.steps_like(2), 2 * STEPS_PER_EPOCH + 1)]
+    first = 2 * STEPS_PER_EPOCH + 1
+    epoch = list(range(first, first + STEPS_PER_EPOCH))
+    assert taken == [*epoch, *epoch, first]
+    assert trainer.steps == recipe.epochs * STEPS_PER_EPOCH
+
+
 def test_a_batch_s_loss_is_the_weighted_sum_over_its_targets(recipe, data):
     def thrice(images, targets, _generator):
         return images, [(2.0, targets), (1.0, targets)]

@@ -34,7 +34,7 @@ def slower(folder, factor):
 def run_gate(tmp_path):
     """Return a function that lets a run of some joules end with options."""
 
-    def end(joules, session, n=6, **options):
+    def end(joules, session, n=6, named=True, **options):
         out = tmp_path / "out"
         for path in out.glob("*.json"):
             path.unlink()
@@ -46,8 +46,9 @@ def run_gate(tmp_path):
             option=SimpleNamespace(**given | {f"green_{name}": value for name, value in options.items()}),
             invocation_params=SimpleNamespace(dir=tmp_path),
         )
-        session = SimpleNamespace(settings=SimpleNamespace(out=out, catalog=SimpleNamespace(workloads={})))
-        return Gate(config, session).finish([path.name for path in out.glob("*.json")])
+        catalog, bench = SimpleNamespace(workloads={}), SimpleNamespace(session="one")
+        session = SimpleNamespace(settings=SimpleNamespace(out=out, catalog=catalog, bench=bench))
+        return Gate(config, session).finish([path.name for path in out.glob("*.json")] if named else [])
 
     return end
 
@@ -81,6 +82,19 @@ def test_the_run_of_the_baseline_itself_tells_nothing(run_gate):
     lines, failed = run_gate(100, "one", compare="main", fail="energy:5%")
     assert failed
     assert "both sides are the same runs" in lines[0]
+
+
+def test_seeds_that_no_test_names_count_where_they_are_of_the_session(run_gate, tmp_path):
+    assert run_gate(100, "one", named=False, save="main")[0][0].startswith("6 records are kept")
+    assert run_gate(100, "two", named=False, save="next")[0][0].startswith("no record is kept")
+
+
+def test_what_cannot_be_read_of_a_baseline_is_named(run_gate, tmp_path):
+    run_gate(100, "one", save="main")
+    path = sorted(baseline_folder("main", tmp_path).rglob("*.json"))[0]
+    rewritten(path, lambda content: content.update(schema=99))
+    lines, _ = run_gate(100, "two", compare="main")
+    assert any(line.startswith("left out of the baseline:") and "schema 99" in line for line in lines)
 
 
 def test_the_study_is_a_baseline_too(run_gate):

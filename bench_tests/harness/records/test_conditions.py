@@ -1,6 +1,6 @@
 """The one rule of what may be compared."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -18,13 +18,21 @@ from bench_tests.harness.made_records import (
 from greenbench.errors import UserError
 from greenbench.records import conditions
 from greenbench.records.conditions import (
+    CODE,
     ENGINE,
+    FREE,
+    conditions_but_code,
+    differences,
     engine_digest,
+    first_difference,
     newest,
     require_comparable,
     same_conditions,
     still_valid,
+    version_of_code,
 )
+from greenbench.records.machine import Machine
+from greenbench.spec.case import Case
 
 DIFFERENCES = [
     ({"machine": replace(MACHINE, driver="570")}, "machine.driver", None, "570"),
@@ -58,6 +66,37 @@ def test_unlike_conditions_are_refused_naming_key_and_values(changes, name, ours
     assert other.case.id in refused.value.problem
     assert refused.value.next_step
     assert same_conditions([one, other]) == [[one], [other]]
+
+
+def in_case(name):
+    return replace(
+        record_of(), case=replace(record_of().case, **{name: {"more": 1} if name == "setting" else "x"})
+    )
+
+
+def on_machine(name):
+    return replace(record_of(), machine=replace(MACHINE, **{name: "x"}))
+
+
+EACH_FIELD = {
+    **{f"case.{f.name}": in_case(f.name) for f in fields(Case) if f.name not in FREE},
+    **{f"machine.{f.name}": on_machine(f.name) for f in fields(Machine)},
+}
+
+
+@pytest.mark.parametrize("name", EACH_FIELD)
+def test_each_field_of_a_case_and_a_machine_is_a_condition(name):
+    one, other = record_of(), EACH_FIELD[name]
+    with pytest.raises(UserError, match=name.removeprefix("case.")):
+        require_comparable([one, other])
+    assert same_conditions([one, other]) == [[one], [other]]
+    planned = (one.case, one.machine, one.meter)
+    assert still_valid(replace(one, engine=engine_digest()), *planned)
+    assert not still_valid(replace(other, engine=engine_digest()), *planned)
+
+
+def test_technique_and_seed_alone_are_free():
+    assert FREE == ("technique", "technique_digest", "seed")
 
 
 @pytest.mark.parametrize(
@@ -153,3 +192,18 @@ def test_the_engine_is_the_code_that_computes(monkeypatch, tmp_path):
         (tmp_path / file).write_text("")
         seen.add(digest())
     assert len(seen) == 5
+
+
+def test_what_says_which_code_ran_is_a_condition_and_the_rest_is_all_others():
+    known = conditions.conditions(record_of())
+    assert set(CODE) <= known.keys()
+    assert conditions_but_code(record_of()).keys() == known.keys() - set(CODE)
+    versions = [version_of_code(record_of(**{name: "f" * 64})) for name in ("engine", "technique_digest")]
+    assert len({str(version) for version in (version_of_code(record_of()), *versions)}) == 3
+
+
+def test_all_differences_are_named_and_the_first_comes_first():
+    one, other = {"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 0, "d": 4}
+    assert list(differences(one, other)) == [("b", 2, 0), ("c", 3, None), ("d", None, 4)]
+    assert first_difference(one, other, ("b",)) == ("c", 3, None)
+    assert first_difference(one, one) is None

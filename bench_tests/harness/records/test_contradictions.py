@@ -84,6 +84,7 @@ COST = Cost(10, 2, 0.01, True, 100.0, 5.0, 0.1, reading_of(5.0, 1.0), NOT_MEASUR
         run_of(0.5, 0.75, 0.725),
         run_of(None, 0.5, None, 0.75),
         run_of(1 / 3, metric=MIOU),
+        run_of(0.0, 1.0, metric=MIOU),
         run_of(30.0, 12.5, 17.1, metric=PERPLEXITY),
         record_of(result=diverged_result()),
         record_of(result=training_result(0.9)),

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
+from scipy import stats
 
 from bench_tests.harness.made_records import MACHINE, inference_result, record_of, training_result
 from greenbench.verdict.agreement import agreement
@@ -14,7 +15,12 @@ SCORES = [0.9, 0.902, 0.898, 0.901]
 
 def runs(joules=100.0, scores=(0.9,) * 6, session="old", first=0, **facts):
     return [
-        record_of(result=training_result(score, joules * NOISE[k]), seed=first + k, session=session, **facts)
+        record_of(
+            result=training_result(score, joules and joules * NOISE[k]),
+            seed=first + k,
+            session=session,
+            **facts,
+        )
         for k, score in enumerate(scores)
     ]
 
@@ -34,6 +40,18 @@ def test_joules_agree_or_not(factor, word):
     assert found.limit == pytest.approx(0.05)
     assert (found.within > 0.95) == (word == "agrees")
     assert (found.p < 0.05) == (word == "disagrees")
+
+
+def test_a_p_value_has_two_sides_and_counts_all_quantities():
+    moved = [0.9, 0.93, 0.91, 0.94]
+    rows = agreement(
+        runs(joules=None, scores=[0.9, 0.91, 0.92, 0.9]), runs(joules=None, scores=moved, session="new")
+    )
+    tested = [row for row in rows if row.p is not None]
+    alone = stats.ttest_rel(moved, [0.9, 0.91, 0.92, 0.9]).pvalue
+    (found,) = (row.p for row in rows if row.quantity == "score")
+    assert found == pytest.approx(min(1.0, len(tested) * alone))
+    assert max(row.p for row in tested) <= 1
 
 
 def test_the_same_score_agrees_even_of_one_run():

@@ -64,6 +64,11 @@ def test_seeds_need_not_be_the_same():
     assert found["other"].probability == 1.0
 
 
+def test_a_technique_with_few_seeds_stays_in_every_draw():
+    records = runs("baseline", [0.5] * 4, [1] * 4) + runs("good", [0.6], [1])
+    assert front(records)["baseline"].probability == 0.0
+
+
 def test_a_run_that_diverged_takes_its_technique_out():
     diverged = record_of("mixup", diverged_result())
     assert front([*runs("baseline", [0.5], [1]), diverged]) == {}

@@ -8,17 +8,20 @@ import pytest
 
 from bench_tests.harness.made_records import (
     MACHINE,
+    NOT_MEASURED,
     diverged_result,
     failure_result,
     inference_result,
     record_of,
     training_result,
 )
-from greenbench.records.results import Skipped
+from greenbench.energy import Uncertainty
+from greenbench.records.results import Cost, Skipped
 from greenbench.spec.workload import ACCURACY
-from greenbench.verdict.change import count_words
+from greenbench.verdict.change import count_words, runs_of
 from greenbench.verdict.gate import compare
 from greenbench.verdict.limits import read_limits
+from greenbench.verdict.quantities import QUANTITIES
 
 LIMITS = read_limits("energy:5% latency:5% params:0% score:1pp", {"accuracy": ACCURACY})
 NOISE = [0.99, 1.0, 1.01, 1.005, 0.995, 1.0]
@@ -53,23 +56,72 @@ def test_joules_are_judged_by_their_ratio(factor, word):
     assert found.reason == ""
 
 
+@pytest.mark.parametrize(("factor", "word"), [(1.4, "holds"), (1.6, "worse"), (0.6, "better")])
+def test_a_large_limit_of_a_cost_is_a_share_of_it_too(factor, word):
+    """The logarithm of 1.6 is less than that of 2, by which a cost grows whose inverse falls by half."""
+    found = only(trainings(), trainings(100 * factor, session="new"), limits=read_limits("energy:50%", {}))
+    assert found.word == word
+
+
+@pytest.mark.parametrize(("factor", "word"), [(0.6, "holds"), (0.4, "worse"), (1.5, "better")])
+def test_what_is_better_when_higher_may_fall_by_its_limit(factor, word):
+    def costs(images_per_s, session):
+        return [
+            record_of(
+                kind="cost",
+                seed=seed,
+                session=session,
+                result=Cost(
+                    steps=10,
+                    measured_steps=5,
+                    target=0.01,
+                    known=True,
+                    images_per_s=images_per_s * NOISE[seed],
+                    train_seconds=9.0,
+                    train_half_width_s=0.1,
+                    energy=NOT_MEASURED,
+                    evaluation=NOT_MEASURED,
+                    setup=NOT_MEASURED,
+                ),
+            )
+            for seed in range(6)
+        ]
+
+    limits = read_limits("images_per_s:50%", {})
+    found = only(costs(100, "old"), costs(100 * factor, "new"), "images_per_s", limits)
+    assert found.word == word
+
+
+def test_scores_of_other_seeds_are_no_pairs_and_it_says_so():
+    after = [replace(r, case=replace(r.case, seed=r.case.seed + 9)) for r in trainings(n=2, session="new")]
+    found = only(trainings(n=2), after, "score")
+    assert (found.word, found.reason, found.more_runs) == (
+        "undecided",
+        "no two seeds were run on both sides",
+        1,
+    )
+
+
 def test_a_certain_change_below_the_limit_holds():
     """By 2 %, and a loss of 5 % is excluded."""
     found = only(trainings(), trainings(102, session="new"), limits=read_limits("energy:9%", {}))
     assert found.word == "holds"
 
 
-def test_what_scatters_too_much_is_undecided_and_says_how_many_runs_would_tell():
-    wide = [0.9, 1.1, 1.0]
-    found = only(trainings(n=3, noise=wide), trainings(104, n=3, noise=wide, session="new"))
+@pytest.mark.parametrize(("joules", "word"), [(109, "worse"), (104, "worse"), (99, "holds")])
+def test_what_scatters_too_much_is_undecided_and_says_how_many_runs_would_tell(joules, word):
+    wide = [0.94, 1.06, 1.0]
+
+    def after(rounds):
+        n, noise = 3 * rounds, wide * rounds
+        return only(trainings(n=n, noise=noise), trainings(joules, n=n, noise=noise, session="new"))
+
+    found = after(1)
     assert (found.word, found.reason) == ("undecided", "the runs scatter too much to tell")
     assert found.more_runs is not None
-    n = found.n_before + found.more_runs
-    many = [1 + 0.1 * math.sqrt(2 / 3 * (n - 1) / n) * (-1) ** k * 1.2247 for k in range(n)]
-    for joules, word in ((100, "holds"), (106, "worse")):
-        assert (
-            only(trainings(n=n, noise=many), trainings(joules, n=n, noise=many, session="new")).word == word
-        )
+    enough = math.ceil((3 + found.more_runs) / 3) + 1
+    assert after(enough).word == word
+    assert after(enough // 2).word == "undecided"
 
 
 def test_where_sessions_lie_apart_more_runs_do_not_help():
@@ -109,6 +161,26 @@ def test_one_run_with_repeats_has_one():
     assert only(inference(1.0, "old"), inference(1.2, "new"), "latency_ms").word == "worse"
 
 
+def test_one_run_scatters_as_its_repeats_or_its_reading_say():
+    single = replace(inference_result(1.0).single, repeat_medians_ms=(1.0, 2.0, 4.0))
+    (run,) = runs_of(
+        QUANTITIES["latency_ms"], [record_of(result=replace(inference_result(1.0), single=single))]
+    )
+    assert run.own.variance == pytest.approx(math.log(2) ** 2 / 3)
+    assert run.own.df == 2
+    result = training_result(0.9, 100.0)
+    energy = replace(result.energy, uncertainty=Uncertainty(gain_j=50.0, noise_j=3.0))
+    (run,) = runs_of(QUANTITIES["train_energy_j"], [record_of(result=replace(result, energy=energy))])
+    assert math.sqrt(run.own.variance) == pytest.approx(0.03), "without the gain, which both sides share"
+    assert runs_of(QUANTITIES["train_energy_j"], [record_of(result=result)])[0].own is None
+
+
+def test_runs_that_were_disturbed_are_left_out_where_others_are_there():
+    disturbed = trainings(200, n=2, session="new2", disturbed="process 7")
+    found = only(trainings(), [*trainings(session="new"), *disturbed])
+    assert (found.word, found.n_after) == ("holds", 6)
+
+
 def test_counts_are_judged_by_one_run_and_to_the_last():
     before = [record_of(result=inference_result(1.0, 1000), session="old")]
     for params, word in ((1000, "holds"), (1001, "worse"), (999, "better")):
@@ -134,6 +206,18 @@ def test_the_direction_is_the_metric_s(better, word):
 def test_scores_of_unchanged_code_hold():
     found = only(trainings(), trainings(session="new"), "score")
     assert (found.word, found.change, found.p, found.unit) == ("holds", 0.0, 1.0, "%")
+
+
+def test_scores_are_those_of_the_seeds_that_both_have():
+    def side(scores, session):
+        return [
+            record_of(result=training_result(score), seed=seed, session=session)
+            for seed, score in enumerate(scores)
+        ]
+
+    found = only(side([0.5, 0.6, 0.9], "old"), side([0.5, 0.6], "new"), "score")
+    assert (found.n_before, found.n_after, found.change) == (2, 2, 0.0)
+    assert found.before == found.after == pytest.approx(0.55)
 
 
 def test_a_pair_without_a_baseline_is_new():

@@ -125,6 +125,11 @@ def test_a_wild_technique_stands_alone_and_a_calm_one_does_not():
     assert without_wild(values) == fit(values)
 
 
+def test_two_seeds_are_enough_to_be_taken_for_wild():
+    values = table(np.random.default_rng(5), rows=8, seeds=2)
+    assert "wild" not in without_wild({**values, "wild": {0: 0.0, 1: 1e6}}).scatter
+
+
 def test_a_technique_like_the_others_is_rarely_taken_for_wild():
     taken = sum(len(without_wild(table(np.random.default_rng(seed))).scatter) < 4 for seed in range(300))
     assert taken <= stats.binom.ppf(0.999, 300, 0.01)

@@ -98,6 +98,37 @@ def test_these_are_all():
     assert QUANTITIES.keys() == VALUES.keys()
 
 
+COLUMNS = {
+    "score": ("training", "training", "%", "higher", 1.0, None),
+    "train_score": ("training", "training", "%", "higher", 1.0, None),
+    "train_energy_j": ("training", "training", "J", "lower", 1.0, None),
+    "train_time_s": ("training", "training", "s", "lower", 1.0, None),
+    "train_memory_bytes": ("training", "training", "B", "lower", 1.0, None),
+    "params": ("inference", "single", "", "lower", 1e6, 3),
+    "conv_macs": ("inference", "single", "", "lower", 1e9, 4),
+    "latency_ms": ("inference", "single", "ms", "lower", 1.0, 2),
+    "image_energy_j": ("inference", "single", "J", "lower", 1.0, 3),
+    "batch_latency_ms": ("inference", "batch", "ms", "lower", 1.0, 2),
+    "batch_energy_j": ("inference", "batch", "J", "lower", 1.0, 3),
+    "inference_memory_bytes": ("inference", "batch", "B", "lower", 1.0, None),
+    "cost_time_s": ("cost", "cost", "s", "lower", 1.0, None),
+    "cost_energy_j": ("cost", "cost", "J", "lower", 1.0, None),
+    "case_time_s": ("cost", "cost", "s", "lower", 1.0, None),
+    "case_energy_j": ("cost", "cost", "J", "lower", 1.0, None),
+    "images_per_s": ("cost", "cost", "", "higher", 1.0, 0),
+    "cost_memory_bytes": ("cost", "cost", "B", "lower", 1.0, None),
+    "co2_kg": ("inference", "single", "kg/wk", "lower", 1.0, 1),
+    "paper_co2_kg": ("inference", "single", "kg/wk", "lower", 1.0, 1),
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_quantity_is_shown_in_its_table_in_its_unit_to_its_decimals(name):
+    (one,) = (q for q in shown_quantities(carbon_intensity()) if q.name == name and q.kind != "imported")
+    assert (one.kind, one.table, one.unit, one.better, one.scale, one.digits) == COLUMNS[name]
+    assert one.headline == (name == "score")
+
+
 @pytest.mark.parametrize("name", VALUES)
 def test_a_quantity_has_its_value_in_a_record_of_its_kind_alone(name):
     quantity = QUANTITIES[name]

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench_tests.harness.made_records import followed, reading_of
+from bench_tests.harness.made_records import (
+    failure_result,
+    followed,
+    inference_result,
+    reading_of,
+    record_of,
+)
+from greenbench.records.results import Imported, Point
 from greenbench.spec.workload import Metric
 from greenbench.verdict.quantities import TRAIN_ENERGY, TRAIN_TIME
 from greenbench.verdict.to_target import cost_of, course, log_rank, reach, to_targets
@@ -48,6 +55,21 @@ def test_the_first_evaluated_epoch_at_the_target_counts():
     assert reach(record, 0.3, TRAIN_ENERGY).cost == 30.0
     never = reach(record, 0.31, TRAIN_ENERGY)
     assert (never.reached, never.steps, never.cost) == (False, 40, 40.0)
+
+
+def test_inferences_have_no_way_to_a_target():
+    trained = [followed("baseline", [0.1, 0.3], seed=seed) for seed in (0, 1)]
+    others = [record_of(result=inference_result(1.0)), record_of(result=failure_result(), kind="training")]
+    assert to_targets([*others, *trained]) == to_targets(trained)
+
+
+def test_a_run_that_was_scored_once_has_no_way_to_a_target():
+    def imported(*scores):
+        curve = tuple(Point(epoch, score, None, 1.0, float(epoch)) for epoch, score in enumerate(scores, 1))
+        return record_of(kind="imported", result=Imported(3, scores[-1], None, 2.0, 2.0, curve=curve))
+
+    assert to_targets([imported(None, 0.5)]) == []
+    assert to_targets([imported(0.4, 0.5)]) != []
 
 
 def test_lower_may_be_better():
@@ -106,6 +128,15 @@ def test_a_technique_that_never_gets_there_is_worse():
     slow = next(one for one in to_targets(records) if one.stated and one.technique == "slow")
     assert (slow.word, slow.reached, slow.cost, slow.restricted, slow.low) == ("worse", 0, None, True, None)
     assert slow.p == pytest.approx(2 / math.comb(12, 6))
+
+
+def test_a_technique_that_gets_there_first_is_better_though_some_baseline_never_does():
+    records = [followed("baseline", [0.2, 0.4, 0.5], seed=seed, targets=(0.45,)) for seed in range(4)]
+    records += [followed("baseline", [0.2, 0.4, 0.4], seed=4)]
+    records += [followed("quick", [0.5, 0.4, 0.4], seed=seed) for seed in range(5)]
+    quick = next(one for one in to_targets(records) if one.stated and one.technique == "quick")
+    assert (quick.word, quick.reached, quick.restricted) == ("better", 5, True)
+    assert quick.ratio == pytest.approx(1 / 3)
 
 
 def test_a_recipe_that_stops_early_is_not_let_off():

@@ -160,7 +160,7 @@ def test_a_composition_with_a_part_without_a_bound_has_none():
 def test_the_shipped_bounds_of_blurpool_hold_for_blurpool_with_mixup():
     baseline = record_of(result=inference_result(2.0))
     doubled = inference_result(2.0)
-    doubled = replace(doubled, conv_macs=round(doubled.conv_macs * 1.98))
+    doubled = replace(doubled, conv_macs=round(doubled.conv_macs * 1.9))
     for name in ("blurpool", "blurpool+mixup"):
         assert missed(doubled, load_tolerances(), name, baseline) == []
     assert missed(doubled, load_tolerances(), "coordconv", baseline)

@@ -4,7 +4,9 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from bench_tests.harness.made_records import (
     MACHINE,
@@ -88,6 +90,33 @@ def test_a_score_is_judged_by_its_interval(shifts, word):
     assert found.n == 3
     assert found.difference == pytest.approx(sum(shifts) / 3)
     assert (found.reason != "") == (word == "undecided")
+    assert (found.more_runs is None) == ("would decide" not in found.reason)
+    assert found.more_runs is None or word == "undecided"
+
+
+@pytest.mark.parametrize("gains", [(0.01, 0.02, 0.03), (0.001, 0.0005, -0.001), (-0.02, -0.05, -0.01)])
+def test_the_numbers_beside_a_verdict_are_the_textbook_s(gains):
+    ours = [base + gain for base, gain in zip(BASE, gains, strict=True)]
+    records = trainings("baseline", BASE) + trainings("own", ours)
+    found = only(records, "score")
+    tested = [verdict for verdict in verdicts(records) if verdict.p is not None]
+    mean = np.mean(gains)
+    sd = math.sqrt(np.var(gains, ddof=1) + 2 / (12 * 5000**2))  # each score is one of 5000 images
+    differs = 2 * stats.t.sf(abs(mean) / (sd / math.sqrt(3)), 2)
+    assert found.p == pytest.approx(min(1.0, len(tested) * differs), rel=1e-4)
+    outside = stats.t.sf((found.margin - abs(mean)) / (sd / math.sqrt(3)), 2)
+    assert found.p_same == pytest.approx(min(1.0, 2 * outside)), "of two scores; times are equal"
+    assert found.effect_size == pytest.approx(math.sqrt(2) * mean / sd)
+    assert found.superiority == pytest.approx(stats.norm.cdf(mean / sd))
+
+    def decided(n):
+        error = sd / math.sqrt(n)
+        return 2 * stats.t.sf(abs(mean) / error, n - 1) <= 0.05 / len(tested) or stats.t.sf(
+            (found.margin - abs(mean)) / error, n - 1
+        ) <= 0.05 / len(tested)
+
+    enough = next(n for n in range(4, 1000) if decided(n))
+    assert found.more_runs == (enough - 3 if found.word == "undecided" else None)
 
 
 def test_the_interval_is_that_of_the_paired_difference():

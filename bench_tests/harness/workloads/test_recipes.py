@@ -12,10 +12,10 @@ WORKLOADS = discover().workloads
 
 # (epochs, batch size, learning rate, epochs between evaluations, large batch)
 SETTINGS = {
-    ("digits", "smoke"): (3, 30, 0.05, 1, 32),
-    ("digits20", "smoke"): (3, 30, 0.05, 1, 32),
-    ("scenes4", "smoke"): (4, 10, 0.4, 1, 32),
-    ("scenes3", "smoke"): (4, 10, 0.4, 1, 32),
+    ("digits", "smoke"): (4, 40, 0.06, 1, 32),
+    ("digits20", "smoke"): (2, 30, 0.05, 1, 32),
+    ("scenes4", "smoke"): (4, 10, 0.4, 2, 32),
+    ("scenes3", "smoke"): (4, 10, 0.4, 2, 32),
     ("cifar100", "tryout"): (10, 64, 0.05, 1, 32),
     ("tiny_imagenet", "tryout"): (10, 64, 0.05, 1, 32),
     ("camvid", "tryout"): (24, 8, 0.05, 8, 32),
@@ -57,7 +57,6 @@ SMALL_NETWORK = {"width": 0.25, "norm_momentum": 0.3}
 SHALLOW = {"blocks_per_stage": (1, 1, 1, 1)}
 OTHER_NETWORKS = {
     "digits": {"width": 0.125},
-    "digits20": {"width": 0.125},
     "scenes3": SMALL_NETWORK | SHALLOW,
     "scenes4": SMALL_NETWORK | SHALLOW,
     "camvid": {"width": 0.5},
@@ -143,7 +142,7 @@ def test_a_recipe_is_made_of_them(name, scale):
 
 @pytest.mark.parametrize(
     ("name", "scale", "first"),
-    [("cifar100", "paper", 0.02), ("digits", "smoke", 0.05), ("cityscapes", "paper", 0.025)],
+    [("cifar100", "paper", 0.02), ("digits", "smoke", 0.06), ("cityscapes", "paper", 0.025)],
 )
 def test_the_schedule_starts_with_a_warm_up_in_classification_alone(name, scale, first):
     recipe = WORKLOADS[name].recipe(scale)
