@@ -8,7 +8,7 @@ import statistics
 import pytest
 
 from greenbench.energy.accumulate import KEPT_TICKS, Accumulator
-from greenbench.energy.device import DeviceFault, DeviceInfo, Sample
+from greenbench.energy.device import Contention, DeviceFault, DeviceInfo, Sample
 
 
 def accumulator(power_lag_s: float = 0.0) -> Accumulator:
@@ -77,3 +77,42 @@ def test_the_first_fault_stays_the_reason():
     seen.add(DeviceFault("first"))
     seen.add(DeviceFault("second"))
     assert str(seen.fault) == "first"
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 3.0, 10.0])
+def test_a_counter_leaps_beyond_twice_the_limit_for_a_second_and_a_tenth_above_it_after(seconds):
+    longest_s = seconds + 1.25 * 0.1
+    most_j = 300.0 * (2.0 * min(longest_s, 1.0) + 1.1 * max(longest_s - 1.0, 0.0))
+    for step_j, leapt in ((0.999 * most_j, False), (1.001 * most_j, True)):
+        seen = Accumulator(DeviceInfo("A", "1", "c", "counter", 0.1, 0.065, max_power_w=300.0))
+        for at, joules in ((0.0, 0.0), (seconds, step_j)):
+            seen.add(Sample(at, at, joules))
+        assert (seen.fault is not None) == leapt
+        assert not leapt or "above what the device can draw (300 W)" in str(seen.fault)
+
+
+@pytest.mark.parametrize(("watts", "possible"), [(599.0, True), (601.0, False)])
+def test_a_power_may_be_twice_the_limit(watts, possible):
+    seen = Accumulator(DeviceInfo("A", "1", "p", "power", 0.1, 0.065, max_power_w=300.0))
+    seen.add(Sample(0.0, 0.0, None, watts))
+    assert (seen.fault is None) == possible
+    assert (seen.power_count, seen.max_power_w) == ((1, watts) if possible else (0, None))
+
+
+def test_the_names_of_sixteen_other_programs_are_kept():
+    seen = accumulator()
+    for number in (0, 0, *range(40)):
+        seen.meet(Contention("foreign", (f"process {number}",)))
+    assert seen.strangers == [f"process {number}" for number in range(16)]
+    seen.meet(Contention("unknown", ("no permission",)))
+    seen.meet(Contention("none", ("process 99",)))
+    assert seen.doubts == ["no permission"]
+
+
+def test_a_window_remembers_its_longest_gap_and_how_long_the_counter_stood_still():
+    seen = accumulator()
+    for begin, end, joules in ((0.0, 0.01, 0.0), (0.2, 0.21, 0.0), (0.9, 0.95, 5.0), (1.0, 1.01, 5.0)):
+        seen.add(Sample(begin, end, joules))
+    assert seen.longest_gap_s == pytest.approx(0.9 - 0.21)
+    assert seen.longest_still_s == pytest.approx(0.2 - 0.01)
+    assert seen.age_s == pytest.approx(1.0)

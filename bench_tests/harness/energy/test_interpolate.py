@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -184,3 +186,13 @@ def test_long_windows_with_few_polls_are_within_their_interval_and_a_thousandth(
         assert error_j < 1e-3 * 180.0 * length_s
         inside += error_j <= window.reading.comparison_uncertainty_j
     assert inside >= 5
+
+
+def test_a_line_is_drawn_from_four_ticks_on():
+    seen = [(0.00, 0.01), (0.095, 0.105), (0.19, 0.20), (0.295, 0.305)]
+    ticks = [Tick(early, late, float(k), None, k) for k, (early, late) in enumerate(seen)]
+    few = fit_ticks(ticks[:3], 0.1)
+    assert few.times_s == pytest.approx([0.005, 0.1, 0.195])
+    assert few.uncertainties_s == pytest.approx([0.01 / math.sqrt(12)] * 3)
+    steps = [after - before for before, after in pairwise(fit_ticks(ticks, 0.1).times_s)]
+    assert max(steps) - min(steps) < 0.004, "ticks come at an even pace"
