@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from dataclasses import replace
 
 import pytest
+from scipy import stats
 
-from greenbench.energy import NoMeter, Reading, Status
+from greenbench.energy import NoMeter, Reading, Status, repeat
 from greenbench.energy.budget import read_budget
 from greenbench.energy.carbon import carbon_intensity
+from greenbench.energy.clock import VirtualClock
 from greenbench.energy.reading import Uncertainty
 from greenbench.energy.repeat import measure
 from greenbench.energy.sources.nvml.opening import open_nvml
@@ -25,6 +29,33 @@ def test_a_call_shorter_than_a_tick_is_measured_by_many(stub):
     assert found.uncertainty_j > found.comparison_uncertainty_j
     assert found.seconds == pytest.approx(0.0131)
     assert found.seconds_uncertainty == pytest.approx(0.0, abs=1e-6)
+
+
+def test_calls_that_take_no_time_come_to_an_end(monkeypatch):
+    monkeypatch.setattr(repeat, "MOST_CALLS", 50)
+    calls = []
+
+    def call():
+        calls.append(None)
+        assert len(calls) < 1000
+
+    meter = NoMeter("not measured in this test")
+    meter.clock = VirtualClock()
+    measure(meter, call)
+    assert len(calls) == 1 + (1 + 4 + 16 + 64) + 50, (
+        "a warm-up, tries until there are more, and what is allowed"
+    )
+
+
+def test_the_interval_of_a_call_is_that_of_the_mean_of_the_blocks():
+    meter = NoMeter("not measured in this test")
+    meter.clock = VirtualClock()
+    lengths_s = [0.1 + 0.01 * (k * k % 7) for k in range(repeat.BLOCKS)]
+    left = [0.0, *lengths_s]
+    found = measure(meter, lambda: meter.clock.sleep(left.pop(0)), repeats=repeat.BLOCKS)
+    assert found.seconds == pytest.approx(statistics.fmean(lengths_s))
+    sem_s = statistics.stdev(lengths_s) / math.sqrt(repeat.BLOCKS)
+    assert found.seconds_uncertainty == pytest.approx(stats.t.ppf(0.975, repeat.BLOCKS - 1) * sem_s, rel=1e-3)
 
 
 def test_calls_that_differ_widen_the_interval(stub):

@@ -73,6 +73,24 @@ def test_at_least_5_seconds_and_50_ticks_are_measured_after_the_warm_up():
     assert stage.seconds >= 3.0 + 50 / 8
 
 
+@pytest.mark.parametrize(
+    ("blocks", "status", "found"),
+    [
+        (4, Status.MEASURED_SHORT, Status.MEASURED_SHORT),
+        (5, Status.MEASURED_SHORT, Status.MEASURED),
+        (4, Status.ESTIMATED, Status.ESTIMATED),
+        (9, Status.ESTIMATED, Status.ESTIMATED),
+    ],
+)
+def test_short_blocks_are_long_enough_together_and_an_estimate_stays_one(blocks, status, found):
+    stage = SteadyStage(SteadySettings(warmup_s=0.0))
+    for _ in range(blocks):
+        stage.add(10, Reading(200.0, status, "test", 1.0, "a reason", "a next step", ticks=10))
+    estimate = stage.estimate(1000)
+    assert (estimate.status, estimate.energy_j) == (found, pytest.approx(20_000))
+    assert estimate.next_step == (None if found is Status.MEASURED else "a next step")
+
+
 def test_at_the_limit_the_interval_says_what_was_reached():
     generator = random.Random(8)
     stage = SteadyStage(SteadySettings(target=0.001, limit_s=20.0))
