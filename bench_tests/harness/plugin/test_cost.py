@@ -12,7 +12,7 @@ def collected(result):
 
 
 def test_they_are_left_out_unless_the_mark_or_the_file_asks_for_them(run_study):
-    focal = ("--collect-only", "-q", "-k", "focal and digits", "--green-seeds=1")
+    focal = ("--collect-only", "-q", "-k", "focal and digits")
     assert collected(run_study(*focal)) == {"test_training[focal-digits]"}
     wanted = {"test_cost[focal-digits]"}
     assert collected(run_study(*focal, "-m", "cost")) == wanted
