@@ -41,8 +41,13 @@ def stack_tables(section: Section) -> Iterator[Table]:
                 *_cells(stack.of_cost, _ratio),
             )
             rows.append(Row(label, cells, records))
+            shared = min((one.together.runs for one in (stack.of_score, stack.of_cost) if one), default=0)
             if stack.reason:
                 notes.append(f"{label}: {stack.reason}.")
+            elif shared < len(records):
+                notes.append(
+                    f"{label}: of {len(records)} seeds, {shared} are those of its parts and the baseline, too."
+                )
         names = (heading, "Parts, added", "Interaction")
         of_costs = (f"{cost.title}, ×", "Parts, multiplied", "Interaction, ×")
         difference = f" ({found.caption})" if found.caption else ""

@@ -57,6 +57,15 @@ def test_one_seed_has_no_interval_and_other_metrics_their_unit():
     assert [cell.text() for cell in table.rows[0].cells][:3] == ["+0.2", "+0.2", "+0.0"]
 
 
+def test_seeds_that_a_part_lacks_are_told():
+    records = [one for one in study() if (one.case.technique, one.case.seed) != ("radam", 2)]
+    (table,) = tables_of(records)
+    assert table.footnotes[1:] == (
+        "Mixup+radam: of 3 seeds, 2 are those of its parts and the baseline, too.",
+    )
+    assert len(tables_of(study())[0].footnotes) == 1
+
+
 def test_without_a_stack_there_is_no_table(report_of):
     assert tables_of([record for record in study() if "+" not in record.case.technique]) == []
     text, _ = report_of(*study())
