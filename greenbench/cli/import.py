@@ -64,6 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the records, and print what was read and what is missing."""
     from greenbench.report.elsewhere import remarks, source_lines
+    from greenbench.report.escape import one_line
 
     reader = Reader(
         baseline=args.baseline,
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     RecordFolder(args.out).write_all(records)
     origin = records[0].machine
     if isinstance(origin, Elsewhere):
-        print("\n".join([*source_lines(origin, records), *remarks(origin, records)]))
+        print("\n".join(map(one_line, [*source_lines(origin, records), *remarks(origin, records)])))
         earlier = _of_other_imports(args.out, records)
         if earlier:
             print(

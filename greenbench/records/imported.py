@@ -129,7 +129,11 @@ def _origin(table: Tidy, reader: Reader, places: Mapping[str, Sequence[int]]) ->
         columns={
             role: tuple(table.columns[place] for place in found) for role, found in places.items() if found
         },
-        unread=tuple(name for place, name in enumerate(table.columns) if place not in read),
+        unread=tuple(
+            name or f"column {place + 1}, which has no name"
+            for place, name in enumerate(table.columns)
+            if place not in read
+        ),
         baseline=reader.baseline,
         score_unit=reader.score_unit,
         better=reader.better,

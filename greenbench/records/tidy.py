@@ -21,7 +21,7 @@ JSON_LINES = (".jsonl", ".ndjson")
 NO_VALUE = ("", "-", "–", "na", "n/a", "null", "none", "nan")
 """What a cell may hold where there is no value, in any case of letters."""
 
-_GZIP = b"\x1f\x8b"
+_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 NAMES_SHOWN = 12
@@ -110,7 +110,10 @@ class Tidy:
         UserError
             If it holds anything else.
         """
-        value = None if row.cells[place].strip() == "" else self.number(row, place)
+        try:
+            value = self.number(row, place)
+        except UserError:
+            value = None
         if value is None or value != int(value) or abs(value) >= 2**53:
             raise self.fault(
                 row, place, "allowed is a whole number", "number the runs and the epochs with whole numbers"
@@ -163,6 +166,8 @@ def read_tidy(path: Path, decimal: str = ".") -> Tidy:
 
 
 def _unpacked(name: str, content: bytes) -> bytes:
+    if content.startswith(_ZIP):
+        raise UserError(f"{name} is a workbook or another archive", "save the table as CSV in UTF-8")
     if not content.startswith(_GZIP):
         return content
     try:
@@ -189,8 +194,8 @@ def _decoded(name: str, content: bytes) -> str:
 
 
 def _csv(name: str, text: str) -> tuple[tuple[str, ...], tuple[Row, ...]]:
-    first = next((line for line in text.split("\n") if line.strip()), "").rstrip("\r")
-    delimiter = max(DELIMITERS, key=lambda sign: len(next(csv.reader([first], delimiter=sign), ())))
+    first = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
+    delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", first).count)
     lines = _csv_lines(name, text, delimiter)
     _, header = next(lines, (0, []))
     columns = tuple(cell.strip() for cell in header)
@@ -207,11 +212,11 @@ def _csv(name: str, text: str) -> tuple[tuple[str, ...], tuple[Row, ...]]:
 
 
 def _csv_lines(name: str, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the lines that are not empty, each with its number."""
+    """Yield the lines in which anything stands, each with its number."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         for cells in reader:
-            if cells:
+            if any(cells):
                 yield reader.line_num, cells
     except csv.Error as error:
         raise UserError(

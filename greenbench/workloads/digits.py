@@ -1,4 +1,4 @@
-"""Digits and Digits-20 with a small ResNet-50."""
+"""Digits with a small ResNet-50."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from greenbench.data.decorator import workload
 from greenbench.networks.factories import resnet50
 from greenbench.nn.schedules import cosine
-from greenbench.spec.workload import Setting, Workload
+from greenbench.spec.workload import Setting
 
 if TYPE_CHECKING:
     import torch
@@ -20,93 +20,59 @@ TIES_UP = 2e-4
 """Added before rounding: interpolation lands on halves, which machines would round each in its own way."""
 
 
-def _digits(name: str, title: str, classes: int, smoke: Setting) -> Workload:
-    @workload(
-        name=name,
-        title=title,
-        metric="accuracy",
-        num_classes=classes,
-        image_size=(SIDE, SIDE),
-        network=resnet50,
-        schedule=cosine,
-        settings={"smoke": smoke},
-    )
-    def digits(device: torch.device) -> LabelData:
-        """Scanned handwritten digits that come with the package, with a small ResNet-50.
-
-        ``digits`` has ten classes. In ``digits20`` every other scan is inverted (dark on light), which makes ten more.
-
-        **Source.** Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits (CC BY 4.0): 898 images for
-        training and 899 for validation, so many because each one that is held out takes noise from the score. 8 px are
-        enlarged to 9 px, the fewest at which the deepest of the four stages has more than one pixel.
-
-        **Augmentation.** Rotation by up to 12 degrees. A mirrored digit is another shape, and the scans are centered
-        and cut to their edges.
-
-        **Schedule.** Half a cosine to 0, and not the study's steps: in so few steps it learns more, and what the last
-        batches happen to hold no longer moves the score.
-        """  # noqa: D401  # a card begins with what it is of
-        import numpy as np
-        import torch
-        import torch.nn.functional as F
-
-        from greenbench.data.augmentation import Augmentation
-        from greenbench.data.images import ResidentImages
-        from greenbench.data.labels import LabelData
-        from greenbench.data.normalization import Normalization
-        from greenbench.data.scans import LEVELS, VALIDATION_EVERY, read_scans
-
-        scans, labels = read_scans()
-        gray = scans.astype(np.float32) * (255 / LEVELS)
-        labels = labels.astype(np.int64)
-        validation = np.arange(len(labels)) % VALIDATION_EVERY == 0
-        if classes == 20:
-            inverted = np.arange(len(labels)) // VALIDATION_EVERY % 2 == 1  # every other one of each split
-            gray[inverted] = 255 - gray[inverted]
-            labels[inverted] += 10
-        pixels = F.interpolate(torch.from_numpy(gray)[:, None], size=(SIDE, SIDE), mode="bilinear")
-        images = (pixels + TIES_UP).round().to(torch.uint8).expand(-1, 3, -1, -1).contiguous()
-        targets = torch.from_numpy(labels)
-        chosen = torch.from_numpy(validation)
-        return LabelData(
-            ResidentImages(images[~chosen], targets[~chosen]),
-            ResidentImages(images[chosen], targets[chosen]),
-            augmentation=Augmentation(padding=0, flip=False, rotation_degrees=12),
-            normalization=Normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-            version=hashlib.sha256(images.numpy().tobytes() + labels.tobytes()).hexdigest()[:12],
-            device=device,
-        )
-
-    return digits
-
-
-ONE_BLOCK = {"blocks_per_stage": (1, 1, 1, 1)}
-
-WORKLOADS = (
-    _digits(
-        "digits",
-        "Digits",
-        10,
-        Setting(
+@workload(
+    metric="accuracy",
+    num_classes=10,
+    image_size=(SIDE, SIDE),
+    network=resnet50,
+    schedule=cosine,
+    settings={
+        "smoke": Setting(
             epochs=4,
             batch_size=40,
             learning_rate=0.06,
-            network={"width": 0.125, **ONE_BLOCK},
+            network={"width": 0.125, "blocks_per_stage": (1, 1, 1, 1)},
             floor=0.945,
             floor_source="96.6 % over 12 seeds, standard deviation 0.5 points; less four of those",
-        ),
-    ),
-    _digits(
-        "digits20",
-        "Digits-20",
-        20,
-        Setting(
-            epochs=2,
-            batch_size=30,
-            learning_rate=0.05,
-            network={"width": 0.25, "norm_momentum": 0.3, **ONE_BLOCK},
-            floor=0.9,
-            floor_source="91.9 % over 6 seeds, standard deviation 0.4 points; less four of those",
-        ),
-    ),
+        )
+    },
 )
+def digits(device: torch.device) -> LabelData:
+    """Scanned handwritten digits that come with the package, with a small ResNet-50.
+
+    **Source.** Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits (CC BY 4.0): 898 images for
+    training and 899 for validation, so many because each one that is held out takes noise from the score. 8 px are
+    enlarged to 9 px, the fewest at which the deepest of the four stages has more than one pixel.
+
+    **Augmentation.** Rotation by up to 12 degrees. A mirrored digit is another shape, and the scans are centered
+    and cut to their edges.
+
+    **Schedule.** Half a cosine to 0, and not the study's steps: in so few steps it learns more, and what the last
+    batches happen to hold no longer moves the score.
+    """  # noqa: D401  # a card begins with what it is of
+    import numpy as np
+    import torch
+    import torch.nn.functional as F
+
+    from greenbench.data.augmentation import Augmentation
+    from greenbench.data.images import ResidentImages
+    from greenbench.data.labels import LabelData
+    from greenbench.data.normalization import Normalization
+    from greenbench.data.scans import LEVELS, VALIDATION_EVERY, read_scans
+
+    scans, labels = read_scans()
+    gray = scans.astype(np.float32) * (255 / LEVELS)
+    labels = labels.astype(np.int64)
+    validation = np.arange(len(labels)) % VALIDATION_EVERY == 0
+    pixels = F.interpolate(torch.from_numpy(gray)[:, None], size=(SIDE, SIDE), mode="bilinear")
+    images = (pixels + TIES_UP).round().to(torch.uint8).expand(-1, 3, -1, -1).contiguous()
+    targets = torch.from_numpy(labels)
+    chosen = torch.from_numpy(validation)
+    return LabelData(
+        ResidentImages(images[~chosen], targets[~chosen]),
+        ResidentImages(images[chosen], targets[chosen]),
+        augmentation=Augmentation(padding=0, flip=False, rotation_degrees=12),
+        normalization=Normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        version=hashlib.sha256(images.numpy().tobytes() + labels.tobytes()).hexdigest()[:12],
+        device=device,
+    )

@@ -103,7 +103,7 @@ def test_the_example_of_the_documentation_works(tmp_path, monkeypatch, capsys):
     (tmp_path / "results.csv").write_text(re.search(r"```csv\n(.*?)```", text, re.DOTALL)[1])
     monkeypatch.chdir(tmp_path)
     commands = re.search(r"```sh\n(.*?)```", text, re.DOTALL)[1].replace("\\\n", "").splitlines()
-    assert len(commands) == 2
+    assert len(commands) == 3
     for command in commands:
         assert main(shlex.split(command)[1:]) == 0
     assert "Not read: minutes" in capsys.readouterr().out

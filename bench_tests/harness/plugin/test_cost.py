@@ -12,9 +12,9 @@ def collected(result):
 
 
 def test_they_are_left_out_unless_the_mark_or_the_file_asks_for_them(run_study):
-    focal = ("--collect-only", "-q", "-k", "focal and digits20")
-    assert collected(run_study(*focal)) == {"test_training[focal-digits20]"}
-    wanted = {"test_cost[focal-digits20]"}
+    focal = ("--collect-only", "-q", "-k", "focal and digits")
+    assert collected(run_study(*focal)) == {"test_training[focal-digits]"}
+    wanted = {"test_cost[focal-digits]"}
     assert collected(run_study(*focal, "-m", "cost")) == wanted
     assert collected(run_study(*focal, "test_cost.py")) == wanted
 
@@ -27,7 +27,7 @@ def test_workloads_without_their_data_take_part(run_study):
 
 @pytest.mark.slow
 def test_a_cost_has_its_own_table_and_resumes(run_study, pytester):
-    arguments = ("--green-scale=tiny", "-m", "cost", "-k", "baseline-digits20 or baseline-scenes4")
+    arguments = ("--green-scale=tiny", "-m", "cost", "-k", "baseline-scenes3 or baseline-scenes4")
     result = run_study(*arguments, "-k", "baseline-scenes4")
     assert result.ret == 0, "\n".join(result.outlines)
     (record,) = load_records(pytester.path / "out")
@@ -50,7 +50,7 @@ def test_a_cost_has_its_own_table_and_resumes(run_study, pytester):
     ],
 )
 def test_a_budget_that_makes_no_sense_is_refused_before_anything_runs(run_study, arguments, said):
-    result = run_study(*arguments, "-k", "baseline-digits20")
+    result = run_study(*arguments, "-k", "baseline-digits")
     assert result.ret == 4
     result.stderr.fnmatch_lines([said])
 

@@ -65,7 +65,7 @@ def test_junit_files_hold_metric_energy_time_and_status_as_text(run_study, pytes
 def test_a_file_that_is_given_is_what_runs(run_study, own_file):
     result = run_study("--collect-only", "-q", "--green-file=own.py")
     names = {line.partition("::")[2] for line in result.outlines if "::" in line}
-    sets = ("digits", "digits20")
+    sets = ("digits",)
     with_own = {f"test_training[own-{name}]" for name in sets} | {
         f"test_training[baseline-{name}]" for name in sets
     }
@@ -83,9 +83,7 @@ def test_the_same_name_or_file_twice_runs_once(run_study, own_file):
     result = run_study("--collect-only", "-q", *arguments)
     names = [line.partition("::")[2] for line in result.outlines if "::" in line]
     assert result.ret == 0, text_of(result)
-    assert sorted(names) == sorted(
-        {f"test_training[mixup-{w}]" for w in ("digits", "digits20", "scenes4", "scenes3")}
-    )
+    assert sorted(names) == sorted({f"test_training[mixup-{w}]" for w in ("digits", "scenes4", "scenes3")})
 
 
 @pytest.mark.slow
@@ -236,8 +234,8 @@ def test_a_run_without_a_terminal_writes_its_report(run_study, pytester):
 
 
 def test_a_cases_parameter_is_its_name_in_every_run(run_study):
-    result = run_study("--setup-plan", "-m", "training", "-k", "mixup-digits20")
-    assert "green_training['mixup-digits20']" in text_of(result)
+    result = run_study("--setup-plan", "-m", "training", "-k", "mixup-digits")
+    assert "green_training['mixup-digits']" in text_of(result)
     assert " at 0x" not in text_of(result)
 
 

@@ -166,6 +166,13 @@ def test_any_names_become_names_of_files_and_stay_different(tmp_path_factory, na
     assert max(len(record.file_name.encode()) for record in records) < 255
 
 
+def test_a_column_without_a_name_is_named_by_its_place(read):
+    records = read(
+        ",technique,seed,seconds\n0,SGD,0,1\n1,Adam,0,1\n", score_unit=None, better=None, energy_unit=None
+    )
+    assert records[0].machine.unread == ("column 1, which has no name",)
+
+
 def test_names_that_are_alike_and_one_called_baseline_stay_apart(read):
     records = read(
         "technique,seed,seconds\nSGD,0,1\nsgd,0,1\nS-G-D,0,1\nsgd!,0,1\nbaseline,0,1\na+b,0,1\n",

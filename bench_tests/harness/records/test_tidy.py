@@ -57,6 +57,13 @@ def test_a_packed_table_and_json_lines_say_the_same(written):
     assert plain.sha256 != packed.sha256, "the digest is that of the file's bytes"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_may_end_in_any_way_and_empty_ones_are_no_rows(written, end):
+    table = read_tidy(written(end.join(("", "a;n", "x;1", "", ";", "y;2"))))
+    assert table.columns == ("a", "n")
+    assert [(row.line, list(row.cells)) for row in table.rows] == [(3, ["x", "1"]), (6, ["y", "2"])]
+
+
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_is_read_exactly(tmp_path_factory, value):
     path = tmp_path_factory.getbasetemp() / "number.csv"
@@ -108,7 +115,7 @@ def test_a_whole_number_may_be_written_with_decimals(written, text, value):
     assert table.whole_number(table.rows[0], 1) == value
 
 
-@pytest.mark.parametrize("text", ["1.5", "", "nan", "inf", "1e300"])
+@pytest.mark.parametrize("text", ["1.5", "", "nan", "inf", "1e300", "run-1"])
 def test_anything_else_is_no_whole_number(written, text):
     table = read_tidy(written(f"a,n\nx,{text}\n"))
     with pytest.raises(UserError, match=r"line 2, column 'n' is .*; allowed is a whole number"):
@@ -130,6 +137,9 @@ def test_a_name_is_needed_and_none_is_a_name(written):
     [
         ("", r"results.csv is empty; give a table"),
         ("\n\n", r"results.csv is empty; give a table"),
+        (",,\n;\n", r"results.csv has a header and no rows"),
+        ("0" * 140_000, r"line 1 is not CSV \(field larger than"),
+        (b"PK\x03\x04\x14", r"results.csv is a workbook or another archive; save the table as CSV"),
         ("a,n\n", r"results.csv has a header and no rows; give a table"),
         (
             "a,n\nx,1\ny,0,98\n",

@@ -51,7 +51,7 @@ def test_what_decides_the_run_is_in_the_key(kind):
         key(kind, technique="baseline"),
         key(kind, technique="mixup+lookahead"),
         key(kind, edited),
-        key(kind, CATALOG.workloads["digits20"]),
+        key(kind, replace(DIGITS, name="others", source=replace(DIGITS.source, digest="another"))),
         key(kind, with_setting(DIGITS, network={"width": 0.5})),
         key(kind, scale=replace(SMOKE, idle_s=5.0)),
         case_of(kind, edited_technique, DIGITS, SMOKE, 0).key,

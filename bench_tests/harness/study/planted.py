@@ -225,7 +225,12 @@ DEFECTS = (
     Defect("half of the network is not learned", of_networks(freeze_half)),
     Defect("the learning rate is ten times as high", scaled_rate(10), workload="digits"),
     Defect("the learning rate is a tenth", scaled_rate(0.1)),
-    Defect("the learning rate never falls", of_recipe(schedule=constant_rate), workload="digits"),
+    Defect(
+        "the learning rate never falls",
+        of_recipe(schedule=constant_rate),
+        workload="digits",
+        beyond="scores scatter more, and their mean stays above the floor; test_recipes pins the schedule",
+    ),
     Defect(
         "pixels are not normalized",
         instead(Normalization, "on", lambda on: lambda _self, d: on(UNNORMALIZED, d)),

@@ -15,11 +15,13 @@ from bench_tests.harness.made_records import (
     record_of,
     training_result,
 )
+from greenbench.energy import Uncertainty
 from greenbench.records.results import Cost, Skipped
 from greenbench.spec.workload import ACCURACY
-from greenbench.verdict.change import count_words
+from greenbench.verdict.change import count_words, runs_of
 from greenbench.verdict.gate import compare
 from greenbench.verdict.limits import read_limits
+from greenbench.verdict.quantities import QUANTITIES
 
 LIMITS = read_limits("energy:5% latency:5% params:0% score:1pp", {"accuracy": ACCURACY})
 NOISE = [0.99, 1.0, 1.01, 1.005, 0.995, 1.0]
@@ -157,6 +159,26 @@ def test_one_run_with_repeats_has_one():
 
     assert only(inference(1.0, "old"), inference(1.0, "new"), "latency_ms").word == "holds"
     assert only(inference(1.0, "old"), inference(1.2, "new"), "latency_ms").word == "worse"
+
+
+def test_one_run_scatters_as_its_repeats_or_its_reading_say():
+    single = replace(inference_result(1.0).single, repeat_medians_ms=(1.0, 2.0, 4.0))
+    (run,) = runs_of(
+        QUANTITIES["latency_ms"], [record_of(result=replace(inference_result(1.0), single=single))]
+    )
+    assert run.own.variance == pytest.approx(math.log(2) ** 2 / 3)
+    assert run.own.df == 2
+    result = training_result(0.9, 100.0)
+    energy = replace(result.energy, uncertainty=Uncertainty(gain_j=50.0, noise_j=3.0))
+    (run,) = runs_of(QUANTITIES["train_energy_j"], [record_of(result=replace(result, energy=energy))])
+    assert math.sqrt(run.own.variance) == pytest.approx(0.03), "without the gain, which both sides share"
+    assert runs_of(QUANTITIES["train_energy_j"], [record_of(result=result)])[0].own is None
+
+
+def test_runs_that_were_disturbed_are_left_out_where_others_are_there():
+    disturbed = trainings(200, n=2, session="new2", disturbed="process 7")
+    found = only(trainings(), [*trainings(session="new"), *disturbed])
+    assert (found.word, found.n_after) == ("holds", 6)
 
 
 def test_counts_are_judged_by_one_run_and_to_the_last():

@@ -3,6 +3,7 @@
 import math
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -115,6 +116,29 @@ def test_how_far_sessions_lie_apart_is_weighed_with_what_is_known_before():
     squares = sum(effect**2 for effect in effects.values())
     variance = (2 * shift.SESSION_SD**2 + squares) / (2 + 4)
     assert found.session == pytest.approx(6 * variance / 3**2), "a third of the runs of a side is of each"
+
+
+def test_runs_and_sessions_are_told_apart_as_by_least_squares():
+    """One technique, two sessions of three runs a side, against an independent fit of sides and sessions."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=12)
+    sides = [
+        [Run(k, f"{side}{k // 3}", value) for k, value in enumerate(values[start : start + 6])]
+        for side, start in (("a", 0), ("b", 6))
+    ]
+    (found,) = moved_costs([Sides("w", "t", *sides)])
+    design = np.kron(np.eye(4), np.ones((3, 1)))
+    left = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    variance = float(left @ left) / (12 - 4)
+    assert found.run == pytest.approx(2 * variance)
+    means = values.reshape(4, 3).mean(axis=1).reshape(2, 2)
+    squares = float(((means - means.mean(axis=1, keepdims=True)) ** 2).sum())
+    session = (shift.SESSION_WEIGHT * shift.SESSION_SD**2 + squares) / (shift.SESSION_WEIGHT + 2)
+    assert found.session == pytest.approx(session)
+    parts = (variance / 3, 8), (session, shift.SESSION_WEIGHT + 2)
+    total = sum(part for part, _ in parts)
+    assert found.error == pytest.approx(math.sqrt(total))
+    assert found.df == pytest.approx(total**2 / sum(part**2 / df for part, df in parts))
 
 
 def test_sessions_that_measured_nothing_in_common_tell_nothing_of_each_other():

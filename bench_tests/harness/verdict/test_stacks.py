@@ -88,3 +88,10 @@ def test_a_stack_that_diverged_has_its_cost_unknown_too():
     records = runs("baseline", [0.5]) + runs("a", [0.6]) + runs("b", [0.5])
     (stack,) = stacks([*records, diverged])
     assert (stack.of_score, stack.of_cost, stack.cost) == (None, None, TRAIN_TIME)
+
+
+def test_a_cost_that_is_not_known_leaves_the_score():
+    records = runs("baseline", [0.5]) + runs("a", [0.6]) + runs("b", [0.5]) + runs("a+b", [0.7], [0.0])
+    (stack,) = stacks(records)
+    assert stack.of_score.together.mean == pytest.approx(0.2)
+    assert (stack.of_cost, stack.reason) == (None, "")

@@ -46,8 +46,8 @@ def test_the_attribution_is_shipped_beside_the_scans():
         assert part in text
 
 
-@pytest.mark.parametrize(("name", "classes"), [("digits", 10), ("digits20", 20)])
-def test_digits_have_the_sizes_and_classes_that_they_state(name, classes):
+def test_digits_have_the_sizes_and_classes_that_they_state():
+    name, classes = "digits", 10
     splits = load(name)
     validation = -(-SCANS // VALIDATION_EVERY)
     for split, scans in ((splits.train, SCANS - validation), (splits.validation, validation)):
@@ -60,30 +60,13 @@ def test_digits_have_the_sizes_and_classes_that_they_state(name, classes):
     assert WORKLOADS[name].num_classes == classes
 
 
-def test_the_second_ten_classes_are_inverted_digits_half_of_each_split():
-    plain, splits = load("digits"), load("digits20")
-    for one, other in ((plain.train, splits.train), (plain.validation, splits.validation)):
-        inverted = other.targets >= 10
-        assert abs(inverted.float().mean() - 0.5) < 0.001
-        assert torch.equal(other.targets, one.targets + 10 * inverted)
-        assert torch.equal(other.images[~inverted], one.images[~inverted])
-        assert ((one.images[inverted].int() + other.images[inverted].int()) - 255).abs().max() <= 1
-
-
-@pytest.mark.parametrize("name", ["digits", "digits20", "scenes4", "scenes3"])
+@pytest.mark.parametrize("name", ["digits", "scenes4", "scenes3"])
 def test_no_image_is_in_both_splits_or_twice_in_one(name):
     splits = load(name)
     train = {image.numpy().tobytes() for image in splits.train.images}
     validation = {image.numpy().tobytes() for image in splits.validation.images}
     assert not train & validation
     assert (len(train), len(validation)) == (len(splits.train), len(splits.validation))
-
-
-def test_the_inverse_of_a_validation_digit_is_not_trained_on():
-    splits = load("digits20")
-    train = {image.numpy().tobytes() for image in splits.train.images}
-    inverses = {(255 - image).numpy().tobytes() for image in splits.validation.images}
-    assert not train & inverses
 
 
 def test_scenes_of_one_split_use_scans_of_that_split_alone(monkeypatch):
@@ -110,7 +93,6 @@ def test_scenes_of_one_split_use_scans_of_that_split_alone(monkeypatch):
     ("name", "digest"),
     [
         ("digits", "edc489833efe"),
-        ("digits20", "3a4e61d44fe4"),
         ("scenes4", "3e8a34099f6c"),
         ("scenes3", "c1e1490e5469"),
     ],
@@ -127,7 +109,6 @@ def test_pixels_and_labels_never_change(name, digest):
     ("name", "module", "setting", "value"),
     [
         ("digits", digits, "SIDE", 11),
-        ("digits20", digits, "SIDE", 11),
         ("scenes4", scenes, "COLOR_SPREAD", 0.2),
     ],
 )
@@ -155,10 +136,9 @@ def test_digits_are_the_exact_enlargement_of_the_scans_on_every_machine(side, mo
     monkeypatch.setattr(digits, "SIDE", side)
     scans, _ = read_scans()
     whole = scans.astype(np.int64)
-    inverted = np.arange(SCANS) // VALIDATION_EVERY % 2 == 1
-    expected = exact_enlargement(np.where(inverted[:, None, None], 16 - whole, whole), side)
+    expected = exact_enlargement(whole, side)
     validation = np.arange(SCANS) % VALIDATION_EVERY == 0
-    splits = load("digits20")
+    splits = load("digits")
     assert np.array_equal(splits.train.images[:, 0].numpy(), expected[~validation])
     assert np.array_equal(splits.validation.images[:, 2].numpy(), expected[validation])
 
@@ -186,9 +166,8 @@ def test_background_alone_is_a_poor_answer(scene_set):
     assert background / workload.num_classes < 0.25, "the mIoU of a network that sees background everywhere"
 
 
-@pytest.mark.parametrize("name", ["digits", "digits20"])
-def test_digits_are_turned_a_little_and_scaled_to_minus_1_to_1(name):
-    data = load(name).data
+def test_digits_are_turned_a_little_and_scaled_to_minus_1_to_1():
+    data = load("digits").data
     assert data._augmentation == Augmentation(padding=0, flip=False, rotation_degrees=12)
     pixels, _ = next(data.evaluation_batches("validation"))
     images = data.normalize(pixels)

@@ -13,7 +13,6 @@ WORKLOADS = discover().workloads
 # (epochs, batch size, learning rate, epochs between evaluations, large batch)
 SETTINGS = {
     ("digits", "smoke"): (4, 40, 0.06, 1, 32),
-    ("digits20", "smoke"): (2, 30, 0.05, 1, 32),
     ("scenes4", "smoke"): (4, 10, 0.4, 2, 32),
     ("scenes3", "smoke"): (4, 10, 0.4, 2, 32),
     ("cifar100", "tryout"): (10, 64, 0.05, 1, 32),
@@ -35,7 +34,6 @@ SETTINGS = {
 # (task, classes, image size, size at which the study's FLOPs fit)
 TASKS = {
     "digits": ("classification", 10, (9, 9), None),
-    "digits20": ("classification", 20, (9, 9), None),
     "cifar100": ("classification", 100, (32, 32), None),
     "tiny_imagenet": ("classification", 200, (64, 64), (32, 32)),
     "speedrun": ("classification", 100, (32, 32), None),

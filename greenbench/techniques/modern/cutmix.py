@@ -37,7 +37,7 @@ def cutmix(recipe: Recipe) -> Recipe:
 
     **Deviations.** None known in classification.
 
-    **Unknown.** What it gains on images of 10 px, where a box hides much of a digit.
+    **Unknown.** What it gains on images of 9 px, where a box hides much of a digit.
     """
 
     def paste(images: Tensor, targets: Tensor, draws: torch.Generator) -> tuple[Tensor, WeightedTargets]:

@@ -32,7 +32,7 @@ def lower_resolution(recipe: Recipe) -> Recipe:
     Sides below 8 px, which the network cannot take, are raised to that; it concerns the scale smoke alone.
 
     **Unknown.** How low one can go: until its second half a network does not know whole images, and its accuracy on
-    them is low. On digits of 8 px instead of 10, which leave one pixel to the last stage, it is 22 % at the end if they never come,
+    them is low. On digits of 8 px instead of 9, which leave one pixel to the last stage, it is 22 % at the end if they never come,
     and 76 % if they come in the last quarter, when the rate has decayed.
     """
     smallest = SMALLEST_SIDE / min(recipe.image_size) if recipe.image_size else 0.0

@@ -43,7 +43,7 @@ def randaugment(recipe: Recipe) -> Recipe:
     **Implementation.** Our own, bit for bit torchvision's on the CPU: images that draw the same operation are treated
     together, and no operation makes the host wait for a GPU.
 
-    **Unknown.** The best strength for images of 10 to 64 px; the authors' grows with network and data set.
+    **Unknown.** The best strength for images of 9 to 64 px; the authors' grows with network and data set.
     """
 
     def augmented(images: Tensor, targets: Tensor, generator: torch.Generator) -> Batch:
