@@ -120,3 +120,15 @@ def test_counters_see_the_concatenated_form_for_one_image():
 def test_convolutions_that_cannot_take_coordinates_are_refused(conv, named):
     with pytest.raises(ValueError, match=named):
         CoordConv2d.from_conv(conv)
+
+
+def test_coordinates_start_as_the_weights_of_one_convolution_of_all_channels():
+    """Uniform: of 15,000 draws the largest are within a thousandth of the bound, and the mean is near 0."""
+    torch.manual_seed(0)
+    drawn = CoordConv2d(5, 100, 7).coord_weight.detach()
+    bound = ((5 + 3) * 7 * 7) ** -0.5
+    assert drawn.shape == (100, 3, 7, 7)
+    assert -bound <= drawn.min() < -0.998 * bound
+    assert 0.998 * bound < drawn.max() <= bound
+    assert abs(drawn.mean()) < 0.03 * bound
+    assert drawn.std() == pytest.approx(bound / 3**0.5, rel=0.02)

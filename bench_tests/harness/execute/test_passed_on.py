@@ -72,6 +72,20 @@ def test_what_trains_is_what_the_case_says(seed, evaluation):
     assert torch.equal(*batches)
 
 
+@pytest.mark.parametrize("method", ["all", "epochs", "steady"])
+def test_a_training_is_measured_as_its_scale_says(method, monkeypatch):
+    seen = {}
+
+    def watched(trainer, meter, metric, **options):
+        seen.update(options, metric=metric, meter=meter.name)
+        raise KeyError("seen")
+
+    monkeypatch.setattr("greenbench.execute.train.train", watched)
+    run(scale=replace(TINY, training_energy=method), bench=replace(BENCH, meter="estimate:50"))
+    assert (seen["training_energy"], seen["evaluate_every"]) == (method, 2)
+    assert (seen["metric"], seen["meter"]) == (SQUARES.metric, "estimate 50 W")
+
+
 @pytest.mark.parametrize("found", [True, False])
 def test_whatever_was_set_before_convolutions_run_as_the_mode_says(found):
     cudnn = torch.backends.cudnn

@@ -21,6 +21,7 @@ from greenbench.data.images import ResidentImages
 from greenbench.data.masks import MaskData
 from greenbench.data.views import View
 from greenbench.energy import Status
+from greenbench.execute.trainer import Trainer
 from greenbench.spec.workload import ACCURACY, MIOU, Metric
 
 
@@ -255,3 +256,12 @@ def test_images_that_change_size_are_measured_throughout(recipe, monkeypatch, me
 def test_the_metric_is_whichever_the_workload_is_judged_by(recipe, data):
     result = run(replace(recipe, epochs=1), data, metric=replace(ACCURACY, name="top5_accuracy"))
     assert result.best == 1.0
+
+
+def test_each_split_has_its_own_score(recipe, data, monkeypatch):
+    scores = {"validation": 0.5, "train": 0.75}
+    monkeypatch.setattr(Trainer, "evaluate", lambda trainer, split: {"accuracy": scores[split]})
+    result = run(recipe, data)
+    assert (result.validation, result.train) == ({"accuracy": 0.5}, {"accuracy": 0.75})
+    assert {entry.validation["accuracy"] for entry in result.curve} == {0.5}
+    assert result.best == 0.5

@@ -32,7 +32,9 @@ from greenbench.records.conditions import (
     version_of_code,
 )
 from greenbench.records.machine import Machine
-from greenbench.spec.case import Case
+from greenbench.spec.case import KINDS, Case, case_of
+from greenbench.spec.scale import SCALES
+from greenbench.study.catalog import discover
 
 DIFFERENCES = [
     ({"machine": replace(MACHINE, driver="570")}, "machine.driver", None, "570"),
@@ -93,6 +95,20 @@ def test_each_field_of_a_case_and_a_machine_is_a_condition(name):
     planned = (one.case, one.machine, one.meter)
     assert still_valid(replace(one, engine=engine_digest()), *planned)
     assert not still_valid(replace(other, engine=engine_digest()), *planned)
+
+
+DIGITS = discover().workloads["digits"]
+CASES = {kind: case_of(kind, discover().technique("baseline"), DIGITS, SCALES["smoke"], 0) for kind in KINDS}
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in CASES[kind].setting])
+def test_each_part_of_a_setting_is_a_condition(kind, name):
+    one = replace(record_of(), case=CASES[kind])
+    other = replace(
+        one, case=replace(CASES[kind], setting={**CASES[kind].setting, name: "x"}), session="another"
+    )
+    with pytest.raises(UserError, match=rf"setting\.{name}"):
+        require_comparable([one, other])
 
 
 def test_technique_and_seed_alone_are_free():

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import replace
+from types import SimpleNamespace
 
+import pynvml
+import pytest
 import torch
+import torchvision
 
+import greenbench
 from bench_tests.harness.made_records import MACHINE
 from greenbench.records import machine
 
@@ -39,3 +45,38 @@ def test_the_number_of_threads_is_that_of_now():
         torch.set_num_threads(before)
     assert (one.cpu_threads, two.cpu_threads) == (1, 2)
     assert one.key != two.key
+
+
+def test_each_field_says_what_is_there(monkeypatch):
+    card = SimpleNamespace(name="NVIDIA H200", uuid="GPU-1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: card)
+    monkeypatch.setattr(machine, "_driver", lambda: "580.00")
+    monkeypatch.setattr(machine, "_cpu_model", lambda: "a processor")
+    assert machine._as_it_is.__wrapped__(3) == machine.Machine(
+        cpu="a processor",
+        cpu_threads=torch.get_num_threads(),
+        gpu="NVIDIA H200",
+        gpu_uuid="GPU-1",
+        driver="580.00",
+        torch=torch.__version__,
+        torchvision=torchvision.__version__,
+        python=platform.python_version(),
+        greenbench=greenbench.__version__,
+        workers=3,
+    )
+
+
+@pytest.mark.parametrize("said", ["580.00", b"580.00"])
+def test_the_driver_is_what_the_library_says(said, monkeypatch):
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlSystemGetDriverVersion", lambda: said)
+    assert machine._driver() == "580.00"
+
+
+def test_without_a_driver_there_is_none(monkeypatch):
+    def missing():
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
+
+    monkeypatch.setattr(pynvml, "nvmlInit", missing)
+    assert machine._driver() is None
