@@ -215,13 +215,17 @@ def _parameter(config: pytest.Config, session: Session, pair: Pair, seed: int | 
     if reason and not will_be_downloaded(config, session, case.workload):
         marks.append(pytest.mark.skip(reason=reason))
     name = case.id if seed is None else f"{case.id}{SEED}{seed}"
-    return pytest.param((case.id, seed), id=name, marks=marks)
+    return pytest.param(name, id=name, marks=marks)
 
 
 def _pair(kind: Kind, request: pytest.FixtureRequest) -> Pair:
-    name, seed = request.param
-    (pair,) = pairs_named(session_of(request.config), {(kind, name)})
-    return pair if seed is None else (pair[seed],)
+    session = session_of(request.config)
+    whole = pairs_named(session, {(kind, request.param)})
+    if whole:
+        return whole[0]
+    name, _, seed = request.param.rpartition(SEED)
+    (pair,) = pairs_named(session, {(kind, name)})
+    return (pair[int(seed)],)
 
 
 def _properties(records: list[Record]) -> list[tuple[str, str]]:

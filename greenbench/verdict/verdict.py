@@ -29,6 +29,10 @@ Word = Literal["better", "same", "worse", "undecided"]
 LEVEL = 0.05
 """Share of studies in which some ``better`` or ``worse`` may be false, and likewise some ``same``."""
 
+UNLIKE = 2
+"""What p-values of techniques that lend each other their noise are multiplied by: noises that are unlike, which few runs
+cannot show, make false claims up to so much more frequent (`python -m bench_tests.calibration`)."""
+
 ONE_RUN = "one run, no verdict"
 
 
@@ -141,13 +145,14 @@ def _words(found: Sequence[Sequence[Comparison]], looks: int) -> Iterator[Verdic
     outside = iter(holm([one.p_outside for ones in tested for one in ones]))
     for ones, of_group in zip(found, tested, strict=True):
         adjusted = iter(against_one_baseline([one.contrast for one in of_group]))
+        times = looks * families * (UNLIKE if len(of_group) > 1 else 1)
         for one in ones:
             if not one.has_error:
                 yield _without_error(one)
                 continue
-            p = min(1.0, looks * families * next(adjusted))
+            p = min(1.0, times * next(adjusted))
             p_same = min(1.0, looks * next(outside))
-            needed = more_runs(one, LEVEL / (looks * families * len(of_group)), LEVEL / (looks * count))
+            needed = more_runs(one, LEVEL / (times * len(of_group)), LEVEL / (looks * count))
             yield _with_error(one, p, p_same, needed)
 
 

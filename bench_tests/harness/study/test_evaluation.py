@@ -81,7 +81,7 @@ def test_both_baselines_are_the_same_training(study):
     session = study(CATALOG)
     pair = pair_of(session, "fixed")
     session.misses(pair)
-    (tiles,) = session.records((session._reference(pair[0]),))
+    (tiles,) = session.records((session._baseline(pair[0]),))
     (full,) = session.records(pair_of(session, "baseline"))
     losses = [[epoch.train_loss for epoch in record.result.curve] for record in (tiles, full)]
     assert losses[0] == losses[1]
