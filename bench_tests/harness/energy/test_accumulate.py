@@ -91,7 +91,7 @@ def test_a_counter_leaps_beyond_twice_the_limit_for_a_second_and_a_tenth_above_i
         assert not leapt or "above what the device can draw (300 W)" in str(seen.fault)
 
 
-@pytest.mark.parametrize(("watts", "possible"), [(599.0, True), (601.0, False)])
+@pytest.mark.parametrize(("watts", "possible"), [(0.0, True), (0.5, True), (599.0, True), (601.0, False)])
 def test_a_power_may_be_twice_the_limit(watts, possible):
     seen = Accumulator(DeviceInfo("A", "1", "p", "power", 0.1, 0.065, max_power_w=300.0))
     seen.add(Sample(0.0, 0.0, None, watts))

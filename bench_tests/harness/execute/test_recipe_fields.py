@@ -142,7 +142,10 @@ def test_a_warm_up_is_measured_apart_and_leaves_no_trace(recipe, data):
     assert [epoch.train_loss for epoch in warm.curve] == [epoch.train_loss for epoch in cold.curve]
     assert warm.validation == cold.validation
     trainer = trainer_of(recipe, data)
+    taken, take = [], trainer._take_step
+    trainer._take_step = lambda batch: taken.append(batch) or take(batch)
     trainer.warm_up()
+    assert len(taken) == 1
     assert all(weights.grad is None for weights in trainer.network.parameters()), "0 would let weights decay"
     assert (trainer.step, trainer.epoch) == (0, 0)
 

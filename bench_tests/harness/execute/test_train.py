@@ -265,3 +265,9 @@ def test_each_split_has_its_own_score(recipe, data, monkeypatch):
     assert (result.validation, result.train) == ({"accuracy": 0.5}, {"accuracy": 0.75})
     assert {entry.validation["accuracy"] for entry in result.curve} == {0.5}
     assert result.best == 0.5
+
+
+def test_steps_are_measured_under_height_and_width_of_their_images(recipe, data):
+    meter = Joules()
+    run(replace(recipe, image_size=(8, 6), epochs=1), data, meter, training_energy="steady")
+    assert any("training at 8x6 px" in label for label in meter.labels), meter.labels
