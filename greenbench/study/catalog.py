@@ -137,7 +137,7 @@ def discover(files: Iterable[Path] = ()) -> Catalog:
             raise fault
     shelf.extra = {t.name for t in shelf if isinstance(t, Technique) and t.collection != PAPER}
     installed_faults = _read(shelf, [partial(_installed, point) for point in _entry_points()])
-    shipped = {id(item) for item in shelf}
+    shipped = {id(item): item for item in shelf}  # held: an id is given anew once its object is gone
     faults = _read(shelf, [partial(_given, path) for path in paths])
     given = [item for item in shelf if id(item) not in shipped]
     techniques = [item for item in shelf if isinstance(item, Technique)]

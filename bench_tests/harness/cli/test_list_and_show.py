@@ -17,14 +17,14 @@ from greenbench.study.catalog import discover
 OWN = '''
 from dataclasses import replace
 import greenbench
-from greenbench.workloads.digits import WORKLOADS
+from greenbench.workloads.digits import digits
 
 @greenbench.technique("Optimizer", "nobody 2024", tasks=("classification",))
 def warm_start(recipe):
     """Warm start: the first epoch is repeated."""
     return replace(recipe, epochs=recipe.epochs + 1)
 
-MINE = replace(WORKLOADS[0], name="my_digits", title="My digits", card="Digits of my own.")
+MINE = replace(digits, name="my_digits", title="My digits", card="Digits of my own.")
 '''
 
 
