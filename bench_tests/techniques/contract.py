@@ -22,7 +22,7 @@ STOP = 3
 """Steps before a run is saved: in the middle of an epoch and of a cycle of LookAhead, which ends at 5."""
 
 
-WIDTHS = {"classification": 0.125, "segmentation": 0.25}
+WIDTHS = {"classification": 0.125, "segmentation": 0.375}
 """Of the networks, by task: a clause holds at any width, and kernels are started as often at all of them. Where they are
 narrower, no gradient of a segmentation is long enough to be clipped."""
 
