@@ -19,10 +19,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from greenbench.errors import UserError
 from greenbench.records.folder import RecordFolder
-from greenbench.records.record import Record
-from greenbench.spec.technique import BASELINE
+from greenbench.report.notes import why_no_verdict
 from greenbench.units import MISSING
 from greenbench.verdict.quantities import QUANTITIES, find_quantity
 from greenbench.verdict.verdict import Verdict, verdicts
@@ -43,12 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the rows, and for an empty table why."""
     chosen = [find_quantity(name).name for name in args.quantity or ()]
-    records, left_out = RecordFolder(args.folder).read()
-    if not records:
-        raise UserError(
-            f"{args.folder} holds no records ({len(left_out)} other JSON files)",
-            "give the folder of a study, such as reports/local",
-        )
+    records, left_out = RecordFolder(args.folder).read_some()
     found = [one for one in verdicts(records) if not chosen or one.quantity in chosen]
     points = {record.case.workload for record in records if record.workload.metric.unit == "%"}
     if args.json:
@@ -56,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     elif found:
         print(_text(found, points))
     else:
-        print(f"no verdicts: {_why_none(records)}")
+        print(f"no verdicts: {why_no_verdict([record for record in records if record.sound])}")
     for file in left_out:
         print(f"left out: {file.path.name}: {file.reason}", file=sys.stderr)
     return 0
@@ -129,14 +122,3 @@ def _needs(ones: Sequence[Verdict]) -> list[str]:
     if len(needs) == 1 and len(ones) == sum(map(len, needs.values())) > 1:
         return [f"All: {reason}." for reason in needs]
     return [fill(f"{', '.join(names)}: {reason}.", 80) for reason, names in needs.items()]
-
-
-def _why_none(records: Sequence[Record]) -> str:
-    names = {record.case.technique for record in records if record.sound}
-    if BASELINE not in names:
-        return "no baseline was measured"
-    return (
-        "only the baseline was measured"
-        if len(names) == 1
-        else "no technique shares conditions and a seed with it"
-    )

@@ -17,7 +17,7 @@ from greenbench.records.conditions import newest, same_conditions
 from greenbench.records.record import Record
 from greenbench.spec.mode import PAPER as PAPER_MODE
 from greenbench.spec.technique import BASELINE
-from greenbench.verdict.change import ONE_RUN, Pending, blank, moved, pending, shown
+from greenbench.verdict.change import Pending, blank, moved, pending, shown
 from greenbench.verdict.cost_quantities import COST_ENERGY
 from greenbench.verdict.family import holm
 from greenbench.verdict.margins import load_margins
@@ -32,7 +32,9 @@ from greenbench.verdict.quantities import (
     TRAIN_SCORE,
 )
 from greenbench.verdict.quantity import Quantity
-from greenbench.verdict.shift import Shift, above
+from greenbench.verdict.shift import Shift
+from greenbench.verdict.statistics import chance_above
+from greenbench.verdict.verdict import ONE_RUN
 
 Word = Literal["reproduced", "not reproduced", "undecided", "not comparable", "not run"]
 
@@ -205,7 +207,7 @@ def _chance(pair: _Pair, shift: Shift) -> float:
     error = math.sqrt(shift.error**2 + shift.run)
     if not error:
         return float(apart == 0)
-    size = 2 * above(apart / error, shift.df)
+    size = 2 * chance_above(apart / error, shift.df)
     if abs(pair.published) <= pair.rounding:
         return size
     against = shift if pair.published < 0 else replace(shift, difference=-shift.difference)

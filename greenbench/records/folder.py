@@ -113,6 +113,16 @@ class RecordFolder:
                 unreadable.append(loaded)
         return records, unreadable
 
+    def read_some(self) -> tuple[list[Record], list[Unreadable]]:
+        """Like `read`; `UserError` where there is no record."""
+        records, left_out = self.read()
+        if not records:
+            raise UserError(
+                f"{self.path} holds no records ({len(left_out)} other JSON files)",
+                "give the folder of a study, such as reports/local",
+            )
+        return records, left_out
+
 
 VERDICTS = "verdicts.json"
 TARGETS = "targets.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from greenbench.records.elsewhere import Elsewhere
@@ -131,6 +132,14 @@ class Record:
     def file_name(self) -> str:
         """Name of the record's file."""
         return record_file_name(self.case, self.machine, self.key)
+
+
+def by_technique(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Return records by the name of their technique, in the order of its first one."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(record.case.technique, []).append(record)
+    return found
 
 
 def record_file_name(case: Case, machine: Machine | Elsewhere, key: str | None = None) -> str:

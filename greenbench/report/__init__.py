@@ -36,12 +36,7 @@ def write_report(folder: Path, intensity: CarbonIntensity) -> Report:
     UserError
         If the folder holds no records, or cannot be written.
     """
-    records, left_out = RecordFolder(folder).read()
-    if not records:
-        raise UserError(
-            f"{folder} holds no records ({len(left_out)} other JSON files)",
-            "give the folder of a study, such as reports/local",
-        )
+    records, left_out = RecordFolder(folder).read_some()
     content = collect(records, left_out, intensity)
     from greenbench.report.figures.courses import draw_courses
     from greenbench.report.figures.gain_and_cost import draw

@@ -27,9 +27,9 @@ _PARTS = {
 }
 
 
-def why_no_verdict(found: ComparableSet) -> str:
-    """Return why there are no verdicts on a set."""
-    names = {record.case.technique for record in found.records}
+def why_no_verdict(records: Sequence[Record]) -> str:
+    """Return why there are no verdicts on some records with a result."""
+    names = {record.case.technique for record in records}
     if BASELINE not in names:
         return "no baseline was measured under these conditions"
     return (

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from greenbench.energy.carbon import CarbonIntensity
-from greenbench.records.record import Record
+from greenbench.records.record import Record, by_technique
 from greenbench.records.results import Failure
 from greenbench.report.layout import Layout, layouts
 from greenbench.report.notes import on_columns, on_records, why_no_verdict, without_values
@@ -122,9 +122,7 @@ def _table(
     title: str, found: ComparableSet, titles: Mapping[str, str], layout: Layout, *, whole: bool
 ) -> Table:
     """Build one table; `whole` if failed runs and remarks on runs stand here and not in another of the set."""
-    rows: dict[str, list[Record]] = {}
-    for record in found.records:
-        rows.setdefault(record.case.technique, []).append(record)
+    rows = by_technique(found.records)
     columns: dict[str, list[Cell]] = {}
     filled: list[Quantity] = []
     empty: list[Quantity] = []
@@ -146,7 +144,7 @@ def _table(
                 for name, cell in zip(rows, cells, strict=True)
             ]
         elif quantity.headline:
-            notes.append(f"Verdict is left out: {why_no_verdict(found)}.")
+            notes.append(f"Verdict is left out: {why_no_verdict(found.records)}.")
     if rows and not columns:
         columns["Result"] = [Cell(Written(MISSING)) for _ in rows]
     notes += [*without_values(empty, found.records), *on_columns(filled, found.records)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from greenbench.records.record import Record
+from greenbench.records.record import Record, by_technique
 from greenbench.report.sections import ComparableSet, Section, distinct
 from greenbench.report.table import Cell, Row, Table
 from greenbench.report.values import Written, mark, shown, written
@@ -55,7 +55,7 @@ def _table(
 ) -> Table:
     first = found.records[0]
     score, cost = SCORE.of(first.workload.metric), QUANTITIES[rows[0].quantity]
-    by_technique, titles = _by_technique(found)
+    runs, titles = _by_technique(found)
     target = shown(written(score, Estimate(rows[0].target, 1, None)))
     whose = "" if rows[0].stated else "the baseline's "
     difference = f" ({found.caption})" if found.caption else ""
@@ -65,7 +65,7 @@ def _table(
     ratios = [row.ratio for row in rows if row.ratio is not None and row.word == "better"]
     done = []
     of_technique = {row.technique: row for row in rows}
-    for name, records in by_technique.items():
+    for name, records in runs.items():
         row = of_technique[name]
         cells = [
             Cell(Written(f"{row.reached} of {row.n}")),
@@ -93,12 +93,12 @@ def _cost(row: ToTarget, cost: Quantity, records: Sequence[Record]) -> Cell:
 
 def _front_table(workload: str, found: ComparableSet, fronts: Mapping[str, OnFront]) -> Table:
     """Return where techniques stand on the front, for runs that were evaluated at their end alone."""
-    by_technique, titles = _by_technique(found)
+    runs, titles = _by_technique(found)
     cost = cost_of(found.records).title.lower()
     difference = f" ({found.caption})" if found.caption else ""
     rows = [
         Row(titles[name], (Cell(Written(_front(fronts.get(name)))),), tuple(records))
-        for name, records in by_technique.items()
+        for name, records in runs.items()
     ]
     title = f"{workload}: front of score against {cost}{difference}"
     return Table(title, ("On the front",), tuple(rows), (OF_THE_FRONT.format(cost=cost),))
@@ -106,9 +106,7 @@ def _front_table(workload: str, found: ComparableSet, fronts: Mapping[str, OnFro
 
 def _by_technique(found: ComparableSet) -> tuple[dict[str, list[Record]], dict[str, str]]:
     """Return the records of each technique, and the titles."""
-    records: dict[str, list[Record]] = {}
-    for record in found.records:
-        records.setdefault(record.case.technique, []).append(record)
+    records = by_technique(found.records)
     return records, distinct({name: of_name[0].technique.title for name, of_name in records.items()})
 
 

@@ -11,11 +11,12 @@ from dataclasses import replace
 
 from greenbench.records.conditions import conditions_but_code, differences, version_of_code
 from greenbench.records.record import Record
-from greenbench.verdict.change import ONE_RUN, Change, Pending, blank, middle, moved, pending, shown
+from greenbench.verdict.change import Change, Pending, blank, middle, moved, pending, shown
 from greenbench.verdict.family import holm
 from greenbench.verdict.margins import load_margins
 from greenbench.verdict.quantities import QUANTITIES
 from greenbench.verdict.shift import Shift
+from greenbench.verdict.verdict import ONE_RUN
 from greenbench.verdict.versions import in_words
 
 LEVEL = 0.05
@@ -66,7 +67,7 @@ def _alone(one: Pending) -> Change:
 
 def _word(one: Pending, shift: Shift, chance: float) -> Change:
     margin = 0.0 if one.quantity.exact else load_margins().of(one.quantity, middle(one.sides.before))
-    within = shift.worse(than=margin) + _turned(shift).worse(than=margin) - 1 if shift.error else None
+    within = shift.worse(than=margin) + shift.turned.worse(than=margin) - 1 if shift.error else None
     row = replace(one.with_shift(shift), p=chance, limit=abs(shown(one.quantity, margin)), within=within)
     if chance < LEVEL:
         return replace(row, word="disagrees")
@@ -79,8 +80,4 @@ def _chance(shift: Shift) -> float:
     """Return the two-sided p-value of no difference."""
     if not shift.error:
         return float(shift.difference == 0)
-    return min(1.0, 2 * min(shift.worse(), _turned(shift).worse()))
-
-
-def _turned(shift: Shift) -> Shift:
-    return replace(shift, difference=-shift.difference)
+    return min(1.0, 2 * min(shift.worse(), shift.turned.worse()))

@@ -32,8 +32,6 @@ Word = Literal[
 ]
 WORDS: tuple[Word, ...] = get_args(Word)
 
-ONE_RUN = "one run, no verdict"
-
 
 @dataclass(frozen=True)
 class Change:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from greenbench.records.record import Record
+from greenbench.records.record import Record, by_technique
 from greenbench.spec.technique import BASELINE
 from greenbench.verdict.family import Contrast
 from greenbench.verdict.margins import load_margins
@@ -122,12 +122,10 @@ class Group:
 
 def groups(records: Sequence[Record]) -> list[Group]:
     """Return the quantities in which some comparable records can be compared with their baseline."""
-    by_technique: dict[str, list[Record]] = {}
-    for record in records:
-        by_technique.setdefault(record.case.technique, []).append(record)
-    if BASELINE not in by_technique:
+    rows = by_technique(records)
+    if BASELINE not in rows:
         return []
-    rows = {BASELINE: by_technique.pop(BASELINE), **by_technique}
+    rows = {BASELINE: rows.pop(BASELINE), **rows}
     found = []
     for quantity in QUANTITIES.values():
         quantity = quantity.of(records[0].workload.metric)

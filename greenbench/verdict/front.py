@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from greenbench.records.record import Record
+from greenbench.records.record import Record, by_technique
 from greenbench.spec.case import IMPORTED
 from greenbench.verdict.quantities import SCORE
 from greenbench.verdict.to_target import cost_of
@@ -45,11 +45,9 @@ def front(records: Sequence[Record]) -> dict[str, OnFront]:
         By technique. One with a run that has no score, such as a diverged one, is not in it, and nothing is where fewer than
         two techniques are left. Cost is that of `greenbench.verdict.to_target.cost_of`.
     """
-    runs: dict[str, list[Record]] = {}
-    for record in records:
-        if record.case.kind in ("training", IMPORTED):
-            runs.setdefault(record.case.technique, []).append(record)
-    cost = cost_of([record for found in runs.values() for record in found])
+    trained = [record for record in records if record.case.kind in ("training", IMPORTED)]
+    runs = by_technique(trained)
+    cost = cost_of(trained)
     scores = {name: SCORE.by_seed(found) for name, found in runs.items()}
     costs = {name: cost.by_seed(found) for name, found in runs.items()}
     names = [n for n in runs if len(scores[n]) == len(costs[n]) == len(runs[n])]

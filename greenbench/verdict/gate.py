@@ -13,12 +13,14 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from greenbench.records.record import Record
-from greenbench.verdict.change import ONE_RUN, Change, Pending, Word, blank, moved, pending
+from greenbench.verdict.change import Change, Pending, Word, blank, moved, pending
 from greenbench.verdict.family import holm
 from greenbench.verdict.limits import Limit, limit_of
 from greenbench.verdict.misses import without_result
 from greenbench.verdict.quantities import QUANTITIES
-from greenbench.verdict.shift import Shift, quantile
+from greenbench.verdict.shift import Shift
+from greenbench.verdict.statistics import quantile
+from greenbench.verdict.verdict import ONE_RUN
 from greenbench.verdict.versions import Meeting, lost, meetings
 
 FALSE_ALARMS = 0.01
@@ -82,7 +84,7 @@ def _decided(cells: Sequence[Pending]) -> Iterator[Change]:
         (cell, _loss(cell, shift)) for cell, shift in zip(cells, shifts, strict=True) if shift is not None
     ]
     worse = _family([loss for _, loss in known])
-    better = _family([_turned(loss) for _, loss in known])
+    better = _family([loss.turned for _, loss in known])
     family = sum(loss.error > 0 for _, loss in known)
     for cell, shift in zip(cells, shifts, strict=True):
         if shift is None:
@@ -112,7 +114,7 @@ def _family(losses: Sequence[Shift]) -> list[float]:
 
 def _loss(cell: Pending, shift: Shift) -> Shift:
     """Return the shift with what is worse above zero."""
-    return shift if cell.quantity.better == "lower" else _turned(shift)
+    return shift if cell.quantity.better == "lower" else shift.turned
 
 
 def _allowed(cell: Pending) -> float:
@@ -121,10 +123,6 @@ def _allowed(cell: Pending) -> float:
     if cell.quantity.is_score:
         return limit
     return math.log1p(limit) if cell.quantity.better == "lower" else -math.log1p(-limit)
-
-
-def _turned(shift: Shift) -> Shift:
-    return replace(shift, difference=-shift.difference)
 
 
 def _more_runs(loss: Shift, limit: float, rows: int) -> tuple[int | None, str]:

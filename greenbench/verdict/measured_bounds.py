@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from greenbench.errors import UserError
 from greenbench.records.conditions import newest, same_conditions
-from greenbench.records.record import Record
+from greenbench.records.record import Record, by_technique
 from greenbench.spec.scale import SCALES
 from greenbench.spec.technique import BASELINE
 from greenbench.verdict.noise import without_wild
@@ -88,10 +87,7 @@ def measured_bounds(records: Sequence[Record], quantities: Iterable[str]) -> lis
 
 
 def _values(records: Sequence[Record], quantity: Quantity) -> Values:
-    by_technique: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        by_technique[record.case.technique].append(record)
-    taken = {name: quantity.by_seed(ours) for name, ours in by_technique.items()}
+    taken = {name: quantity.by_seed(ours) for name, ours in by_technique(records).items()}
     baseline = taken.pop(BASELINE, {})
     if len(baseline) < FEWEST_SEEDS:
         return {}

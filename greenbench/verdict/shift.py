@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from greenbench.verdict.noise import Layout, Scatter, likeness, moderated
+from greenbench.verdict.statistics import chance_above, quantile
 
 SESSION_SD = 0.005
 """Standard deviation of the logarithm of a cost from session to session, before any is measured.
@@ -90,29 +91,20 @@ class Shift:
     n: int
     session: float = 0.0
 
+    @property
+    def turned(self) -> Shift:
+        """The same in the other direction."""
+        return replace(self, difference=-self.difference)
+
     def worse(self, than: float = 0.0) -> float:
         """Return the p-value of ``difference <= than``, one-sided."""
         if not self.error:
             return float(self.difference <= than)
-        return above((self.difference - than) / self.error, self.df)
+        return chance_above((self.difference - than) / self.error, self.df)
 
     def half_width(self, chance: float) -> float:
         """Return the distance from the difference beyond which the truth lies, on one side, with a chance."""
         return quantile(chance, self.df) * self.error if self.error else 0.0
-
-
-def above(t: float, df: float) -> float:
-    """Return the chance that Student's t is above a value. `scipy.stats` does the same and takes a second to import."""
-    from scipy.special import stdtr
-
-    return float(stdtr(df, -t))
-
-
-def quantile(chance: float, df: float) -> float:
-    """Return what Student's t is above with a chance."""
-    from scipy.special import stdtrit
-
-    return -float(stdtrit(df, chance))
 
 
 def moved_scores(cells: Sequence[Sides], *, alone: bool = False) -> list[Shift | None]:

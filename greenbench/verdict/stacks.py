@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from greenbench.records.record import Record
+from greenbench.records.record import Record, by_technique
 from greenbench.spec.case import IMPORTED
 from greenbench.spec.technique import BASELINE
 from greenbench.verdict.quantities import SCORE, Quantity
@@ -69,9 +69,7 @@ def stacks(records: Sequence[Record]) -> list[Stack]:
     """
     if not records or records[0].case.kind not in ("training", IMPORTED):
         return []
-    runs: dict[str, list[Record]] = {}
-    for record in records:
-        runs.setdefault(record.case.technique, []).append(record)
+    runs = by_technique(records)
     cost = cost_of(records)
     return [
         _stack(name, runs, cost)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 CONFIDENCE = 0.95
+TAIL = (1 - CONFIDENCE) / 2
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,14 @@ def estimate(values: Sequence[float]) -> Estimate:
         return Estimate(mean, 1, None)
     # Not statistics.stdev, whose fractions take longer than all else that a report of many runs computes.
     variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
-    return Estimate(mean, len(values), quantile(len(values) - 1) * math.sqrt(variance / len(values)))
+    return Estimate(mean, len(values), quantile(TAIL, len(values) - 1) * math.sqrt(variance / len(values)))
 
 
-def quantile(df: float) -> float:
-    """Return how many standard errors the half of a 95 % interval has, by Student's t."""
+def quantile(chance: float, df: float) -> float:
+    """Return what Student's t is above with a chance: with `TAIL`, the standard errors of half a 95 % interval."""
     from scipy.special import stdtrit  # scipy.stats asks a hundred times as long for one number
 
-    return float(stdtrit(df, (1 + CONFIDENCE) / 2))
+    return -float(stdtrit(df, chance))
 
 
 def chance_above(t: float, df: float) -> float:

@@ -21,13 +21,14 @@ from itertools import accumulate, combinations
 from pathlib import Path
 
 from greenbench.records.folder import TARGETS
-from greenbench.records.record import Record
+from greenbench.records.record import Record, by_technique
 from greenbench.records.results import Imported, Point, Training
 from greenbench.spec.technique import BASELINE
 from greenbench.spec.workload import Metric
 from greenbench.verdict.family import holm
 from greenbench.verdict.imported_quantities import STEPS
 from greenbench.verdict.quantities import QUANTITIES, SCORE, TRAIN_ENERGY, TRAIN_TIME, Quantity
+from greenbench.verdict.statistics import TAIL, chance_above, quantile
 from greenbench.verdict.verdict import LEVEL, ONE_RUN, Word
 
 MOST_DEALS = 20_000
@@ -113,11 +114,10 @@ def to_targets(records: Sequence[Record]) -> list[ToTarget]:
         By target, the baseline's own score first. Empty without a baseline, and where no run was evaluated before its
         end: then the cost to a target is that of the whole training.
     """
-    runs: dict[str, list[Record]] = {}
-    for record in records:
-        if isinstance(record.result, Training | Imported) and record.result.curve:
-            runs.setdefault(record.case.technique, []).append(record)
-    trained = [record for found in runs.values() for record in found]
+    trained = [
+        record for record in records if isinstance(record.result, Training | Imported) and record.result.curve
+    ]
+    runs = by_technique(trained)
     if BASELINE not in runs or not any(_is_followed(record) for record in trained):
         return []
     last = [score for record in runs[BASELINE] if (score := SCORE.take(record)) is not None]
@@ -289,12 +289,10 @@ def _in_pairs(one: ToTarget, log_ratios: Sequence[float]) -> ToTarget:
     one = replace(one, ratio=math.exp(mean), word="better" if mean < 0 else "worse")
     if len(log_ratios) == 1:
         return replace(one, word="undecided", reason=ONE_RUN)
-    from scipy.stats import t
-
     error = statistics.stdev(log_ratios) / math.sqrt(len(log_ratios))
-    half = float(t.ppf(0.975, len(log_ratios) - 1)) * error
+    half = quantile(TAIL, len(log_ratios) - 1) * error
     deviation = math.copysign(math.inf, mean) if error == 0 and mean else mean / (error or 1.0)
-    p = 2 * float(t.sf(abs(deviation), len(log_ratios) - 1))
+    p = 2 * chance_above(abs(deviation), len(log_ratios) - 1)
     return replace(one, low=math.exp(mean - half), high=math.exp(mean + half), p=p)
 
 

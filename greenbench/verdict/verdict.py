@@ -22,7 +22,7 @@ from greenbench.verdict.comparison import Comparison, groups
 from greenbench.verdict.family import against_one_baseline, holm
 from greenbench.verdict.noise import likeness
 from greenbench.verdict.power import more_runs
-from greenbench.verdict.statistics import quantile
+from greenbench.verdict.statistics import TAIL, quantile
 
 Word = Literal["better", "same", "worse", "undecided"]
 
@@ -173,7 +173,7 @@ def _with_error(one: Comparison, p: float, p_same: float, needed: int | None) ->
     return _verdict(
         one,
         word,
-        half_width=quantile(one.df) * one.standard_error,
+        half_width=quantile(TAIL, one.df) * one.standard_error,
         p=p,
         p_same=p_same,
         effect_size=math.sqrt(2) * one.difference / one.spread if one.spread else None,

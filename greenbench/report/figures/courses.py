@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from greenbench.records.record import Record
+from greenbench.records.record import Record, by_technique
 from greenbench.report.escape import one_line, shortened
 from greenbench.report.figures.svg import svg_figure
 from greenbench.report.sections import Section, distinct, row_order
@@ -102,10 +102,7 @@ def course_panels(section: Section) -> list[Panel]:
             continue
         first = found.records[0]
         score, cost = SCORE.of(first.workload.metric), QUANTITIES[found.targets[0].quantity]
-        runs: dict[str, list[Record]] = {}
-        for record in found.records:
-            runs.setdefault(record.case.technique, []).append(record)
-        lines = {name: _mean_course(records, cost) for name, records in runs.items()}
+        lines = {name: _mean_course(records, cost) for name, records in by_technique(found.records).items()}
         lines = {name: points for name, points in lines.items() if points}
         if not lines:  # no epoch is one of all runs
             continue

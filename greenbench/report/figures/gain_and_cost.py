@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from greenbench.records.record import Record
+from greenbench.records.record import by_technique
 from greenbench.report.escape import one_line, shortened
 from greenbench.report.figures.svg import svg_figure
 from greenbench.report.sections import ComparableSet, Section, distinct, row_order
@@ -150,9 +150,7 @@ def _margin(found: ComparableSet, quantity: Quantity) -> float:
 def _bars(found: ComparableSet, quantity: Quantity) -> dict[str, Bar]:
     """Return the differences of the techniques that have the quantity in every run, as tables show them."""
     bars = {}
-    runs: dict[str, list[Record]] = {}
-    for record in found.records:
-        runs.setdefault(record.case.technique, []).append(record)
+    runs = by_technique(found.records)
     for verdict in found.verdicts:
         if verdict.quantity == quantity.name and measured(quantity, runs[verdict.technique]) is not None:
             half = verdict.half_width or 0.0
