@@ -21,6 +21,7 @@ ROWS = (
     ("records",),
     ("techniques", "workloads"),
     ("execute",),
+    ("executors",),
     ("audit",),
     ("verdict",),
     ("study",),

@@ -11,6 +11,7 @@ import pytest
 
 from greenbench.energy import BUSY_POLICIES
 from greenbench.errors import UserError
+from greenbench.executors import EXECUTORS, INLINE, PROCESS
 from greenbench.spec.mode import MODES, PAPER
 from greenbench.spec.scale import (
     BASELINES,
@@ -129,6 +130,19 @@ def add_options(parser: pytest.Parser) -> None:
         help="run what this Python file defines, and the baselines it needs; may be repeated",
     )
     add(
+        "--green-executor",
+        metavar="NAME",
+        choices=EXECUTORS,
+        help=f"where a case runs: {PROCESS}, each in one of its own, or {INLINE}, in pytest's, for debuggers "
+        f"(default: {PROCESS}; {INLINE} with --pdb)",
+    )
+    add(
+        "--green-deadline",
+        metavar="TIME",
+        help="end a case that takes longer, such as 30min; it has then failed (default: 20 times the longest case "
+        "of its workload, at least 10min; none: no deadline)",
+    )
+    add(
         "--green-budget",
         metavar="AMOUNT",
         help="stop before the case that would exceed it: 5MJ, 2h, or 3EUR with --green-price",
@@ -183,7 +197,10 @@ def session_of(config: pytest.Config) -> Session:
         parallel = getattr(config.option, "numprocesses", None)  # of pytest-xdist
         if parallel and config.option.green_until:
             raise UserError("--green-until is kept by one process alone", "leave -n out")
+        if config.option.green_executor is None and (config.option.usepdb or config.option.trace):
+            config.option.green_executor = INLINE  # a debugger needs the terminal
         session = Session(settings_of(config.option, config.invocation_params.dir, config.stash[SESSION_ID]))
+        config.add_cleanup(session.close)
         if config.option.green_budget is not None:
             from greenbench.energy.budget import read_allowance, read_price
             from greenbench.study.estimate import Spending

@@ -243,13 +243,14 @@ class Failure:
     Attributes
     ----------
     stage
-        What was being done: ``recipe``, ``data``, ``meter``, ``training``, ``inference`` or ``cost``.
+        What was being done: ``recipe``, ``data``, ``meter``, ``training``, ``inference``, ``cost``, or
+        ``process`` where that ended.
     error
         Type and message, in one line.
     next_step
         What to do about it.
     traceback
-        Python's, for whoever mends it.
+        Python's, for whoever mends it; of a process that ended, the last lines that it printed.
     """
 
     stage: str

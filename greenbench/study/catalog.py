@@ -53,6 +53,8 @@ class Catalog:
         What is wrong with the user's files, one sentence each.
     installed_faults
         What is wrong with installed packages, likewise.
+    files
+        The user's files. Where a catalog is pickled they are read anew: functions cannot be.
     """
 
     techniques: Mapping[str, Technique]
@@ -61,6 +63,10 @@ class Catalog:
     extra: frozenset[str] = frozenset()
     faults: tuple[UserError, ...] = ()
     installed_faults: tuple[UserError, ...] = ()
+    files: tuple[Path, ...] = ()
+
+    def __reduce__(self) -> tuple[Callable[..., Catalog], tuple[tuple[Path, ...]]]:
+        return discover, (self.files,)
 
     @property
     def baseline(self) -> Technique:
@@ -149,7 +155,14 @@ def discover(files: Iterable[Path] = ()) -> Catalog:
         frozenset(shelf.extra),
         faults,
         installed_faults,
+        tuple(paths),
     )
+
+
+def read_shipped() -> None:
+    """Read the package's own techniques and workloads once; they are then at hand."""
+    for _ in _shipped():
+        pass
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import fcntl
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 from greenbench.energy.neighbors import Neighbors
 from greenbench.errors import UserError
 from greenbench.execute.progress import ProgressCallback, silent
-from greenbench.execute.run import open_case_meter, run_case
+from greenbench.execute.run import lost_case
+from greenbench.executors import Lost
 from greenbench.records.conditions import still_valid
 from greenbench.records.folder import RecordFolder
-from greenbench.records.machine import this_machine
+from greenbench.records.machine import Machine
 from greenbench.records.record import Record
 from greenbench.records.results import Failure, Skipped
 from greenbench.spec.case import Case, Kind, case_of, on_random_images
@@ -24,8 +25,8 @@ from greenbench.spec.scale import TRAINED
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Workload
 from greenbench.study.datasets import examine
-from greenbench.study.dry_runs import dry_run
 from greenbench.study.foreign import beside, quietly
+from greenbench.study.jobs import executor_named, look, run, try_out
 from greenbench.study.plan import Pair, changed_fields, plan
 from greenbench.study.settings import Settings as Settings
 from greenbench.verdict.misses import Miss, below_floor, misses
@@ -36,6 +37,9 @@ WEIGHTS_FOLDER = "weights"
 
 LOOKS = 5
 """At verdicts, at most, where seeds are added until they are decided."""
+
+DEADLINE_FACTOR, SHORTEST_DEADLINE_S = 20.0, 600.0
+"""A case that takes so many times the longest one of its workload and kind hangs, if it takes this long at all."""
 
 ProgressFactory = Callable[[Case | str], ProgressCallback]
 """Takes a case, or what else is under way."""
@@ -58,6 +62,7 @@ class Session:
         self.judged: list[Pair] = []
         """The whole pairs that were held against their tolerances, in turn."""
         self._neighbors: Neighbors | None = None
+        self._executor = executor_named(settings.executor)
         self._pairs: dict[Kind, list[Pair]] = {}
         self._known: dict[str, Record] = {}
         self._refused: dict[str, Failure] = {}
@@ -77,8 +82,21 @@ class Session:
         UserError
             If it cannot measure on this machine.
         """
-        with open_case_meter(self.settings.bench) as meter:
-            return meter.name
+        return self._looked[0]
+
+    @property
+    def machine(self) -> Machine:
+        """What cases run on."""
+        return self._looked[1]
+
+    @cached_property
+    def _looked(self) -> tuple[str, Machine]:
+        # Where cases have processes of their own, this one must not open a GPU: it would be a stranger on it.
+        return self._executor.call(look, self.settings.mode, self.settings.bench)
+
+    def close(self) -> None:
+        """End the processes that cases run in."""
+        self._executor.close()
 
     def pairs(self, kind: Kind) -> list[Pair]:
         """Return the pairs of the study's matrix."""
@@ -120,9 +138,6 @@ class Session:
             self._check_composition(pair[0])
         self.folder.check()
         self.meter  # noqa: B018  # opens it, and an assert would not under python -O
-        from greenbench.execute.modes import numerical_mode  # imports torch, which takes seconds
-
-        numerical_mode(self.settings.mode)
         training = [pair[0] for pair in pairs if pair[0].kind == "training" or self._needs_training(pair[0])]
         faults = []
         for name in dict.fromkeys(case.workload for case in training):
@@ -133,8 +148,12 @@ class Session:
         if faults:
             raise faults[0] if len(faults) == 1 else UserError("\n".join(map(str, faults)))
         if self.settings.scale.dry_run:
-            dry_run(
-                self._to_train(pairs), self.settings.catalog, self.settings.bench, self.progress("dry run")
+            self._executor.call(
+                try_out,
+                self._to_train(pairs),
+                self.settings.catalog,
+                self.settings.bench,
+                progress=self.progress("dry run"),
             )
 
     def _to_train(self, pairs: Iterable[Pair]) -> list[Case]:
@@ -226,10 +245,6 @@ class Session:
 
     def _record(self, case: Case) -> Record:
         settings = self.settings
-        if settings.bench.workers > 1:
-            import torch
-
-            torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings.bench.workers))
         with self._lock(case):
             known = self._usable(case)
             if known is not None:
@@ -241,14 +256,9 @@ class Session:
             elif case.kind == "training":
                 self._refuse_again(case)
             self.before(case)
-            with beside(*settings.catalog.folders(case.technique, case.workload)):
-                record = run_case(
-                    case,
-                    settings.catalog.technique(case.technique),
-                    settings.catalog.workloads[case.workload],
-                    replace(settings.bench, disturbed=self._others, weights=self._weights(case)),
-                    self.progress(case),
-                )
+            disturbed = self._others()
+            record = self._run(case)
+            record = replace(record, disturbed=disturbed or self._others())
             if settings.until_decided:
                 record = replace(record, looks=LOOKS)
             self.folder.write(record)
@@ -259,15 +269,45 @@ class Session:
                 self._refused[case.workload] = failure
             return record
 
+    def _run(self, case: Case) -> Record:
+        settings, started_at = self.settings, datetime.now(UTC)
+        bench = replace(settings.bench, weights=self._weights(case))
+        try:
+            return self._executor.call(
+                run,
+                case,
+                settings.catalog,
+                bench,
+                progress=self.progress(case),
+                deadline_s=settings.deadline_s or self._deadline_s(case),
+            )
+        except Lost as lost:
+            technique, workload = (
+                settings.catalog.technique(case.technique),
+                settings.catalog.workloads[case.workload],
+            )
+            failure = Failure("process", lost.problem, lost.next_step, lost.output)
+            return lost_case(case, technique, workload, bench, self.machine, failure, started_at)
+
+    def _deadline_s(self, case: Case) -> float | None:
+        """Return when a case hangs: long after the time that any of its workload took; None while none is known."""
+        alike = [
+            record.seconds
+            for record in self._known.values()
+            if record.sound
+            and record.seconds
+            and (record.case.kind, record.case.workload) == (case.kind, case.workload)
+        ]
+        return max(SHORTEST_DEADLINE_S, DEADLINE_FACTOR * max(alike)) if alike else None
+
     def _usable(self, case: Case) -> Record | None:
         """Return the record of a case that need not be run, or None."""
         settings, weights = self.settings, self._weights(case)
-        machine = this_machine(settings.bench.workers)
-        known = self.folder.find(case, machine)
+        known = self.folder.find(case, self.machine)
         if known is None or known.session == settings.bench.session:
             return known
         complete = case.kind != "training" or weights is None or weights.is_file()
-        valid = settings.resume and complete and still_valid(known, case, machine, self.meter)
+        valid = settings.resume and complete and still_valid(known, case, self.machine, self.meter)
         return known if valid else None
 
     def _baseline(self, case: Case) -> Case:

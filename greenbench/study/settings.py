@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from greenbench.energy import check_source
+from greenbench.energy.budget import read_budget
 from greenbench.energy.carbon import DEFAULT_REGION, CarbonIntensity, carbon_intensity
 from greenbench.errors import UserError
 from greenbench.execute.run import Bench
+from greenbench.executors import INLINE, default_executor
 from greenbench.spec.mode import PAPER, find_mode
 from greenbench.spec.scale import DEFAULT_OUT, SMALLEST_SCALE, Scale, find_scale
 from greenbench.spec.workload import DATA_ENVIRONMENT_VARIABLE, check_root
@@ -54,6 +57,10 @@ class Settings:
         Name of the numerical mode of all cases.
     until_decided
         Whether seeds are added where verdicts are undecided.
+    executor
+        Where cases run, by name.
+    deadline_s
+        Seconds after which a case is ended, where it has a process of its own; None for the rule of `Session`.
     """
 
     catalog: Catalog
@@ -68,6 +75,8 @@ class Settings:
     partial: bool = False
     mode: str = PAPER.name
     until_decided: bool = False
+    executor: str = INLINE
+    deadline_s: float | None = None
 
 
 class Options:
@@ -138,6 +147,8 @@ def settings_of(option: Any, here: Path, session: str) -> Settings:
         ),
         partial=option.green_partial,
         mode=find_mode(option.green_mode).name,
+        executor=option.green_executor or default_executor(),
+        deadline_s=_deadline_s(option.green_deadline),
         tolerances=() if option.green_tolerances is None else read_tolerances(here / option.green_tolerances),
     )
 
@@ -147,6 +158,18 @@ def _catalog(files: Sequence[Path]) -> Catalog:
     if files and not catalog.given:  # never the whole matrix in their place
         raise UserError("\n".join(map(str, catalog.faults)))
     return catalog
+
+
+def _deadline_s(text: str | None) -> float | None:
+    if text is None or text == "none":
+        return math.inf if text else None
+    try:
+        return read_budget({"time": text}).time_s
+    except UserError as error:
+        raise UserError(
+            f"--green-deadline is {text!r}",
+            "give a time above 0 with its unit, such as 90s, 30min or 2h, or none",
+        ) from error
 
 
 def _seeds(text: str | None, default: int) -> int:

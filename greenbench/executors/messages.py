@@ -1,0 +1,31 @@
+"""What a process that runs a function tells the one that asked for it, beside its progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from greenbench.errors import UserError
+
+
+@dataclass(frozen=True)
+class Done:
+    """The function returned `value`."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Raised:
+    """The function raised: an error of the user's, or what `text` and `traceback` say."""
+
+    error: UserError | None
+    text: str
+    traceback: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The process ended with an exit code, or by a signal: the code is its number, negative."""
+
+    code: int

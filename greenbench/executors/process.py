@@ -1,0 +1,183 @@
+"""Each function in a process of its own, forked from a clean server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from typing import IO, Any
+
+from greenbench.execute.progress import Progress, ProgressCallback, silent
+from greenbench.executors import Lost, Result
+from greenbench.executors.messages import Done, Ended, Raised
+from greenbench.executors.server import FORK
+from greenbench.units import si
+
+LOOK_EVERY_S = 0.2
+"""At what a process printed, and at its deadline."""
+
+LAST_BYTES, LAST_LINES = 4000, 20
+
+_ENVIRONMENT = dict(os.environ)
+"""Of when this module was imported: what a user's file sets later is not for the cases of others."""
+
+
+def supported() -> bool:
+    """Whether this system has what the processes need."""
+    return hasattr(os, "pidfd_open") and hasattr(socket, "send_fds")
+
+
+class Processes:
+    """Runs each function in a new process; the processes are forked from a server, which starts with the first.
+
+    What a process prints is printed here while it runs.
+
+    Parameters
+    ----------
+    prepare
+        Called once in the server, to import what the functions need; a function of a module.
+    """
+
+    def __init__(self, prepare: Callable[[], None]) -> None:
+        self._prepare = f"{prepare.__module__}:{prepare.__qualname__}"
+        self._server: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    def start(self) -> None:
+        """Let the server begin; importing torch takes it seconds, which nobody waits for here."""
+        if self._control is not None:
+            return
+        self._control, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "greenbench.executors.server", str(theirs.fileno()), self._prepare]
+        with theirs:
+            self._server = subprocess.Popen(
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env={**_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))},
+                start_new_session=True,  # Ctrl-C is for us alone
+            )
+
+    def call(
+        self,
+        function: Callable[..., Result],
+        *arguments: Any,
+        progress: ProgressCallback = silent,
+        deadline_s: float | None = None,
+    ) -> Result:
+        """Call it in a new process; see `greenbench.executors.Executor`."""
+        self.start()
+        assert self._control is not None
+        try:
+            with tempfile.TemporaryFile() as output, Connection(os.dup(self._control.fileno())) as server:
+                messages = self._fork(output)
+                with messages:
+                    printed = _Printed(output)
+                    pid = server.recv()
+                    with suppress(BrokenPipeError):
+                        messages.send(([*map(str, sys.path)], function, arguments))
+                    answer = _listen(messages, pid, printed, progress, deadline_s)
+                ended = server.recv()
+                printed.show()
+        except (EOFError, ConnectionError) as error:
+            self.close()
+            raise Lost(
+                "the server of its process ended", "look for what ends processes of this machine"
+            ) from error
+        except BaseException:  # also Ctrl-C: what runs is ended with its server
+            self.close()
+            raise
+        if isinstance(answer, Done):
+            value: Result = answer.value
+            return value
+        if isinstance(answer, Raised):
+            if answer.error is not None:
+                raise answer.error
+            raise Lost(f"it raised {answer.text}", "", answer.traceback)
+        if answer is None:
+            raise Lost(*_how(ended), printed.last_lines())
+        raise Lost(answer, "give it more time with --green-deadline", printed.last_lines())
+
+    def close(self) -> None:
+        """End the server and what it runs."""
+        if self._control is not None:
+            self._control.close()  # by which it sees that it is over
+            self._control = None
+        if self._server is not None:
+            try:
+                self._server.wait(timeout=1.0)
+            except subprocess.TimeoutExpired:  # still importing, say
+                self._server.kill()
+                self._server.wait()
+            self._server = None
+
+    def _fork(self, output: IO[bytes]) -> Connection:
+        assert self._control is not None
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self._control, [FORK], [theirs.fileno(), output.fileno()])
+        return Connection(ours.detach())
+
+
+def _listen(
+    messages: Connection, pid: int, printed: _Printed, progress: ProgressCallback, deadline_s: float | None
+) -> Done | Raised | str | None:
+    """Return the answer of a process; why it was ended; or None where it ended by itself without an answer."""
+    start = time.monotonic()
+    while True:
+        if wait([messages], LOOK_EVERY_S):
+            try:
+                message: Done | Raised | Progress = messages.recv()
+            except (EOFError, ConnectionError):
+                return None
+            if not isinstance(message, Progress):
+                return message
+            progress(message)
+        printed.show()
+        if deadline_s is not None and time.monotonic() - start > deadline_s:
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+            return f"it did not end within {si(deadline_s, 's')}, and was ended"
+
+
+class _Printed:
+    """What a process wrote into a file, which is shown here as it comes."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._shown = 0
+
+    def show(self) -> None:
+        """Print what is new."""
+        size = os.fstat(self._file.fileno()).st_size
+        if size > self._shown:
+            new = os.pread(self._file.fileno(), size - self._shown, self._shown)
+            self._shown = size
+            sys.stdout.write(new.decode(errors="replace"))
+
+    def last_lines(self) -> str:
+        """Return the end of it."""
+        size = os.fstat(self._file.fileno()).st_size
+        end = os.pread(self._file.fileno(), LAST_BYTES, max(0, size - LAST_BYTES)).decode(errors="replace")
+        return "\n".join(end.splitlines()[-LAST_LINES:])
+
+
+def _how(ended: Ended) -> tuple[str, str]:
+    """Return how a process ended without an answer, and what to do."""
+    if ended.code >= 0:
+        return f"it ended its process with exit code {ended.code}", "let it raise an error instead"
+    number = -ended.code
+    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+    if number == signal.SIGKILL:
+        return (
+            f"its process was ended by {name}, as the system does when memory runs out",
+            "use smaller batches, or free memory",
+        )
+    return f"its process was ended by {name}", "try it alone with --green-executor inline"

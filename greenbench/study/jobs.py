@@ -1,0 +1,98 @@
+"""What runs in a case's own process: functions of a module, whose arguments say all that they need."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from greenbench.errors import UserError
+from greenbench.execute.progress import ProgressCallback
+from greenbench.execute.run import Bench, open_case_meter, run_case
+from greenbench.executors import EXECUTORS, INLINE, PROCESS, Executor, Inline
+from greenbench.records.machine import Machine, this_machine
+from greenbench.records.record import Record
+from greenbench.spec.case import Case
+from greenbench.study.catalog import Catalog, read_shipped
+from greenbench.study.dry_runs import dry_run
+from greenbench.study.foreign import beside
+
+
+def executor_named(name: str) -> Executor:
+    """Return what runs the functions of this module: here, or each in a process of its own.
+
+    Raises
+    ------
+    UserError
+        For an unknown name, or one that this system cannot do.
+    """
+    if name == INLINE:
+        return Inline()
+    if name != PROCESS:
+        raise UserError(f"--green-executor is {name!r}", f"choose one of {', '.join(EXECUTORS)}")
+    from greenbench.executors.process import Processes, supported
+
+    if not supported():
+        raise UserError(
+            "this system lacks what a process for each case needs", f"use --green-executor {INLINE}"
+        )
+    return Processes(prepare)
+
+
+def prepare() -> None:
+    """Import what the others need, and nothing of the user's."""
+    import torchvision  # noqa: F401
+
+    import greenbench.execute.cost
+    import greenbench.execute.dry_run
+    import greenbench.execute.failures
+    import greenbench.execute.inference
+    import greenbench.execute.modes
+    import greenbench.execute.train  # noqa: F401
+
+    read_shipped()
+
+
+def run(case: Case, catalog: Catalog, bench: Bench, progress: ProgressCallback) -> Record:
+    """Run a case and return its record.
+
+    Raises
+    ------
+    UserError
+        If the files of its technique or workload are not those that the case was made from.
+    """
+    _share_the_cpu(bench)
+    technique, workload = catalog.technique(case.technique), catalog.workloads[case.workload]
+    stated = (case.technique_digest, case.workload_digest)
+    if stated != (technique.source.digest, workload.source.digest):
+        raise UserError(f"the files of {case.id} changed since the run began", "run it again")
+    with beside(*catalog.folders(case.technique, case.workload)):
+        return run_case(case, technique, workload, bench, progress)
+
+
+def look(mode: str, bench: Bench, _progress: ProgressCallback) -> tuple[str, Machine]:
+    """Return the name of the meter that cases are measured with, and the machine that they run on.
+
+    Raises
+    ------
+    UserError
+        If meter or environment do not do what the mode asks for.
+    """
+    from greenbench.execute.modes import numerical_mode
+
+    _share_the_cpu(bench)
+    numerical_mode(mode)
+    with open_case_meter(bench) as meter:
+        return meter.name, this_machine(bench.workers)
+
+
+def try_out(cases: Sequence[Case], catalog: Catalog, bench: Bench, progress: ProgressCallback) -> None:
+    """Take a step of each of some trainings; see `greenbench.study.dry_runs`."""
+    _share_the_cpu(bench)
+    dry_run(cases, catalog, bench, progress)
+
+
+def _share_the_cpu(bench: Bench) -> None:
+    if bench.workers > 1:
+        import torch
+
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // bench.workers))
