@@ -16,10 +16,9 @@ from greenbench.errors import NotApplicable, UserError
 from greenbench.execute.facts import data_facts, technique_facts, workload_facts
 from greenbench.execute.progress import ProgressCallback, silent
 from greenbench.records.conditions import engine_digest
-from greenbench.records.machine import Machine, suite_commit, this_machine
-from greenbench.records.memory import PROCESS, PeakMemory
+from greenbench.records.machine import suite_commit, this_machine
 from greenbench.records.record import Record
-from greenbench.records.results import Cost, Failure, Inference, Result, Skipped, Training
+from greenbench.records.results import Cost, Inference, Result, Skipped, Training
 from greenbench.spec.case import RANDOM, TILES, Case, Kind
 from greenbench.spec.mode import find_mode
 from greenbench.spec.recipe import Inputs, Recipe
@@ -119,32 +118,6 @@ def run_case(
         workload=workload_facts(workload, notes.workload, case.scale, notes.data),
         result=result,
         memory=peak_memory(),
-    )
-
-
-def lost_case(
-    case: Case,
-    technique: Technique,
-    workload: Workload,
-    bench: Bench,
-    machine: Machine,
-    failure: Failure,
-    started_at: datetime,
-) -> Record:
-    """Return the record of a case whose process, begun at a time in UTC, came to no record."""
-    return Record(
-        case=case,
-        machine=machine,
-        engine=engine_digest(),
-        meter="none",
-        session=bench.session,
-        commit=suite_commit(),
-        started_at=started_at.isoformat(timespec="seconds"),
-        seconds=(datetime.now(UTC) - started_at).total_seconds(),
-        technique=technique_facts(technique, ()),
-        workload=workload_facts(workload, workload, case.scale, {}),
-        result=failure,
-        memory=PeakMemory(None, PROCESS, reason="its process told nothing"),
     )
 
 

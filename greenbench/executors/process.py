@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from typing import IO, Any
 
 from greenbench.execute.progress import Progress, ProgressCallback, silent
-from greenbench.executors import Lost, Result
+from greenbench.executors.executor import Lost, Result
 from greenbench.executors.messages import Done, Ended, Raised
 from greenbench.executors.server import FORK
 from greenbench.units import si
@@ -72,7 +72,7 @@ class Processes:
         progress: ProgressCallback = silent,
         deadline_s: float | None = None,
     ) -> Result:
-        """Call it in a new process; see `greenbench.executors.Executor`."""
+        """Call it in a new process; see `greenbench.executors.executor.Executor`."""
         self.start()
         assert self._control is not None
         try:
@@ -86,6 +86,7 @@ class Processes:
                     answer = _listen(messages, pid, printed, progress, deadline_s)
                 ended = server.recv()
                 printed.show()
+                last_lines = printed.last_lines()
         except (EOFError, ConnectionError) as error:
             self.close()
             raise Lost(
@@ -102,8 +103,8 @@ class Processes:
                 raise answer.error
             raise Lost(f"it raised {answer.text}", "", answer.traceback)
         if answer is None:
-            raise Lost(*_how(ended), printed.last_lines())
-        raise Lost(answer, "give it more time with --green-deadline", printed.last_lines())
+            raise Lost(*_how(ended), last_lines)
+        raise Lost(answer, "give it more time with --green-deadline", last_lines)
 
     def close(self) -> None:
         """End the server and what it runs."""

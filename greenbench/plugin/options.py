@@ -11,7 +11,7 @@ import pytest
 
 from greenbench.energy import BUSY_POLICIES
 from greenbench.errors import UserError
-from greenbench.executors import EXECUTORS, INLINE, PROCESS
+from greenbench.executors.executor import EXECUTORS, INLINE, PROCESS
 from greenbench.spec.mode import MODES, PAPER
 from greenbench.spec.scale import (
     BASELINES,

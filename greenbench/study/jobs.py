@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 from collections.abc import Sequence
 
 from greenbench.errors import UserError
 from greenbench.execute.progress import ProgressCallback
 from greenbench.execute.run import Bench, open_case_meter, run_case
-from greenbench.executors import EXECUTORS, INLINE, PROCESS, Executor, Inline
+from greenbench.executors.executor import EXECUTORS, INLINE, PROCESS, Executor, Inline
+from greenbench.executors.process import Processes, supported
 from greenbench.records.machine import Machine, this_machine
 from greenbench.records.record import Record
 from greenbench.spec.case import Case
 from greenbench.study.catalog import Catalog, read_shipped
 from greenbench.study.dry_runs import dry_run
 from greenbench.study.foreign import beside
+
+ROOMS = tuple(f"greenbench.{room}" for room in ("energy", "data", "networks", "nn", "execute"))
+"""What a case imports on its way."""
+
+
+def default_executor() -> str:
+    """Return the name of the executor where none is asked for: a process for each case, on systems that can."""
+    return PROCESS if supported() else INLINE
 
 
 def executor_named(name: str) -> Executor:
@@ -29,8 +40,6 @@ def executor_named(name: str) -> Executor:
         return Inline()
     if name != PROCESS:
         raise UserError(f"--green-executor is {name!r}", f"choose one of {', '.join(EXECUTORS)}")
-    from greenbench.executors.process import Processes, supported
-
     if not supported():
         raise UserError(
             "this system lacks what a process for each case needs", f"use --green-executor {INLINE}"
@@ -42,13 +51,10 @@ def prepare() -> None:
     """Import what the others need, and nothing of the user's."""
     import torchvision  # noqa: F401
 
-    import greenbench.execute.cost
-    import greenbench.execute.dry_run
-    import greenbench.execute.failures
-    import greenbench.execute.inference
-    import greenbench.execute.modes
-    import greenbench.execute.train  # noqa: F401
-
+    for room in ROOMS:
+        package = importlib.import_module(room)
+        for module in pkgutil.walk_packages(package.__path__, f"{room}."):
+            importlib.import_module(module.name)
     read_shipped()
 
 

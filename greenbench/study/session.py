@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,9 +11,9 @@ from pathlib import Path
 
 from greenbench.energy.neighbors import Neighbors
 from greenbench.errors import UserError
+from greenbench.execute.lost import lost_case
 from greenbench.execute.progress import ProgressCallback, silent
-from greenbench.execute.run import lost_case
-from greenbench.executors import Lost
+from greenbench.executors.executor import Lost
 from greenbench.records.conditions import still_valid
 from greenbench.records.folder import RecordFolder
 from greenbench.records.machine import Machine
@@ -27,6 +26,7 @@ from greenbench.spec.workload import Workload
 from greenbench.study.datasets import examine
 from greenbench.study.foreign import beside, quietly
 from greenbench.study.jobs import executor_named, look, run, try_out
+from greenbench.study.locking import locked
 from greenbench.study.plan import Pair, changed_fields, plan
 from greenbench.study.settings import Settings as Settings
 from greenbench.verdict.misses import Miss, below_floor, misses
@@ -245,7 +245,7 @@ class Session:
 
     def _record(self, case: Case) -> Record:
         settings = self.settings
-        with self._lock(case):
+        with locked(settings.out, case.key) if settings.bench.workers > 1 else nullcontext():
             known = self._usable(case)
             if known is not None:
                 if known.session != settings.bench.session:
@@ -347,21 +347,3 @@ class Session:
         return (
             f"another run measured on this machine at the same time (process {', '.join(map(str, others))})"
         )
-
-    @contextmanager
-    def _lock(self, case: Case) -> Iterator[None]:
-        """Keep two workers from running one case; the system frees the lock of a killed process."""
-        if self.settings.bench.workers == 1:
-            yield
-            return
-        folder = self.settings.out / ".locks"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            file = (folder / case.key).open("w")
-        except OSError as error:
-            raise UserError(
-                f"{folder} cannot be written ({error.strerror})", "choose another folder with --green-out"
-            ) from error
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield

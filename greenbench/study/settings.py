@@ -14,11 +14,12 @@ from greenbench.energy.budget import read_budget
 from greenbench.energy.carbon import DEFAULT_REGION, CarbonIntensity, carbon_intensity
 from greenbench.errors import UserError
 from greenbench.execute.run import Bench
-from greenbench.executors import INLINE, default_executor
+from greenbench.executors.executor import INLINE
 from greenbench.spec.mode import PAPER, find_mode
 from greenbench.spec.scale import DEFAULT_OUT, SMALLEST_SCALE, Scale, find_scale
 from greenbench.spec.workload import DATA_ENVIRONMENT_VARIABLE, check_root
 from greenbench.study.catalog import Catalog, discover
+from greenbench.study.jobs import default_executor
 from greenbench.verdict.tolerances import Tolerance, read_tolerances
 
 MOST_SEEDS = 1000

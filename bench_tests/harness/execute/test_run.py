@@ -1,7 +1,6 @@
 """A case from its row to its record: under which conditions it runs, and what is written down."""
 
 from dataclasses import replace
-from functools import partial
 
 import pytest
 import torch
@@ -254,14 +253,6 @@ def test_an_unknown_mode_is_named():
 def test_a_user_who_interrupts_is_heard():
     with pytest.raises(KeyboardInterrupt):
         run(workload=replace(SQUARES, data=raises(KeyboardInterrupt())))
-
-
-@pytest.mark.parametrize(
-    ("answers", "expected"), [(["a", None], "a"), ([None, "b"], "b"), ([None, None], None)]
-)
-def test_who_else_measured_is_asked_before_and_after(answers, expected):
-    answers = iter(answers)
-    assert run(bench=replace(BENCH, disturbed=partial(next, answers))).disturbed == expected
 
 
 def test_a_record_of_several_workers_says_so():

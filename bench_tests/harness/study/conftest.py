@@ -31,13 +31,13 @@ def lock_folder(monkeypatch, tmp_path):
 def ran(monkeypatch):
     """Return the list of what was run, as technique, kind and seed."""
     cases = []
-    run_case = session_module.run_case
+    run = session_module.run
 
     def noting(case, *arguments):
         cases.append((case.technique, case.kind, case.seed))
-        return run_case(case, *arguments)
+        return run(case, *arguments)
 
-    monkeypatch.setattr(session_module, "run_case", noting)
+    monkeypatch.setattr(session_module, "run", noting)
     return cases
 
 

@@ -380,6 +380,7 @@ def test_all_data_sets_that_cannot_be_used_are_named_at_once(study, tmp_path):
 def test_an_environment_that_replaces_float32_is_refused_before_the_first_case(study, monkeypatch):
     session = study()
     session.check(session.pairs("training"))
+    session = study()
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
     with pytest.raises(UserError, match="NVIDIA_TF32_OVERRIDE=1 replaces float32 by less"):
         session.check(session.pairs("training"))

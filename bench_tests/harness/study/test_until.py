@@ -22,7 +22,7 @@ def scripted(monkeypatch):
     def script(**runs):
         ran = []
 
-        def run_case(case, _technique, _workload, bench, _progress):
+        def run(case, _catalog, bench, _progress):
             mean, scatter, seconds = runs[case.technique]
             rng = np.random.default_rng([case.seed, *case.technique.encode()])
             ran.append((case.technique, case.seed))
@@ -42,7 +42,7 @@ def scripted(monkeypatch):
                 technique=own_epochs,
             )
 
-        monkeypatch.setattr(session_module, "run_case", run_case)
+        monkeypatch.setattr(session_module, "run", run)
         return ran
 
     return script
