@@ -23,11 +23,6 @@ ROOMS = tuple(f"greenbench.{room}" for room in ("energy", "data", "networks", "n
 """What a case imports on its way."""
 
 
-def default_executor() -> str:
-    """Return the name of the executor where none is asked for: a process for each case, on systems that can."""
-    return PROCESS if supported() else INLINE
-
-
 def executor_named(name: str) -> Executor:
     """Return what runs the functions of this module: here, or each in a process of its own.
 

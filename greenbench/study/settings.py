@@ -19,7 +19,6 @@ from greenbench.spec.mode import PAPER, find_mode
 from greenbench.spec.scale import DEFAULT_OUT, SMALLEST_SCALE, Scale, find_scale
 from greenbench.spec.workload import DATA_ENVIRONMENT_VARIABLE, check_root
 from greenbench.study.catalog import Catalog, discover
-from greenbench.study.jobs import default_executor
 from greenbench.verdict.tolerances import Tolerance, read_tolerances
 
 MOST_SEEDS = 1000
@@ -148,7 +147,7 @@ def settings_of(option: Any, here: Path, session: str) -> Settings:
         ),
         partial=option.green_partial,
         mode=find_mode(option.green_mode).name,
-        executor=option.green_executor or default_executor(),
+        executor=option.green_executor or INLINE,
         deadline_s=_deadline_s(option.green_deadline),
         tolerances=() if option.green_tolerances is None else read_tolerances(here / option.green_tolerances),
     )
