@@ -212,7 +212,7 @@ def saves_and_resumes(candidate):
         assert list(left), "nothing was left to do"
         file.seek(0)
         resumed = candidate.trainer(seed=7)
-        resumed.load_state_dict(torch.load(file, weights_only=False))
+        resumed.load_state_dict(torch.load(file, weights_only=True))
         assert len(list(resumed.remaining_steps())) == taught + first.steps - stop
         for run in (first, resumed):
             run.evaluate("validation")

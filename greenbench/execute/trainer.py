@@ -16,7 +16,13 @@ from torch import Tensor, nn
 from greenbench.data.structures import tensors_in
 from greenbench.errors import UserError
 from greenbench.execute.in_mode import copy_out_of_mode, in_full_precision, network_in_mode, optimizer_in_mode
-from greenbench.execute.seeds import TEACHER_STREAM, TECHNIQUE_STREAM, Seeds
+from greenbench.execute.seeds import (
+    TEACHER_STREAM,
+    TECHNIQUE_STREAM,
+    Seeds,
+    random_states,
+    set_random_states,
+)
 from greenbench.execute.tiles import tiled
 from greenbench.spec.mode import PAPER, Mode
 from greenbench.spec.recipe import Batch, Inputs, Recipe, Size, as_trained, returned
@@ -78,8 +84,7 @@ class Trainer:
         self.optimizer = optimizer_in_mode(recipe.optimizer(self.network, recipe.learning_rate), mode)
         self.schedule = recipe.schedule(self.optimizer, self.steps_per_epoch, recipe.epochs)
         loss = recipe.loss()
-        if isinstance(loss, nn.Module):
-            loss.to(device)
+        self._loss_module = loss.to(device) if isinstance(loss, nn.Module) else None
         self.loss = in_full_precision(loss)
         self.average = (
             recipe.average(self.network, self.steps_per_epoch, recipe.epochs) if recipe.average else None
@@ -234,14 +239,14 @@ class Trainer:
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
+            "loss": self._loss_module.state_dict() if self._loss_module is not None else None,
             "average": self.average.state_dict() if self.average is not None else None,
             "teacher": self._teaching.state_dict() if self._teaching is not None else None,
             "epoch": self.epoch,
             "step": self._step,
             "epoch_start": self._epoch_start,
             "technique_generator": self.generator.get_state(),
-            "torch_rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "random": random_states(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -252,14 +257,14 @@ class Trainer:
         # torch would keep the tensors that are given and change them at the next step.
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         self.schedule.load_state_dict(state["schedule"])
+        if self._loss_module is not None:
+            self._loss_module.load_state_dict(state["loss"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.epoch, self._step = state["epoch"], state["step"]
         self._epoch_start = state["epoch_start"]
         self.generator.set_state(state["technique_generator"])
-        torch.set_rng_state(state["torch_rng"])
-        if state["cuda_rng"]:
-            torch.cuda.set_rng_state_all(state["cuda_rng"])
+        set_random_states(state["random"])
 
     def _outputs(self, network: nn.Module, inputs: Inputs) -> Any:
         def predict(inputs: Inputs) -> Any:

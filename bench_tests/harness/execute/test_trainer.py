@@ -2,9 +2,11 @@
 
 import copy
 import io
+import random
 from dataclasses import replace
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -114,6 +116,19 @@ def average(net, _steps_per_epoch, _epochs):
     return AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.5), use_buffers=True)
 
 
+class Remembering(nn.Module):
+    """A loss that weighs by what it has seen, and draws from the generators that Python and NumPy share among all."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, outputs, targets):
+        loss = F.cross_entropy(outputs, targets)
+        self.seen += loss.detach()
+        return loss * (1 + 0.1 * self.seen + random.random() + np.random.random())
+
+
 def imitate(trainer, inputs, targets):
     """Add the distance from the teacher to the objective."""
     taught = plain_objective(trainer, inputs, targets)
@@ -124,6 +139,7 @@ RECIPES = {
     "average": lambda recipe: replace(recipe, average=average),
     "plain": lambda recipe: recipe,
     "dropout": lambda recipe: replace(recipe, network=Drawing),
+    "a loss with a memory": lambda recipe: replace(recipe, loss=Remembering),
     "mixup": mixup,
     "lookahead": lookahead,
     "random gradient": random_gradient,
@@ -149,9 +165,9 @@ def test_a_run_that_is_saved_after_any_step_goes_on_bit_for_bit(recipe, change, 
     first.evaluate("validation")
 
     file.seek(0)
-    torch.rand(3)  # another process has another state
+    torch.rand(3), random.random(), np.random.random()  # another process has other states
     resumed = trainer_of(recipe, small_data(), seed=99)
-    resumed.load_state_dict(torch.load(file))
+    resumed.load_state_dict(torch.load(file, weights_only=True))
     again = list(resumed.remaining_steps())
     resumed.evaluate("validation")
     assert len(losses) == len(again) == 2 * STEPS_PER_EPOCH - stop
@@ -176,16 +192,19 @@ def test_a_run_can_be_saved_between_epochs_too(recipe, data):
 def test_every_part_of_the_state_is_needed(recipe):
     """Without any one of them, the resumed run ends elsewhere, or is refused."""
     recipe = mixup(replace(recipe, network=Drawing, epochs=2, teacher=replace(recipe, epochs=1)))
-    recipe = replace(recipe, average=average, objective=imitate)
+    recipe = replace(recipe, average=average, objective=imitate, loss=Remembering)
     fresh = copy.deepcopy(trainer_of(recipe, small_data(), seed=99).state_dict())
     first = trainer_of(recipe, small_data())
     steps = first.remaining_steps()
     list(islice(steps, STEPS_PER_EPOCH + 4))
     state = copy.deepcopy(first.state_dict())
     list(steps)
-    for name in sorted(state.keys() - {"cuda_rng"}):
+    parts = {name: {**state, name: fresh[name]} for name in state.keys() - {"random"}}
+    for name in state["random"].keys() - {"cuda"}:
+        parts[name] = {**state, "random": {**state["random"], name: fresh["random"][name]}}
+    for name in sorted(parts):
         resumed = trainer_of(recipe, small_data(), seed=99)
-        resumed.load_state_dict({**state, name: fresh[name]})
+        resumed.load_state_dict(parts[name])
         list(resumed.remaining_steps())
         same = equal(first.judged_weights(), resumed.judged_weights())
         assert not same or first.schedule.get_last_lr() != resumed.schedule.get_last_lr(), name
