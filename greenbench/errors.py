@@ -31,3 +31,7 @@ class NotApplicable(UserError):
     Raised by a technique while it changes the recipe or while its parts are built. The case is then skipped: its record
     and the report say why.
     """
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal ended what runs, as Ctrl-C would: what was measured before is kept, and the report is written."""

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
+import math
+import time
 from dataclasses import fields, replace
 from functools import cached_property
-from itertools import islice
+from itertools import count, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
+from greenbench.energy.sources.none import NoMeter
+from greenbench.errors import Interrupted
+from greenbench.execute.checkpoint import CheckpointPlan, Checkpoints
+from greenbench.execute.progress import silent
+from greenbench.execute.requests import Requests
+from greenbench.execute.train import train
 from greenbench.execute.trainer import Trainer, finished
 from greenbench.spec.composition import compose
 from greenbench.spec.mode import PAPER
 from greenbench.spec.recipe import scaled_size
+from greenbench.spec.workload import ACCURACY
+
+METER = NoMeter("not measured in this test")
 
 EPOCHS = 4
 STEPS_PER_EPOCH = 2
@@ -201,25 +214,43 @@ def agrees_with_float32(candidate):
 
 
 def saves_and_resumes(candidate):
-    """A run that is stopped, saved to a file and gone on with elsewhere ends as the one that was not."""
-    taught = candidate.trainer().teacher_steps
-    for stop in sorted({STOP, taught + STOP}):
-        first = candidate.trainer()
-        left = first.remaining_steps()
-        assert len(list(islice(left, stop))) == stop
-        file = io.BytesIO()
-        torch.save(first.state_dict(), file)
-        assert list(left), "nothing was left to do"
-        file.seek(0)
-        resumed = candidate.trainer(seed=7)
-        resumed.load_state_dict(torch.load(file, weights_only=True))
-        assert len(list(resumed.remaining_steps())) == taught + first.steps - stop
-        for run in (first, resumed):
-            run.evaluate("validation")
-        assert same(first.network.state_dict(), resumed.network.state_dict()), (
+    """A run that is ended, saved to a file and gone on with elsewhere ends as the one that was not: through the real loop."""
+    whole = candidate.trainer()
+    expected = _course(train(whole, METER, ACCURACY))
+    for stop in sorted({STOP, whole.teacher_steps + STOP}):
+        with TemporaryDirectory() as folder:
+            plan = CheckpointPlan(Path(folder), minutes=math.inf, resume=True)
+
+            def sitting(seed, requests, asking, plan=plan):
+                run = candidate.trainer(seed)
+                checkpoints = Checkpoints(plan, {}, requests, time.monotonic())
+                return run, train(run, METER, ACCURACY, checkpoints=checkpoints, progress=asking)
+
+            _end_after(stop, sitting)
+            resumed, result = sitting(7, Requests(), silent)
+        assert (result.resumed, result.remarks) == (1, ()), result.remarks
+        assert same(whole.network.state_dict(), resumed.network.state_dict()), (
             "the resumed run ends elsewhere"
         )
-        assert same(first.judged_weights(), resumed.judged_weights()), "the resumed run is judged elsewhere"
+        assert same(whole.judged_weights(), resumed.judged_weights()), "the resumed run is judged elsewhere"
+        assert _course(result) == expected, "the resumed run went another way"
+
+
+def _end_after(stop, sitting):
+    requests, steps = Requests(), count(1)
+
+    def ask(_progress):
+        if next(steps) == stop:
+            requests.save = requests.end = True
+
+    with contextlib.suppress(Interrupted):
+        sitting(0, requests, ask)
+        raise AssertionError("nothing was left to do")
+
+
+def _course(result):
+    """Return all of a training but its times and energies."""
+    return result.status, [(e.learning_rate, e.train_loss, e.validation) for e in result.curve], result.train
 
 
 def composes(candidate, other):

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from greenbench.energy import Meter, open_meter
 from greenbench.errors import NotApplicable, UserError
+from greenbench.execute.checkpoint import CheckpointPlan, Checkpoints, identity_of
 from greenbench.execute.facts import data_facts, technique_facts, workload_facts
 from greenbench.execute.progress import ProgressCallback, silent
+from greenbench.execute.requests import Requests
 from greenbench.records.conditions import engine_digest
 from greenbench.records.machine import suite_commit, this_machine
 from greenbench.records.record import Record
@@ -51,6 +53,8 @@ class Bench:
     weights
         File that a training leaves its judged weights in, and that the inference of a trained network reads; None where
         networks are measured as they are built.
+    checkpoint
+        Where and when a training is saved on its way, or None.
     """
 
     data_root: Path | None = None
@@ -59,6 +63,7 @@ class Bench:
     session: str = ""
     workers: int = 1
     weights: Path | None = None
+    checkpoint: CheckpointPlan | None = None
 
 
 @dataclass
@@ -71,6 +76,10 @@ class _Notes:
     meter: str = "none"
     changed_fields: tuple[str, ...] = ()
     data: dict[str, Any] = field(default_factory=dict)
+    requests: Requests = field(default_factory=Requests)
+    start_s: float = field(default_factory=time.monotonic)
+    earlier_s: float = 0.0
+    """Of earlier sittings."""
 
 
 def run_case(
@@ -88,17 +97,22 @@ def run_case(
         Where it runs.
     progress
         Called now and then while it runs.
+
+    Raises
+    ------
+    Interrupted
+        If SIGTERM ended it. There is no record then.
     """
     from greenbench.data.allocation import keep_freed_memory
     from greenbench.execute.failures import Attempt, failure_of
     from greenbench.execute.memory import leaving_nothing, watch_memory
 
-    started_at, start = datetime.now(UTC), time.monotonic()
+    started_at = datetime.now(UTC)
     notes = _Notes(workload, batch_size=case.setting.get("batch_size"))
     keep_freed_memory()
     peak_memory = watch_memory(training_device())
     try:
-        with leaving_nothing():
+        with notes.requests.listening(), leaving_nothing():
             result = _RUN[case.kind](case, technique, workload, bench, notes, progress)
     except NotApplicable as error:
         result = Skipped(" ".join(error.problem.split()))
@@ -113,7 +127,7 @@ def run_case(
         session=bench.session,
         commit=suite_commit(),
         started_at=started_at.isoformat(timespec="seconds"),
-        seconds=time.monotonic() - start,
+        seconds=notes.earlier_s + time.monotonic() - notes.start_s,
         technique=technique_facts(technique, notes.changed_fields),
         workload=workload_facts(workload, notes.workload, case.scale, notes.data),
         result=result,
@@ -169,6 +183,10 @@ def _train(
     with _measuring(case, bench, notes) as (meter, net_of_idle):
         notes.stage = "training"
         trainer = trainer_of(case, recipe, data, device)
+        checkpoints = None
+        if bench.checkpoint is not None:
+            identity = identity_of(case, this_machine(bench.workers), meter.name)
+            checkpoints = Checkpoints(bench.checkpoint, identity, notes.requests, notes.start_s)
         try:
             training = train(
                 trainer,
@@ -177,12 +195,15 @@ def _train(
                 training_energy=case.setting["training_energy"],
                 evaluate_every=case.setting["evaluate_every"],
                 progress=progress,
+                checkpoints=checkpoints,
             )
         except NotApplicable as error:
             if trainer.step:  # what has been trained is not skipped without a word
                 raise UserError(error.problem, error.next_step) from error
             raise
         idle = net_of_idle()
+    if checkpoints is not None:
+        notes.earlier_s = checkpoints.earlier_s
     if bench.weights is not None:
         save_weights(bench.weights, trainer.judged_weights())
     return replace(training, energy=idle(training.energy))

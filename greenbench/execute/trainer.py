@@ -76,6 +76,7 @@ class Trainer:
         self.data = data
         self.tile = tile
         self.mode = mode
+        self.device = device
         self.epoch = 0
         """Epochs that are over."""
         self.network = network_in_mode(_module(recipe.network()).to(device), mode)
@@ -110,6 +111,12 @@ class Trainer:
     def teacher_steps(self) -> int:
         """Steps of the teacher's whole training; 0 without one."""
         return self._teaching.steps + self._teaching.teacher_steps if self._teaching else 0
+
+    @property
+    def teacher_steps_left(self) -> int:
+        """Steps that are left of it."""
+        teaching = self._teaching
+        return 0 if teaching is None else teaching.steps - teaching.step + teaching.teacher_steps_left
 
     @property
     def size_factor(self) -> float:

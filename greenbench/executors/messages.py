@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from greenbench.errors import UserError
+from greenbench.errors import Interrupted, UserError
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Done:
 
 @dataclass(frozen=True)
 class Raised:
-    """The function raised: an error of the user's, or what `text` and `traceback` say."""
+    """The function raised: an error of the user's, that a signal ended it, or what `text` and `traceback` say."""
 
-    error: UserError | None
+    error: UserError | Interrupted | None
     text: str
     traceback: str
 

@@ -8,13 +8,16 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
+from types import FrameType
 from typing import IO, Any
 
 from greenbench.execute.progress import Progress, ProgressCallback, silent
+from greenbench.execute.requests import SIGNALS
 from greenbench.executors.executor import Lost, Result
 from greenbench.executors.messages import Done, Ended, Raised
 from greenbench.executors.server import FORK
@@ -83,7 +86,8 @@ class Processes:
                     pid = server.recv()
                     with suppress(BrokenPipeError):
                         messages.send(([*map(str, sys.path)], function, arguments))
-                    answer = _listen(messages, pid, printed, progress, deadline_s)
+                    with _passing_on(pid):
+                        answer = _listen(messages, pid, printed, progress, deadline_s)
                 ended = server.recv()
                 printed.show()
                 last_lines = printed.last_lines()
@@ -125,6 +129,30 @@ class Processes:
         with theirs:
             socket.send_fds(self._control, [FORK], [theirs.fileno(), output.fileno()])
         return Connection(ours.detach())
+
+
+@contextmanager
+def _passing_on(pid: int) -> Iterator[None]:
+    """Tell a process, too, of the signals that somebody here listens to."""
+    listeners = {number: signal.getsignal(number) for number in SIGNALS}
+    if threading.current_thread() is not threading.main_thread() or not all(
+        map(callable, listeners.values())
+    ):
+        yield
+        return
+
+    def take(number: int, frame: FrameType | None) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        listeners[signal.Signals(number)](number, frame)  # type: ignore[operator,misc]  # they are callable
+
+    for number in SIGNALS:
+        signal.signal(number, take)
+    try:
+        yield
+    finally:
+        for number, listener in listeners.items():
+            signal.signal(number, listener)
 
 
 def _listen(

@@ -21,8 +21,9 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
-from greenbench.errors import UserError
+from greenbench.errors import Interrupted, UserError
 from greenbench.execute.progress import Progress
+from greenbench.execute.requests import SIGNALS
 from greenbench.executors.messages import Done, Ended, Raised
 
 FORK = b"fork"
@@ -119,13 +120,15 @@ def _run(messages: Connection) -> None:
 
 def _raised(error: BaseException) -> Raised:
     text = f"{type(error).__name__}: {error}".rstrip(": ")
-    own = error if isinstance(error, UserError) else None
+    own = error if isinstance(error, UserError | Interrupted) else None
     return Raised(own, text, "".join(traceback.format_exception(error)))
 
 
 def main(arguments: list[str]) -> Any:
     """Begin: the arguments are the socket's descriptor and the function that imports, as ``module:name``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the user's Ctrl-C is for the process that asks
+    # A scheduler may send these to all processes: a case takes them, when it can.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     descriptor, prepare = arguments
     pkgutil.resolve_name(prepare)()
     gc.collect()

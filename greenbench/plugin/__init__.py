@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from greenbench.errors import UserError
+from greenbench.execute.requests import Requests
 from greenbench.extras import need_study
 from greenbench.plugin import energy
 from greenbench.plugin.options import (
@@ -125,9 +126,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Add seeds behind the last test, where that is asked for."""
-    result = yield
+    """Let SIGTERM end a run with cases as Ctrl-C does. Add seeds behind the last test, where that is asked for."""
     config = session.config
+    cases = any(item.get_closest_marker("green_case") for item in session.items)
+    with Requests().listening() if cases else nullcontext():
+        result = yield
     if (
         config.option.green_until
         and SESSION in config.stash

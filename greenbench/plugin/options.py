@@ -11,6 +11,7 @@ import pytest
 
 from greenbench.energy import BUSY_POLICIES
 from greenbench.errors import UserError
+from greenbench.execute.checkpoint import USUAL_MINUTES
 from greenbench.executors.executor import EXECUTORS, INLINE, PROCESS
 from greenbench.spec.mode import MODES, PAPER
 from greenbench.spec.scale import (
@@ -141,6 +142,11 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="TIME",
         help="end a case that takes longer, such as 30min; it has then failed (default: 20 times the longest case "
         "of its workload, at least 10min; none: no deadline)",
+    )
+    add(
+        "--green-checkpoint",
+        metavar="MINUTES",
+        help=f"save a training so often, and on SIGTERM and SIGUSR1; --green-resume goes on (default: {USUAL_MINUTES:g}; 0: never)",
     )
     add(
         "--green-budget",

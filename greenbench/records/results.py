@@ -73,6 +73,10 @@ class Training:
         What the training of a teacher cost; `train_seconds` and `energy` hold it too. None without one.
     warm_up
         What it cost to compile, before the first step; `train_seconds` and `energy` do not hold it. None without.
+    resumed
+        How often it was interrupted and gone on with. Times and energies are those of all its sittings.
+    remarks
+        What went wrong with its checkpoints, in sentences.
     """
 
     status: Literal["finished", "diverged"]
@@ -89,6 +93,8 @@ class Training:
     best_epoch: int | None = None
     teacher: Reading | None = None
     warm_up: Reading | None = None
+    resumed: int = 0
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -186,3 +186,30 @@ def _heading(found: DataSet) -> str:
 
 def _ticker(tell: ProgressCallback, total: int) -> Callable[[int], None]:
     return lambda done: tell(Progress(done, total, "decoded"))
+
+
+def require_whole(workload: Workload, root: Path | None, scale: str, *, partial: bool) -> None:
+    """Refuse the data of a workload, where they are in the user's folder, if they are damaged, or not whole.
+
+    Parameters
+    ----------
+    workload, root, scale
+        As for `examine`.
+    partial
+        Whether data that are not whole will do.
+
+    Raises
+    ------
+    UserError
+        Saying what is wrong.
+    """
+    if workload.folder is None:
+        return
+    found = examine(workload, root, scale)
+    if found.status == "damaged":
+        raise UserError(found.reason or "", found.next_step or "")
+    if found.status == "partial" and not partial:
+        raise UserError(
+            f"the data of {workload.name} below {root} are not whole: {found.reason}",
+            f"{workload.how_to_get} Or go on with --green-partial, and every table says so",
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from greenbench.errors import UserError
 from greenbench.execute.progress import ProgressCallback
@@ -21,6 +21,10 @@ from greenbench.study.foreign import beside
 
 ROOMS = tuple(f"greenbench.{room}" for room in ("energy", "data", "networks", "nn", "execute"))
 """What a case imports on its way."""
+
+
+DEADLINE_FACTOR, SHORTEST_DEADLINE_S = 20.0, 600.0
+"""A case that takes so many times the longest one of its workload and kind hangs, if it takes this long at all."""
 
 
 def executor_named(name: str) -> Executor:
@@ -68,6 +72,18 @@ def run(case: Case, catalog: Catalog, bench: Bench, progress: ProgressCallback) 
         raise UserError(f"the files of {case.id} changed since the run began", "run it again")
     with beside(*catalog.folders(case.technique, case.workload)):
         return run_case(case, technique, workload, bench, progress)
+
+
+def usual_deadline_s(case: Case, known: Iterable[Record]) -> float | None:
+    """Return when a case hangs: long after the time that any of its workload took; None while none is known."""
+    alike = [
+        record.seconds
+        for record in known
+        if record.sound
+        and record.seconds
+        and (record.case.kind, record.case.workload) == (case.kind, case.workload)
+    ]
+    return max(SHORTEST_DEADLINE_S, DEADLINE_FACTOR * max(alike)) if alike else None
 
 
 def look(mode: str, bench: Bench, _progress: ProgressCallback) -> tuple[str, Machine]:

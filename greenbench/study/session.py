@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -10,9 +11,11 @@ from functools import cached_property
 from pathlib import Path
 
 from greenbench.energy.neighbors import Neighbors
-from greenbench.errors import UserError
+from greenbench.errors import Interrupted, UserError
+from greenbench.execute.checkpoint import CheckpointPlan
 from greenbench.execute.lost import lost_case
 from greenbench.execute.progress import ProgressCallback, silent
+from greenbench.execute.requests import ENDED, Requests
 from greenbench.executors.executor import Lost
 from greenbench.records.conditions import still_valid
 from greenbench.records.folder import RecordFolder
@@ -23,9 +26,9 @@ from greenbench.spec.case import Case, Kind, case_of, on_random_images
 from greenbench.spec.scale import TRAINED
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Workload
-from greenbench.study.datasets import examine
+from greenbench.study.datasets import require_whole
 from greenbench.study.foreign import beside, quietly
-from greenbench.study.jobs import executor_named, look, run, try_out
+from greenbench.study.jobs import executor_named, look, run, try_out, usual_deadline_s
 from greenbench.study.locking import locked
 from greenbench.study.plan import Pair, changed_fields, plan
 from greenbench.study.settings import Settings as Settings
@@ -35,11 +38,11 @@ from greenbench.verdict.tolerances import load_tolerances, own_rows
 WEIGHTS_FOLDER = "weights"
 """Below the output folder: trained weights, where inference is measured on them."""
 
+LOST = "process"
+"""The stage of a case whose process ended."""
+
 LOOKS = 5
 """At verdicts, at most, where seeds are added until they are decided."""
-
-DEADLINE_FACTOR, SHORTEST_DEADLINE_S = 20.0, 600.0
-"""A case that takes so many times the longest one of its workload and kind hangs, if it takes this long at all."""
 
 ProgressFactory = Callable[[Case | str], ProgressCallback]
 """Takes a case, or what else is under way."""
@@ -142,7 +145,7 @@ class Session:
         faults = []
         for name in dict.fromkeys(case.workload for case in training):
             try:
-                self._check_data(self.settings.catalog.workloads[name])
+                self._check_data(name)
             except UserError as error:
                 faults.append(error)
         if faults:
@@ -172,19 +175,12 @@ class Session:
         if len(catalog.parts(case.technique)) > 1:
             self._changes(catalog.technique(case.technique), catalog.workloads[case.workload])
 
-    def _check_data(self, workload: Workload) -> None:
-        """Read a workload's data once, where they are in the user's folder; what a user's file does fails its cases alone."""
-        root, given = self.settings.bench.data_root, self.settings.catalog.given
-        if workload.name in given or workload.folder is None:
-            return
-        found = examine(workload, root, self.settings.scale.name)
-        if found.status == "damaged":
-            raise UserError(found.reason or "", found.next_step or "")
-        if found.status == "partial" and not self.settings.partial:
-            raise UserError(
-                f"the data of {workload.name} below {root} are not whole: {found.reason}",
-                f"{workload.how_to_get} Or go on with --green-partial, and every table says so",
-            )
+    def _check_data(self, name: str) -> None:
+        """Read a workload's data once; what a user's file does fails its cases alone."""
+        settings = self.settings
+        if name not in settings.catalog.given:
+            workload, root = settings.catalog.workloads[name], settings.bench.data_root
+            require_whole(workload, root, settings.scale.name, partial=settings.partial)
 
     def records(self, pair: Pair) -> list[Record]:
         """Return the records of a pair; run what is not there yet."""
@@ -256,22 +252,37 @@ class Session:
             elif case.kind == "training":
                 self._refuse_again(case)
             self.before(case)
-            disturbed = self._others()
-            record = self._run(case)
-            record = replace(record, disturbed=disturbed or self._others())
-            if settings.until_decided:
-                record = replace(record, looks=LOOKS)
-            self.folder.write(record)
-            self.after(record)
+            requests = Requests()
+            with requests.listening(), requests.waiting():
+                record = self._measured(case, requests)
+            if requests.end:
+                raise Interrupted(ENDED)
             failure = record.result
             # Without a traceback: refused in a sentence, which the next case would come to as well, after hours.
             if isinstance(failure, Failure) and failure.stage == "data" and not failure.traceback:
                 self._refused[case.workload] = failure
             return record
 
-    def _run(self, case: Case) -> Record:
+    def _measured(self, case: Case, requests: Requests) -> Record:
+        """Run a case and keep its record."""
+        checkpoint = self.settings.checkpoint(case)
+        disturbed = self._others()
+        record = self._run(case, checkpoint, requests)
+        record = replace(record, disturbed=disturbed or self._others())
+        if self.settings.until_decided:
+            record = replace(record, looks=LOOKS)
+        self.folder.write(record)
+        for remark in getattr(record.result, "remarks", ()):
+            warnings.warn(f"{case.id}: {remark}", stacklevel=2)
+        lost = isinstance(record.result, Failure) and record.result.stage == LOST
+        if checkpoint is not None and not lost:  # it may have been killed: the next try goes on
+            checkpoint.remove()
+        self.after(record)
+        return record
+
+    def _run(self, case: Case, checkpoint: CheckpointPlan | None, requests: Requests) -> Record:
         settings, started_at = self.settings, datetime.now(UTC)
-        bench = replace(settings.bench, weights=self._weights(case))
+        bench = replace(settings.bench, weights=self._weights(case), checkpoint=checkpoint)
         try:
             return self._executor.call(
                 run,
@@ -279,26 +290,17 @@ class Session:
                 settings.catalog,
                 bench,
                 progress=self.progress(case),
-                deadline_s=settings.deadline_s or self._deadline_s(case),
+                deadline_s=settings.deadline_s or usual_deadline_s(case, self._known.values()),
             )
         except Lost as lost:
+            if requests.end:  # which ended that process, too
+                raise Interrupted(ENDED) from lost
             technique, workload = (
                 settings.catalog.technique(case.technique),
                 settings.catalog.workloads[case.workload],
             )
-            failure = Failure("process", lost.problem, lost.next_step, lost.output)
+            failure = Failure(LOST, lost.problem, lost.next_step, lost.output)
             return lost_case(case, technique, workload, bench, self.machine, failure, started_at)
-
-    def _deadline_s(self, case: Case) -> float | None:
-        """Return when a case hangs: long after the time that any of its workload took; None while none is known."""
-        alike = [
-            record.seconds
-            for record in self._known.values()
-            if record.sound
-            and record.seconds
-            and (record.case.kind, record.case.workload) == (case.kind, case.workload)
-        ]
-        return max(SHORTEST_DEADLINE_S, DEADLINE_FACTOR * max(alike)) if alike else None
 
     def _usable(self, case: Case) -> Record | None:
         """Return the record of a case that need not be run, or None."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from greenbench.energy import check_source
 from greenbench.energy.budget import read_budget
 from greenbench.energy.carbon import DEFAULT_REGION, CarbonIntensity, carbon_intensity
 from greenbench.errors import UserError
+from greenbench.execute.checkpoint import USUAL_MINUTES, CheckpointPlan
 from greenbench.execute.run import Bench
 from greenbench.executors.executor import INLINE
+from greenbench.spec.case import Case
 from greenbench.spec.mode import PAPER, find_mode
 from greenbench.spec.scale import DEFAULT_OUT, SMALLEST_SCALE, Scale, find_scale
 from greenbench.spec.workload import DATA_ENVIRONMENT_VARIABLE, check_root
@@ -22,6 +24,9 @@ from greenbench.study.catalog import Catalog, discover
 from greenbench.verdict.tolerances import Tolerance, read_tolerances
 
 MOST_SEEDS = 1000
+
+CHECKPOINTS_FOLDER = "checkpoints"
+"""Below the output folder: trainings that are not over."""
 
 FEWEST_SEEDS = 2
 """With which a verdict is possible."""
@@ -61,6 +66,8 @@ class Settings:
         Where cases run, by name.
     deadline_s
         Seconds after which a case is ended, where it has a process of its own; None for the rule of `Session`.
+    checkpoint_minutes
+        Time between two checkpoints of a training; 0 for none.
     """
 
     catalog: Catalog
@@ -77,6 +84,16 @@ class Settings:
     until_decided: bool = False
     executor: str = INLINE
     deadline_s: float | None = None
+    checkpoint_minutes: float = USUAL_MINUTES
+
+    def checkpoint(self, case: Case) -> CheckpointPlan | None:
+        """Return where and when a case is saved on its way; None for one that is not."""
+        if case.kind != "training" or not self.checkpoint_minutes:
+            return None
+        # Without the digests: a checkpoint of another version of the files is found, and refused in words.
+        place = replace(case, technique_digest="", workload_digest="").key
+        folder = self.out / CHECKPOINTS_FOLDER / f"{case.id}-seed{case.seed}-{place}"
+        return CheckpointPlan(folder, self.checkpoint_minutes, self.resume)
 
 
 class Options:
@@ -149,6 +166,7 @@ def settings_of(option: Any, here: Path, session: str) -> Settings:
         mode=find_mode(option.green_mode).name,
         executor=option.green_executor or INLINE,
         deadline_s=_deadline_s(option.green_deadline),
+        checkpoint_minutes=_minutes(option.green_checkpoint),
         tolerances=() if option.green_tolerances is None else read_tolerances(here / option.green_tolerances),
     )
 
@@ -170,6 +188,18 @@ def _deadline_s(text: str | None) -> float | None:
             f"--green-deadline is {text!r}",
             "give a time above 0 with its unit, such as 90s, 30min or 2h, or none",
         ) from error
+
+
+def _minutes(text: str | None) -> float:
+    if text is None:
+        return USUAL_MINUTES
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = -1.0
+    if not 0 <= minutes < math.inf:
+        raise UserError(f"--green-checkpoint is {text!r}", "give minutes, such as 10 or 0.5, or 0 for none")
+    return minutes
 
 
 def _seeds(text: str | None, default: int) -> int:

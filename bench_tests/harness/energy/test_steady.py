@@ -10,7 +10,8 @@ from bench_tests.harness.energy.training_simulation import SETTINGS, simulate
 from greenbench.energy import Reading, Status, Uncertainty
 from greenbench.energy.clock import VirtualClock
 from greenbench.energy.extrapolate.drift import Block, mean_with_half_width, per_step
-from greenbench.energy.extrapolate.steady import FIRST_LOOK, SteadyEnergy, SteadySettings, SteadyStage
+from greenbench.energy.extrapolate.stage import FIRST_LOOK
+from greenbench.energy.extrapolate.steady import SteadyEnergy, SteadySettings, SteadyStage
 from greenbench.energy.sources.estimate import EstimateMeter
 from greenbench.energy.sources.none import NoMeter
 from greenbench.energy.sources.nvml.opening import open_nvml
