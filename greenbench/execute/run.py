@@ -252,14 +252,14 @@ def _cost(
     made_up = (
         random_images(notes.workload, case.scale, recipe, device) if case.setting["data"] == RANDOM else None
     )
-    with _measuring(case, bench, notes) as (meter, net_of_idle):
+    with _measuring(case, bench, notes) as (meter, _):
         with meter.window("set-up") as window:
             notes.stage = "data"
             data = made_up or workload.data_at(case.scale, bench.data_root, device)
             notes.data = data_facts(workload, case.scale, data, bench.data_root)
             notes.stage = "cost"
             trainer = trainer_of(case, recipe, data, device)
-        cost = measure_cost(
+        return measure_cost(
             trainer,
             meter,
             window.reading,
@@ -267,8 +267,6 @@ def _cost(
             evaluate_every=case.setting["evaluate_every"],
             progress=progress,
         )
-        idle = net_of_idle()
-    return replace(cost, energy=idle(cost.energy))
 
 
 _RUN: dict[Kind, Callable[..., Result]] = {"training": _train, "inference": _infer, "cost": _cost}
