@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 from greenbench.energy.neighbors import Neighbors
 from greenbench.errors import UserError
-from greenbench.execute.lost import lost_case
+from greenbench.execute.notes import Notes
 from greenbench.execute.progress import ProgressCallback, silent
 from greenbench.executors.executor import Lost
 from greenbench.records.conditions import still_valid
 from greenbench.records.folder import RecordFolder
 from greenbench.records.machine import Machine
+from greenbench.records.memory import PROCESS, PeakMemory
 from greenbench.records.record import Record
 from greenbench.records.results import Failure, Skipped
 from greenbench.spec.case import Case, Kind, case_of, on_random_images
@@ -270,24 +270,23 @@ class Session:
             return record
 
     def _run(self, case: Case) -> Record:
-        settings, started_at = self.settings, datetime.now(UTC)
+        settings, catalog = self.settings, self.settings.catalog
         bench = replace(settings.bench, weights=self._weights(case))
+        technique, workload = catalog.technique(case.technique), catalog.workloads[case.workload]
+        notes = Notes(case, technique, workload, bench.session)
         try:
             return self._executor.call(
                 run,
                 case,
-                settings.catalog,
+                catalog,
                 bench,
                 progress=self.progress(case),
                 deadline_s=settings.deadline_s or self._deadline_s(case),
             )
         except Lost as lost:
-            technique, workload = (
-                settings.catalog.technique(case.technique),
-                settings.catalog.workloads[case.workload],
-            )
             failure = Failure("process", lost.problem, lost.next_step, lost.output)
-            return lost_case(case, technique, workload, bench, self.machine, failure, started_at)
+            unknown = PeakMemory(None, PROCESS, reason="its process told nothing")
+            return notes.record(self.machine, failure, unknown)
 
     def _deadline_s(self, case: Case) -> float | None:
         """Return when a case hangs: long after the time that any of its workload took; None while none is known."""

@@ -96,16 +96,15 @@ class Group:
     values: Mapping[str, Values]
 
 
-def compared(sets: Sequence[Sequence[Group]]) -> list[list[list[Comparison]]]:
+def compared(groups: Sequence[Group]) -> list[list[Comparison]]:
     """Compare all techniques of a study with their baselines, group by group.
 
     How far a technique scatters is told by all workloads together; how alike techniques do, by all scores, or all costs.
     """
-    flat = [group for of_set in sets for group in of_set]
-    noises: list[Noise] = [None] * len(flat)
-    for name in {group.quantity.name for group in flat if not group.quantity.exact}:
-        places = [place for place, group in enumerate(flat) if group.quantity.name == name]
-        tables = [flat[place].values for place in places]
+    noises: list[Noise] = [None] * len(groups)
+    for name in {group.quantity.name for group in groups if not group.quantity.exact}:
+        places = [place for place, group in enumerate(groups) if group.quantity.name == name]
+        tables = [groups[place].values for place in places]
         layouts = without_wild(tables)
         for place, layout, wild in zip(places, layouts, apart(tables, layouts), strict=True):
             noises[place] = layout, wild
@@ -113,17 +112,16 @@ def compared(sets: Sequence[Sequence[Group]]) -> list[list[list[Comparison]]]:
         is_score: likeness(
             [
                 noise[0]
-                for group, noise in zip(flat, noises, strict=True)
+                for group, noise in zip(groups, noises, strict=True)
                 if noise and group.quantity.is_score == is_score
             ]
         )
         for is_score in (True, False)
     }
-    found = (
+    return [
         list(_compared(group, noise, alike[group.quantity.is_score]))
-        for group, noise in zip(flat, noises, strict=True)
-    )
-    return [[next(found) for _ in of_set] for of_set in sets]
+        for group, noise in zip(groups, noises, strict=True)
+    ]
 
 
 def groups(records: Sequence[Record]) -> list[Group]:

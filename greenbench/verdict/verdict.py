@@ -105,10 +105,10 @@ def verdicts(records: Sequence[Record]) -> list[Verdict]:
 def judge(sets: Sequence[Sequence[Record]]) -> list[list[Verdict]]:
     """Judge a study: sets of records, within which all may be compared. Return the verdicts on each set."""
     found = [groups(sorted(records, key=lambda record: record.case.seed)) for records in sets]
-    comparisons = compared(found)
+    comparisons = compared([group for of_set in found for group in of_set])
     looks = max((record.looks for records in sets for record in records), default=1)
-    words = _words([ones for of_set in comparisons for ones in of_set], looks)
-    judged = [[next(words) for ones in of_set for _ in ones] for of_set in comparisons]
+    words, of_group = _words(comparisons, looks), iter(comparisons)
+    judged = [[next(words) for _ in of_set for _ in next(of_group)] for of_set in found]
     order = [list(dict.fromkeys(record.case.technique for record in records)) for records in sets]
     return [
         sorted(ones, key=lambda one: names.index(one.technique))
