@@ -64,6 +64,8 @@ SCENARIOS = (
     Scenario("noises very unlike (log-sd 1)", unlike=1.0),
     Scenario("one technique 5 times as noisy", wild=5),
     Scenario("the same, 5 seeds each", wild=5, seeds=5),
+    Scenario("5 times as noisy, one workload", workloads=1, wild=5),
+    Scenario("5 times as noisy, two workloads", workloads=2, wild=5),
     Scenario("heavy tails (t, 4 df)", tails=4),
     Scenario("half differ by 3 points, 3 seeds", effect=3),
     Scenario("half differ by 1 point, 8 seeds", effect=1, seeds=8),

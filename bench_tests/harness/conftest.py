@@ -39,9 +39,6 @@ catalog.discover = with_tiny
 QUICK = ("-p", "no:hypothesispytest")
 """Hypothesis's plugin takes more than a second to import, in every process."""
 
-INLINE = ("--green-executor=inline",)
-"""A process for each case knows nothing of a scale that a test adds."""
-
 CASES = Path(__file__).parents[1] / "study"
 
 
@@ -110,14 +107,7 @@ def run_study(pytester, monkeypatch, clean_environment):
 
     def run(*arguments):
         return pytester.runpytest_subprocess(
-            "-p",
-            "tiny_scale",
-            *QUICK,
-            *INLINE,
-            "--green-out=out",
-            "--green-meter=none",
-            "--green-seeds=1",
-            *arguments,
+            "-p", "tiny_scale", *QUICK, "--green-out=out", "--green-meter=none", "--green-seeds=1", *arguments
         )
 
     return run

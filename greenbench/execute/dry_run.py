@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gc
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +15,7 @@ from greenbench.errors import NotApplicable, UserError
 from greenbench.execute.failures import Attempt, failure_of
 from greenbench.execute.modes import numerical_mode
 from greenbench.execute.run import trainer_of, training_device
+from greenbench.execute.seeds import random_states, set_random_states
 from greenbench.spec.case import Case
 from greenbench.spec.recipe import Batch
 from greenbench.spec.technique import Technique
@@ -114,10 +113,8 @@ def _batch_of_each_size(data: Data) -> list[Batch]:
 
 @contextmanager
 def _random_numbers_kept() -> Iterator[None]:
-    python, others = random.getstate(), np.random.get_state()
+    states = random_states()
     try:
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            yield
+        yield
     finally:
-        random.setstate(python)
-        np.random.set_state(others)
+        set_random_states(states)

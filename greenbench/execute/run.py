@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 from greenbench.energy import Meter, open_meter
 from greenbench.errors import NotApplicable, UserError
 from greenbench.execute.checkpoint import CheckpointPlan, Checkpoints, identity_of
-from greenbench.execute.facts import data_facts, technique_facts, workload_facts
+from greenbench.execute.facts import data_facts
+from greenbench.execute.notes import Notes
 from greenbench.execute.progress import ProgressCallback, silent
-from greenbench.execute.requests import Requests
-from greenbench.records.conditions import engine_digest
-from greenbench.records.machine import suite_commit, this_machine
+from greenbench.records.machine import this_machine
 from greenbench.records.record import Record
 from greenbench.records.results import Cost, Inference, Result, Skipped, Training
 from greenbench.spec.case import RANDOM, TILES, Case, Kind
@@ -66,22 +63,6 @@ class Bench:
     checkpoint: CheckpointPlan | None = None
 
 
-@dataclass
-class _Notes:
-    """What becomes known while a case runs."""
-
-    workload: Workload
-    batch_size: int | None = None
-    stage: str = "recipe"
-    meter: str = "none"
-    changed_fields: tuple[str, ...] = ()
-    data: dict[str, Any] = field(default_factory=dict)
-    requests: Requests = field(default_factory=Requests)
-    start_s: float = field(default_factory=time.monotonic)
-    earlier_s: float = 0.0
-    """Of earlier sittings."""
-
-
 def run_case(
     case: Case, technique: Technique, workload: Workload, bench: Bench, progress: ProgressCallback = silent
 ) -> Record:
@@ -107,8 +88,7 @@ def run_case(
     from greenbench.execute.failures import Attempt, failure_of
     from greenbench.execute.memory import leaving_nothing, watch_memory
 
-    started_at = datetime.now(UTC)
-    notes = _Notes(workload, batch_size=case.setting.get("batch_size"))
+    notes = Notes(case, technique, workload, bench.session)
     keep_freed_memory()
     peak_memory = watch_memory(training_device())
     try:
@@ -119,20 +99,7 @@ def run_case(
     except (Exception, SystemExit) as error:
         attempt = Attempt(case.id, case.mode, notes.batch_size, (technique.source.name, workload.source.name))
         result = failure_of(notes.stage, error, attempt, peak_memory())
-    return Record(
-        case=case,
-        machine=this_machine(bench.workers),
-        engine=engine_digest(),
-        meter=notes.meter,
-        session=bench.session,
-        commit=suite_commit(),
-        started_at=started_at.isoformat(timespec="seconds"),
-        seconds=notes.earlier_s + time.monotonic() - notes.start_s,
-        technique=technique_facts(technique, notes.changed_fields),
-        workload=workload_facts(workload, notes.workload, case.scale, notes.data),
-        result=result,
-        memory=peak_memory(),
-    )
+    return notes.record(this_machine(bench.workers), result, peak_memory())
 
 
 def open_case_meter(bench: Bench) -> Meter:
@@ -168,7 +135,7 @@ def _train(
     technique: Technique,
     workload: Workload,
     bench: Bench,
-    notes: _Notes,
+    notes: Notes,
     progress: ProgressCallback,
 ) -> Training:
     from greenbench.execute.train import train
@@ -186,7 +153,7 @@ def _train(
         checkpoints = None
         if bench.checkpoint is not None:
             identity = identity_of(case, this_machine(bench.workers), meter.name)
-            checkpoints = Checkpoints(bench.checkpoint, identity, notes.requests, notes.start_s)
+            checkpoints = Checkpoints(bench.checkpoint, identity, notes.requests, notes.start)
         try:
             training = train(
                 trainer,
@@ -214,7 +181,7 @@ def _infer(
     technique: Technique,
     workload: Workload,
     bench: Bench,
-    notes: _Notes,
+    notes: Notes,
     progress: ProgressCallback,
 ) -> Inference:
     import torch
@@ -261,7 +228,7 @@ def _cost(
     technique: Technique,
     workload: Workload,
     bench: Bench,
-    notes: _Notes,
+    notes: Notes,
     progress: ProgressCallback,
 ) -> Cost:
     from greenbench.execute.cost import measure_cost
@@ -271,16 +238,16 @@ def _cost(
     notes.batch_size = recipe.batch_size
     device = training_device()
     made_up = (
-        random_images(notes.workload, case.scale, recipe, device) if case.setting["data"] == RANDOM else None
+        random_images(notes.read, case.scale, recipe, device) if case.setting["data"] == RANDOM else None
     )
-    with _measuring(case, bench, notes) as (meter, net_of_idle):
+    with _measuring(case, bench, notes) as (meter, _):
         with meter.window("set-up") as window:
             notes.stage = "data"
             data = made_up or workload.data_at(case.scale, bench.data_root, device)
             notes.data = data_facts(workload, case.scale, data, bench.data_root)
             notes.stage = "cost"
             trainer = trainer_of(case, recipe, data, device)
-        cost = measure_cost(
+        return measure_cost(
             trainer,
             meter,
             window.reading,
@@ -288,16 +255,14 @@ def _cost(
             evaluate_every=case.setting["evaluate_every"],
             progress=progress,
         )
-        idle = net_of_idle()
-    return replace(cost, energy=idle(cost.energy))
 
 
 _RUN: dict[Kind, Callable[..., Result]] = {"training": _train, "inference": _infer, "cost": _cost}
 
 
-def _recipe(case: Case, technique: Technique, workload: Workload, bench: Bench, notes: _Notes) -> Recipe:
+def _recipe(case: Case, technique: Technique, workload: Workload, bench: Bench, notes: Notes) -> Recipe:
     notes.stage = "data"
-    workload = notes.workload = workload.read(bench.data_root)
+    workload = notes.read = workload.read(bench.data_root)
     notes.stage = "recipe"
     baseline = workload.recipe(case.scale, bench.data_root)
     recipe = technique(baseline)
@@ -323,7 +288,7 @@ def trainer_of(case: Case, recipe: Recipe, data: Data, device: torch.device) -> 
 
 @contextmanager
 def _measuring(
-    case: Case, bench: Bench, notes: _Notes
+    case: Case, bench: Bench, notes: Notes
 ) -> Iterator[tuple[Meter, Callable[[], Callable[..., Any]]]]:
     """Run inside in the case's numerical mode, with a meter.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from greenbench.errors import UserError
 from greenbench.execute.progress import ProgressCallback, silent
 
 INLINE, PROCESS = "inline", "process"
@@ -35,22 +36,18 @@ class Executor(Protocol):
         """End what was started."""
 
 
-class Lost(Exception):
+class Lost(UserError):
     """The process of a function ended, or was ended, without a result.
 
     Attributes
     ----------
-    problem
-        How it ended, in words.
-    next_step
-        What to do about it.
     output
         The last lines that it printed.
     """
 
     def __init__(self, problem: str, next_step: str = "", output: str = "") -> None:
-        super().__init__(problem)
-        self.problem, self.next_step, self.output = problem, next_step, output
+        super().__init__(problem, next_step)
+        self.output = output
 
 
 class Inline:

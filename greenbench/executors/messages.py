@@ -22,10 +22,3 @@ class Raised:
     error: UserError | Interrupted | None
     text: str
     traceback: str
-
-
-@dataclass(frozen=True)
-class Ended:
-    """The process ended with an exit code, or by a signal: the code is its number, negative."""
-
-    code: int

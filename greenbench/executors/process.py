@@ -19,7 +19,7 @@ from typing import IO, Any
 from greenbench.execute.progress import Progress, ProgressCallback, silent
 from greenbench.execute.requests import SIGNALS
 from greenbench.executors.executor import Lost, Result
-from greenbench.executors.messages import Done, Ended, Raised
+from greenbench.executors.messages import Done, Raised
 from greenbench.executors.server import FORK
 from greenbench.units import si
 
@@ -53,10 +53,10 @@ class Processes:
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
-    def start(self) -> None:
-        """Let the server begin; importing torch takes it seconds, which nobody waits for here."""
+    def _started(self) -> socket.socket:
+        """Return the socket of the server, which begins now if there is none."""
         if self._control is not None:
-            return
+            return self._control
         self._control, theirs = socket.socketpair()
         command = [sys.executable, "-m", "greenbench.executors.server", str(theirs.fileno()), self._prepare]
         with theirs:
@@ -67,6 +67,7 @@ class Processes:
                 env={**_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))},
                 start_new_session=True,  # Ctrl-C is for us alone
             )
+        return self._control
 
     def call(
         self,
@@ -76,19 +77,17 @@ class Processes:
         deadline_s: float | None = None,
     ) -> Result:
         """Call it in a new process; see `greenbench.executors.executor.Executor`."""
-        self.start()
-        assert self._control is not None
+        control = self._started()
         try:
-            with tempfile.TemporaryFile() as output, Connection(os.dup(self._control.fileno())) as server:
-                messages = self._fork(output)
-                with messages:
-                    printed = _Printed(output)
+            with tempfile.TemporaryFile() as output, Connection(os.dup(control.fileno())) as server:
+                printed = _Printed(output)
+                with _fork(control, output) as messages:
                     pid = server.recv()
                     with suppress(BrokenPipeError):
-                        messages.send(([*map(str, sys.path)], function, arguments))
+                        messages.send((sys.path, function, arguments))
                     with _passing_on(pid):
                         answer = _listen(messages, pid, printed, progress, deadline_s)
-                ended = server.recv()
+                code = server.recv()
                 printed.show()
                 last_lines = printed.last_lines()
         except (EOFError, ConnectionError) as error:
@@ -107,7 +106,7 @@ class Processes:
                 raise answer.error
             raise Lost(f"it raised {answer.text}", "", answer.traceback)
         if answer is None:
-            raise Lost(*_how(ended), last_lines)
+            raise Lost(*_how(code), last_lines)
         raise Lost(answer, "give it more time with --green-deadline", last_lines)
 
     def close(self) -> None:
@@ -123,12 +122,13 @@ class Processes:
                 self._server.wait()
             self._server = None
 
-    def _fork(self, output: IO[bytes]) -> Connection:
-        assert self._control is not None
-        ours, theirs = socket.socketpair()
-        with theirs:
-            socket.send_fds(self._control, [FORK], [theirs.fileno(), output.fileno()])
-        return Connection(ours.detach())
+
+def _fork(control: socket.socket, output: IO[bytes]) -> Connection:
+    """Ask for a new process, and return what its messages come by."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        socket.send_fds(control, [FORK], [theirs.fileno(), output.fileno()])
+    return Connection(ours.detach())
 
 
 @contextmanager
@@ -198,15 +198,15 @@ class _Printed:
         return "\n".join(end.splitlines()[-LAST_LINES:])
 
 
-def _how(ended: Ended) -> tuple[str, str]:
-    """Return how a process ended without an answer, and what to do."""
-    if ended.code >= 0:
-        return f"it ended its process with exit code {ended.code}", "let it raise an error instead"
-    number = -ended.code
+def _how(code: int) -> tuple[str, str]:
+    """Return how a process ended without an answer, and what to do; a negative code is the number of a signal."""
+    if code >= 0:
+        return f"it ended its process with exit code {code}", "let it raise an error instead"
+    number = -code
     name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
     if number == signal.SIGKILL:
         return (
             f"its process was ended by {name}, as the system does when memory runs out",
             "use smaller batches, or free memory",
         )
-    return f"its process was ended by {name}", "try it alone with --green-executor inline"
+    return f"its process was ended by {name}", "look for its last line, in the record"

@@ -1,7 +1,7 @@
 """The clean process that others are forked from: it imports what they need, and runs nothing itself.
 
 It takes one request at a time: `FORK`, with a socket for the messages of the new process and a file for what it prints. It
-answers with the process's id, and at its end with how it ended; by then nothing that it started in its group is left.
+answers with the process's id, and at its end with its exit code; by then nothing that it started in its group is left.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import time
 import traceback
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from greenbench.errors import Interrupted, UserError
 from greenbench.execute.progress import Progress
 from greenbench.execute.requests import SIGNALS
-from greenbench.executors.messages import Done, Ended, Raised
+from greenbench.executors.messages import Done, Raised
 
 FORK = b"fork"
 
@@ -51,7 +51,7 @@ def serve(control: socket.socket) -> None:
         os.close(messages)
         os.close(output)
         answers.send(pid)
-        answers.send(Ended(_wait(pid, control)))
+        answers.send(_wait(pid, control))
 
 
 def _wait(pid: int, control: socket.socket) -> int:
@@ -124,7 +124,7 @@ def _raised(error: BaseException) -> Raised:
     return Raised(own, text, "".join(traceback.format_exception(error)))
 
 
-def main(arguments: list[str]) -> Any:
+def main(arguments: list[str]) -> None:
     """Begin: the arguments are the socket's descriptor and the function that imports, as ``module:name``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the user's Ctrl-C is for the process that asks
     # A scheduler may send these to all processes: a case takes them, when it can.

@@ -131,18 +131,18 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     cases = any(item.get_closest_marker("green_case") for item in session.items)
     with Requests().listening() if cases else nullcontext():
         result = yield
-    if (
-        config.option.green_until
-        and SESSION in config.stash
-        and not (session.shouldstop or session.shouldfail)
-    ):
-        from greenbench.study.until import until_decided
+        if (
+            config.option.green_until
+            and SESSION in config.stash
+            and not (session.shouldstop or session.shouldfail)
+        ):
+            from greenbench.study.until import until_decided
 
-        try:
-            for line in until_decided(session_of(config)):
-                config.stash.setdefault(LOOKED, []).append(line)
-        except UserError as error:  # such as a budget that is spent: what was measured stays
-            config.stash.setdefault(LOOKED, []).append(str(error))
+            try:
+                for line in until_decided(session_of(config)):
+                    config.stash.setdefault(LOOKED, []).append(line)
+            except UserError as error:  # such as a budget that is spent: what was measured stays
+                config.stash.setdefault(LOOKED, []).append(str(error))
     return result
 
 

@@ -140,8 +140,8 @@ def add_options(parser: pytest.Parser) -> None:
     add(
         "--green-deadline",
         metavar="TIME",
-        help="end a case that takes longer, such as 30min; it has then failed (default: 20 times the longest case "
-        "of its workload, at least 10min; none: no deadline)",
+        help=f"with {PROCESS}, end a case that takes longer, such as 30min; it has then failed (default: 20 times the "
+        "longest case of its workload, at least 10min; none: no deadline)",
     )
     add(
         "--green-checkpoint",

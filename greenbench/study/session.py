@@ -6,20 +6,20 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 from greenbench.energy.neighbors import Neighbors
 from greenbench.errors import Interrupted, UserError
 from greenbench.execute.checkpoint import CheckpointPlan
-from greenbench.execute.lost import lost_case
+from greenbench.execute.notes import Notes
 from greenbench.execute.progress import ProgressCallback, silent
 from greenbench.execute.requests import ENDED, Requests
 from greenbench.executors.executor import Lost
 from greenbench.records.conditions import still_valid
 from greenbench.records.folder import RecordFolder
 from greenbench.records.machine import Machine
+from greenbench.records.memory import PROCESS, PeakMemory
 from greenbench.records.record import Record
 from greenbench.records.results import Failure, Skipped
 from greenbench.spec.case import Case, Kind, case_of, on_random_images
@@ -281,13 +281,15 @@ class Session:
         return record
 
     def _run(self, case: Case, checkpoint: CheckpointPlan | None, requests: Requests) -> Record:
-        settings, started_at = self.settings, datetime.now(UTC)
+        settings, catalog = self.settings, self.settings.catalog
         bench = replace(settings.bench, weights=self._weights(case), checkpoint=checkpoint)
+        technique, workload = catalog.technique(case.technique), catalog.workloads[case.workload]
+        notes = Notes(case, technique, workload, bench.session)
         try:
             return self._executor.call(
                 run,
                 case,
-                settings.catalog,
+                catalog,
                 bench,
                 progress=self.progress(case),
                 deadline_s=settings.deadline_s or usual_deadline_s(case, self._known.values()),
@@ -295,12 +297,9 @@ class Session:
         except Lost as lost:
             if requests.end:  # which ended that process, too
                 raise Interrupted(ENDED) from lost
-            technique, workload = (
-                settings.catalog.technique(case.technique),
-                settings.catalog.workloads[case.workload],
-            )
             failure = Failure(LOST, lost.problem, lost.next_step, lost.output)
-            return lost_case(case, technique, workload, bench, self.machine, failure, started_at)
+            unknown = PeakMemory(None, PROCESS, reason="its process told nothing")
+            return notes.record(self.machine, failure, unknown)
 
     def _usable(self, case: Case) -> Record | None:
         """Return the record of a case that need not be run, or None."""

@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from typing import TypeAlias
 
 from greenbench.records.record import Record, by_technique
 from greenbench.spec.technique import BASELINE
 from greenbench.verdict.family import Contrast
 from greenbench.verdict.margins import load_margins
-from greenbench.verdict.noise import Layout, fit, moderated, without_wild
+from greenbench.verdict.noise import Layout, Scatter, apart, likeness, moderated, without_wild
 from greenbench.verdict.quantities import QUANTITIES, Quantity
 from greenbench.verdict.statistics import chance_above, paired_difference
 
 Values = Mapping[int, float]
 """By seed."""
+
+Noise: TypeAlias = "tuple[Layout, Mapping[str, Scatter]] | None"
+"""Of the techniques that scatter alike, and of those that do not; None for what is counted."""
 
 
 @dataclass(frozen=True)
@@ -92,32 +95,33 @@ class Group:
     records: Mapping[str, tuple[Record, ...]]
     values: Mapping[str, Values]
 
-    @cached_property
-    def layout(self) -> Layout:
-        """How the values scatter; without the techniques that scatter far more than the others."""
-        return without_wild(self.values)
 
-    def comparisons(self, alike: float) -> Iterator[Comparison]:
-        """Compare all techniques with the baseline; `alike` is from `greenbench.verdict.noise.likeness`."""
-        theirs = self.values[BASELINE]
-        margin = load_margins().of(self.quantity, math.fsum(theirs.values()) / len(theirs))
-        for name, ours in self.values.items():
-            found = paired_difference(ours, theirs)
-            if name == BASELINE or found is None:
-                continue
-            comparison = Comparison(self.quantity, self.records[name], found.runs, found.mean, margin)
-            if self.quantity.exact or found.runs < 2:
-                yield comparison
-                continue
-            layout = self.layout if name in self.layout.scatter else fit({BASELINE: theirs, name: ours})
-            own, baseline = (moderated(layout, row, alike) for row in (name, BASELINE))
-            rounding = _rounding_variance(self.quantity, self.records[name][0])
-            yield replace(
-                comparison,
-                variance=own.variance + rounding,
-                baseline_variance=baseline.variance + rounding,
-                df=min(own.df, baseline.df),
-            )
+def compared(groups: Sequence[Group]) -> list[list[Comparison]]:
+    """Compare all techniques of a study with their baselines, group by group.
+
+    How far a technique scatters is told by all workloads together; how alike techniques do, by all scores, or all costs.
+    """
+    noises: list[Noise] = [None] * len(groups)
+    for name in {group.quantity.name for group in groups if not group.quantity.exact}:
+        places = [place for place, group in enumerate(groups) if group.quantity.name == name]
+        tables = [groups[place].values for place in places]
+        layouts = without_wild(tables)
+        for place, layout, wild in zip(places, layouts, apart(tables, layouts), strict=True):
+            noises[place] = layout, wild
+    alike = {
+        is_score: likeness(
+            [
+                noise[0]
+                for group, noise in zip(groups, noises, strict=True)
+                if noise and group.quantity.is_score == is_score
+            ]
+        )
+        for is_score in (True, False)
+    }
+    return [
+        list(_compared(group, noise, alike[group.quantity.is_score]))
+        for group, noise in zip(groups, noises, strict=True)
+    ]
 
 
 def groups(records: Sequence[Record]) -> list[Group]:
@@ -138,6 +142,30 @@ def groups(records: Sequence[Record]) -> list[Group]:
         if len(values) > 1:
             found.append(Group(quantity, {name: tuple(rows[name]) for name in values}, values))
     return found
+
+
+def _compared(group: Group, noise: Noise, alike: float) -> Iterator[Comparison]:
+    theirs, quantity = group.values[BASELINE], group.quantity
+    margin = load_margins().of(quantity, math.fsum(theirs.values()) / len(theirs))
+    for name, ours in group.values.items():
+        found = paired_difference(ours, theirs)
+        if name == BASELINE or found is None:
+            continue
+        records = group.records[name]
+        comparison = Comparison(quantity, records, found.runs, found.mean, margin)
+        if noise is None or found.runs < 2:
+            yield comparison
+            continue
+        layout, wild = noise
+        alone = wild.get(name)
+        own, baseline = (alone or moderated(layout, row, alike) for row in (name, BASELINE))
+        rounding = _rounding_variance(quantity, records[0])
+        yield replace(
+            comparison,
+            variance=own.variance + rounding,
+            baseline_variance=baseline.variance + rounding,
+            df=min(own.df, baseline.df),
+        )
 
 
 def _values(quantity: Quantity, records: Sequence[Record]) -> Values:

@@ -100,7 +100,7 @@ def _rows(quantity: Quantity, records: Sequence[Record], values: Values) -> list
     tested = SCALES[case.scale].seeds
     if not quantity.is_score:
         values = {name: {s: math.log(v) for s, v in of.items()} for name, of in values.items()}
-    layout = without_wild(values)
+    [layout] = without_wild([values])
     spread = 0.0 if quantity.exact else math.sqrt(layout.pooled.variance)
 
     def chance(deviation: float, measured: int) -> float:

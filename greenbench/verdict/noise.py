@@ -3,7 +3,8 @@
 A few runs of one technique hardly tell its variance. The runs of all techniques on a workload do, as far as they scatter
 alike; how alike they do is estimated too. That is the moderated variance of Smyth 2004 (Linear Models and Empirical Bayes
 Methods, doi:10.2202/1544-6115.1027), on the residuals of a two-way layout: technique and seed. With one technique beside
-the baseline it is Student's paired t-test.
+the baseline it is Student's paired t-test. A technique that is found to scatter far more than the others, by its runs on
+all workloads together, is judged by these.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array: TypeAlias = NDArray[np.float64]
+
+Table: TypeAlias = "Mapping[str, Mapping[int, float]]"
+"""Values of one quantity on one workload, by technique and seed."""
 
 WILD_LEVEL = 0.01
 """Chance that a technique like the others is taken for one that scatters far more."""
@@ -61,7 +65,7 @@ class Layout:
     pooled: Scatter
 
 
-def fit(values: Mapping[str, Mapping[int, float]]) -> Layout:
+def fit(values: Table) -> Layout:
     """Take the effects of technique and seed out of some values, by least squares, and return what is left.
 
     Parameters
@@ -114,27 +118,76 @@ def _residuals(there: Array, response: Array) -> tuple[Array, Array]:
     return there * (response - first - second), there * (1.0 - leverage)
 
 
-def without_wild(values: Mapping[str, Mapping[int, float]]) -> Layout:
-    """Return the layout of the rows that scatter alike: none so much more than the others that chance hardly does it.
+def without_wild(tables: Sequence[Table]) -> list[Layout]:
+    """Return the layouts of the techniques that scatter alike: none so much more than the others that chance hardly does it.
 
-    A row that does would drown the differences of all others. The first row, the baseline, always stays.
+    A technique that does would drown the differences of all others. It is left out of all tables: what three runs on one
+    workload cannot show, those on all of them do. The first row of a table, the baseline, always stays.
+
+    Parameters
+    ----------
+    tables
+        Values of one quantity as `fit` takes them, workload by workload.
     """
-    from scipy.special import fdtrc
-
-    rows = dict(values)
+    rows = [dict(table) for table in tables]
+    layouts = [fit(table) for table in rows]
     while True:
-        layout = fit(rows)
+        chances = _chances(layouts)
+        wildest = min(chances, key=chances.__getitem__, default="")
+        if not wildest or chances[wildest] * len(chances) >= WILD_LEVEL:
+            return layouts
+        for place, table in enumerate(rows):
+            if wildest in list(table)[1:]:
+                del table[wildest]
+                layouts[place] = fit(table)
+
+
+def _chances(layouts: Sequence[Layout]) -> dict[str, float]:
+    """Return the chance that a technique scatters so much more than the others, where it is like them.
+
+    Those of all workloads together are Fisher's: the sum of their logarithms is chi-squared (Statistical Methods for
+    Research Workers, 1932, section 21.1).
+    """
+    from scipy.special import chdtrc, fdtrc
+
+    logs: dict[str, list[float]] = {}
+    for layout in layouts:
         pooled = layout.pooled
-        found = []
         for name, own in list(layout.scatter.items())[1:]:
             df = pooled.df - own.df
             rest = pooled.variance * pooled.df - own.variance * own.df
             if own.df > 0.5 and df >= LEAST_DF and rest > 0:
-                found.append((float(fdtrc(own.df, df, own.variance * df / rest)), name))
-        chance, wildest = min(found, default=(1.0, ""))
-        if not found or chance * len(found) >= WILD_LEVEL:
-            return layout
-        del rows[wildest]
+                chance = float(fdtrc(own.df, df, own.variance * df / rest))
+                logs.setdefault(name, []).append(math.log(max(chance, 1e-300)))
+    return {name: float(chdtrc(2 * len(of), -2 * math.fsum(of))) for name, of in logs.items()}
+
+
+def apart(tables: Sequence[Table], layouts: Sequence[Layout]) -> list[dict[str, Scatter]]:
+    """Return how the techniques scatter that `without_wild` left out, table by table: half the variance of a difference.
+
+    It is as many times the others' variance as on all workloads together, or more where these runs say so.
+    """
+    pairs: dict[str, dict[int, Scatter]] = {}
+    for place, (table, layout) in enumerate(zip(tables, layouts, strict=True)):
+        baseline = next(iter(table))
+        for name in table.keys() - layout.scatter.keys():
+            pair = fit({baseline: table[baseline], name: table[name]}).pooled
+            pairs.setdefault(name, {})[place] = pair
+    found: list[dict[str, Scatter]] = [{} for _ in tables]
+    for name, by_place in pairs.items():
+        ratios = [
+            (pair.df, pair.variance / layouts[place].pooled.variance)
+            for place, pair in by_place.items()
+            if layouts[place].pooled.variance > 0
+        ]
+        df = math.fsum(known for known, _ in ratios)
+        times = math.fsum(known * ratio for known, ratio in ratios) / df if df else 0.0
+        for place, pair in by_place.items():
+            others = layouts[place].pooled
+            # A product of two estimates is known less than either.
+            both = 1 / (1 / df + 1 / others.df) if df and others.df else 0.0
+            found[place][name] = Scatter(max(pair.variance, times * others.variance), max(pair.df, both))
+    return found
 
 
 def likeness(layouts: Sequence[Layout]) -> float:

@@ -18,9 +18,8 @@ from typing import Any, Literal
 from greenbench.records.conditions import newest, same_conditions
 from greenbench.records.folder import VERDICTS
 from greenbench.records.record import Record
-from greenbench.verdict.comparison import Comparison, groups
+from greenbench.verdict.comparison import Comparison, compared, groups
 from greenbench.verdict.family import against_one_baseline, holm
-from greenbench.verdict.noise import likeness
 from greenbench.verdict.power import more_runs
 from greenbench.verdict.statistics import TAIL, quantile
 
@@ -106,23 +105,10 @@ def verdicts(records: Sequence[Record]) -> list[Verdict]:
 def judge(sets: Sequence[Sequence[Record]]) -> list[list[Verdict]]:
     """Judge a study: sets of records, within which all may be compared. Return the verdicts on each set."""
     found = [groups(sorted(records, key=lambda record: record.case.seed)) for records in sets]
-    alike = {
-        is_score: likeness(
-            [
-                group.layout
-                for of_set in found
-                for group in of_set
-                if group.quantity.is_score == is_score and not group.quantity.exact
-            ]
-        )
-        for is_score in (True, False)
-    }
-    compared = [
-        [list(group.comparisons(alike[group.quantity.is_score])) for group in of_set] for of_set in found
-    ]
+    comparisons = compared([group for of_set in found for group in of_set])
     looks = max((record.looks for records in sets for record in records), default=1)
-    words = _words([comparisons for of_set in compared for comparisons in of_set], looks)
-    judged = [[next(words) for comparisons in of_set for _ in comparisons] for of_set in compared]
+    words, of_group = _words(comparisons, looks), iter(comparisons)
+    judged = [[next(words) for _ in of_set for _ in next(of_group)] for of_set in found]
     order = [list(dict.fromkeys(record.case.technique for record in records)) for records in sets]
     return [
         sorted(ones, key=lambda one: names.index(one.technique))

@@ -77,6 +77,10 @@ def say(text, _progress):
     print(text, file=sys.stderr)
 
 
+def path(_progress):
+    return sys.path
+
+
 def pollute(_progress):
     os.environ["POLLUTED"] = "1"
     np.random.seed(7)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from bench_tests.harness.executors import functions
 from greenbench.errors import UserError
 from greenbench.executors.executor import Inline, Lost
 from greenbench.executors.process import Processes, supported
+from greenbench.study.foreign import beside
 
 pytestmark = pytest.mark.skipif(not supported(), reason="this system has no file descriptors of processes")
 
@@ -76,6 +78,7 @@ def test_whatever_ends_a_function_is_said_and_the_next_one_runs(processes, funct
 def test_a_crash_leaves_its_last_lines_and_where_it_was(processes):
     with pytest.raises(Lost) as lost:
         processes.call(functions.crash)
+    assert isinstance(lost.value, UserError)  # where it is not caught it is a sentence
     assert "before the crash" in lost.value.output
     assert "in crash" in lost.value.output
 
@@ -110,6 +113,12 @@ def test_what_a_function_leaves_running_ends_with_it(processes):
 def test_what_it_prints_is_printed_here(processes, capsys):
     processes.call(functions.say, "what it says")
     assert capsys.readouterr().out == "what it says\n" * 2
+
+
+def test_a_folder_of_one_user_s_file_is_known_as_such_there(processes, tmp_path):
+    with beside(tmp_path):
+        found = processes.call(functions.path)
+        assert [(type(entry), entry) for entry in found] == [(type(entry), entry) for entry in sys.path]
 
 
 def test_nothing_of_a_function_reaches_the_next_one(processes):

@@ -497,6 +497,16 @@ def test_a_run_beside_another_says_so(study, lock_folder):
     assert disturbed.disturbed == expected
 
 
+@pytest.mark.parametrize(
+    ("answers", "expected"), [(["a", None], "a"), ([None, "b"], "b"), ([None, None], None)]
+)
+def test_who_else_measured_is_asked_before_and_after(study, monkeypatch, answers, expected):
+    session, left = study(), iter(answers)
+    monkeypatch.setattr(session, "_others", lambda: next(left))
+    (record,) = session.records(pair_of(session, "baseline"))
+    assert record.disturbed == expected
+
+
 def test_progress_is_told_case_by_case(study):
     session, told = study(), []
     session.progress = lambda case: lambda progress: told.append((case.id, progress.done))

@@ -30,6 +30,7 @@ MOST_FALSE = binom.ppf(0.999, STUDIES, verdict.LEVEL) / STUDIES
         {"seeds": 6},
         {"common": 0.0},
         {"unlike": 0.5},
+        {"wild": 5, "workloads": 4},
         {"tails": 4},
         {"effect": 3},
         {"techniques": 1, "workloads": 1},

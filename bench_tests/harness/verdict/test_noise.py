@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import polygamma
 
-from greenbench.verdict.noise import Layout, Scatter, fit, likeness, moderated, without_wild
+from greenbench.verdict.noise import Layout, Scatter, apart, fit, likeness, moderated, without_wild
 
 tables = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 
@@ -119,20 +119,88 @@ def test_a_wild_technique_stands_alone_and_a_calm_one_does_not():
     rng = np.random.default_rng(3)
     values = table(rng, rows=8)
     wild = {**values, "wild": dict(enumerate(map(float, 50 * rng.normal(size=5))))}
-    assert "wild" not in without_wild(wild).scatter
-    assert without_wild(wild).pooled.variance < fit(wild).pooled.variance / 100
-    assert without_wild(wild) == fit(values)
-    assert without_wild(values) == fit(values)
+    assert "wild" not in without_wild([wild])[0].scatter
+    assert without_wild([wild])[0].pooled.variance < fit(wild).pooled.variance / 100
+    assert without_wild([wild])[0] == fit(values)
+    assert without_wild([values])[0] == fit(values)
 
 
 def test_two_seeds_are_enough_to_be_taken_for_wild():
     values = table(np.random.default_rng(5), rows=8, seeds=2)
-    assert "wild" not in without_wild({**values, "wild": {0: 0.0, 1: 1e6}}).scatter
+    assert "wild" not in without_wild([{**values, "wild": {0: 0.0, 1: 1e6}}])[0].scatter
 
 
 def test_a_technique_like_the_others_is_rarely_taken_for_wild():
-    taken = sum(len(without_wild(table(np.random.default_rng(seed))).scatter) < 4 for seed in range(300))
+    taken = sum(len(without_wild([table(np.random.default_rng(seed))])[0].scatter) < 4 for seed in range(300))
     assert taken <= stats.binom.ppf(0.999, 300, 0.01)
+
+
+def noisy_tables(rng, workloads, times=5.0, seeds=3):
+    """Eight rows that scatter alike, each workload in its own unit, and one that scatters so many times more."""
+    tables = []
+    for workload in range(workloads):
+        values = table(rng, rows=8, seeds=seeds, noise=10.0**workload)
+        noisy = times * 10.0**workload * rng.normal(size=seeds)
+        tables.append({**values, "noisy": dict(enumerate(map(float, noisy)))})
+    return tables
+
+
+def test_what_three_runs_on_one_workload_do_not_show_those_on_four_do():
+    rng = np.random.default_rng(6)
+    seen = {1: 0, 4: 0}
+    for workloads in seen:
+        for _ in range(100):
+            layouts = without_wild(noisy_tables(rng, workloads))
+            left_out = {"noisy" not in layout.scatter for layout in layouts}
+            assert len(left_out) == 1  # of all workloads, or of none
+            seen[workloads] += left_out.pop()
+    assert seen[1] < 80 < 97 <= seen[4]
+
+
+def test_one_wild_workload_of_many_is_seen_too():
+    rng = np.random.default_rng(7)
+    calm = noisy_tables(rng, 3, times=1.0)
+    calm[1]["noisy"] = {seed: 1e3 * value for seed, value in calm[1]["noisy"].items()}
+    assert all("noisy" not in layout.scatter for layout in without_wild(calm))
+
+
+def test_techniques_that_are_alike_on_many_workloads_are_rarely_left_out():
+    rng = np.random.default_rng(8)
+    taken = sum(len(without_wild(noisy_tables(rng, 4, times=1.0))[0].scatter) < 9 for _ in range(200))
+    assert taken <= stats.binom.ppf(0.999, 200, 0.01)
+
+
+def test_a_wild_technique_is_known_by_its_runs_on_all_workloads():
+    tables = noisy_tables(np.random.default_rng(9), 12, times=30.0)
+    layouts = without_wild(tables)
+    found = [of["noisy"] for of in apart(tables, layouts)]
+    for workload, own in enumerate(found):
+        difference = (30.0**2 + 1) * 100.0**workload
+        assert own.variance >= 0.6 * difference / 2  # three runs alone often say a tenth
+        assert own.df == pytest.approx(
+            1 / (1 / 24 + 1 / 14)
+        )  # of its own runs, and of the others' on one workload
+
+
+def test_a_wild_technique_on_one_workload_is_a_paired_t_test():
+    (values,) = noisy_tables(np.random.default_rng(10), 1, times=100.0)
+    ((own,),) = (of.values() for of in apart([values], without_wild([values])))
+    ours, theirs = (np.array(list(values[name].values())) for name in ("noisy", "t0"))
+    assert 2 * own.variance == pytest.approx(np.var(ours - theirs, ddof=1))
+    assert own.df == 2
+
+
+def test_others_without_any_noise_on_a_workload_tell_nothing_there():
+    rng = np.random.default_rng(11)
+    tables = noisy_tables(rng, 2, times=100.0)
+    tables[1] = {name: dict.fromkeys(range(3), 1.0) for name in tables[1]} | {
+        "noisy": {0: 1.0, 1: 2.0, 2: 3.0}
+    }
+    layouts = without_wild(tables)
+    layouts[1] = fit({name: row for name, row in tables[1].items() if name != "noisy"})
+    first, second = (of["noisy"] for of in apart(tables, layouts))
+    assert (second.variance, second.df) == (pytest.approx(0.5), 2)
+    assert first.df == 2
 
 
 def test_a_technique_that_scatters_more_is_not_judged_by_the_others():
