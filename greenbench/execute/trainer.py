@@ -142,7 +142,7 @@ class Trainer:
     def epoch_steps(self) -> Iterator[Tensor]:
         """Take the steps that are left of this epoch; yield each one's loss, still on the device."""
         self._data_generator.set_state(self._epoch_start)
-        for batch in islice(self._batches(), self._step, self.steps_per_epoch):
+        for batch in islice(self._batches_left(), self.steps_per_epoch - self._step):
             loss = self._take_step(batch)
             self._step += 1
             yield loss
@@ -278,6 +278,14 @@ class Trainer:
             return network(self.data.normalize(inputs))
 
         return predict(inputs) if self.tile is None else tiled(predict, inputs, self.tile)
+
+    def _batches_left(self) -> Iterator[Batch]:
+        """Return the batches of the steps that are left; reading those before them again draws nothing anew."""
+        batches, drawn = self._batches(), random_states()
+        next(islice(batches, self._step, self._step), None)
+        if self._step:
+            set_random_states(drawn)
+        return batches
 
     def _batches(self) -> Iterator[Batch]:
         read = partial(self.data.training_batches, self.recipe.batch_size, self.size_factor)

@@ -99,6 +99,11 @@ def on_records(found: ComparableSet, titles: Mapping[str, str]) -> Iterator[str]
         if isinstance(result, Training) and result.status == "diverged":
             step = result.diverged_at_step
             yield f"{_run(record, titles)} diverged at step {step}: the loss or the network's outputs were not finite."
+    for record in found.records:
+        if isinstance(record.result, Training) and record.result.resumed:
+            times = _count(record.result.resumed, "time")
+            said = "".join(f"; {remark}" for remark in record.result.remarks)
+            yield f"{_run(record, titles)} was interrupted {times} and went on from a checkpoint{said}."
     yield from _optimism(found.records, titles)
     if better := list(_better_epochs(found.records, titles)):
         yield f"Better in an earlier epoch by more than the margin: {'; '.join(better)}."

@@ -120,6 +120,30 @@ def test_a_run_that_is_ended_after_any_step_goes_on_bit_for_bit(plan, name, ener
         plan.remove()
 
 
+class DrawingData:
+    """Draws by the process's own generator while it is read, as a user's transforms may."""
+
+    def __init__(self):
+        self._data = small_data()
+
+    def __getattr__(self, name):
+        return getattr(self._data, name)
+
+    def training_batches(self, *arguments):
+        for inputs, targets in self._data.training_batches(*arguments):
+            yield inputs + torch.rand(()), targets
+
+
+def test_what_was_read_before_draws_nothing_when_it_is_read_again(plan):
+    whole = Run(small_recipe(), data=DrawingData())
+    expected = outcome(whole, whole.result())
+    for stop in range(1, whole.steps + 1):
+        interrupted(Run(small_recipe(), checkpoints_of(plan), data=DrawingData(), asking=ends_at(stop)))
+        again = Run(small_recipe(), checkpoints_of(plan), data=DrawingData())
+        assert outcome(again, again.result()) == expected
+        plan.remove()
+
+
 def test_it_can_be_interrupted_again_and_again(plan):
     whole = Run(small_recipe())
     expected = outcome(whole, whole.result())

@@ -112,6 +112,17 @@ def test_where_all_diverged_the_table_still_stands(tables_of):
     assert any("no run gave a value" in note for note in table.footnotes)
 
 
+def test_a_run_that_was_interrupted_says_so(tables_of):
+    result = replace(
+        training_result(), resumed=2, remarks=("checkpoint 000003.ckpt is not used: it is damaged",)
+    )
+    (table,) = tables_of(record_of(), record_of("mixup", result))
+    assert any(
+        "interrupted 2 times and went on from a checkpoint; checkpoint 000003.ckpt is not used" in note
+        for note in table.footnotes
+    )
+
+
 def test_a_mean_over_some_of_the_runs_is_not_shown(tables_of, seeds_of):
     (table,) = tables_of(
         *seeds_of("baseline", (0.8, 0.81, 0.82)),
