@@ -113,9 +113,8 @@ def test_where_all_diverged_the_table_still_stands(tables_of):
 
 
 def test_a_run_that_was_interrupted_says_so(tables_of):
-    result = replace(
-        training_result(), resumed=2, remarks=("checkpoint 000003.ckpt is not used: it is damaged",)
-    )
+    remark = "checkpoint 000003.ckpt is not used: it is damaged"
+    result = training_result(0.8, resumed=2, remarks=(remark,))
     (table,) = tables_of(record_of(), record_of("mixup", result))
     assert any(
         "interrupted 2 times and went on from a checkpoint; checkpoint 000003.ckpt is not used" in note
