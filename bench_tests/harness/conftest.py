@@ -97,7 +97,10 @@ def clean_environment(monkeypatch, tmp_path):
 
 @pytest.fixture
 def run_study(pytester, monkeypatch, clean_environment):
-    """Return a function that runs a study in a process of its own, one seed of it, at scale ``tiny`` if asked for."""
+    """Return a function that runs a study in a process of its own, one seed of it, at scale ``tiny`` if asked for.
+
+    Its cases run in that process: no other one would know of ``tiny``.
+    """
     package_root = Path(greenbench.__file__).parents[1]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(pytester.path), str(package_root)]))
     pytester.makepyfile(tiny_scale=TINY_SCALE)
@@ -107,7 +110,14 @@ def run_study(pytester, monkeypatch, clean_environment):
 
     def run(*arguments):
         return pytester.runpytest_subprocess(
-            "-p", "tiny_scale", *QUICK, "--green-out=out", "--green-meter=none", "--green-seeds=1", *arguments
+            "-p",
+            "tiny_scale",
+            *QUICK,
+            "--green-out=out",
+            "--green-meter=none",
+            "--green-seeds=1",
+            "--green-executor=inline",
+            *arguments,
         )
 
     return run

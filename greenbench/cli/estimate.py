@@ -10,6 +10,7 @@ import argparse
 import json
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -65,14 +66,16 @@ def run(args: argparse.Namespace) -> int:
     )
     pairs = _chosen(session, args.workload, args.kind)
     need_study()
-    session.check([])
-    found = estimates(session, pairs)
+    with closing(session):
+        session.check([])
+        found = estimates(session, pairs)
+        meter = session.meter
     rows = [_row(one, session.settings.carbon, price) for one in found]
     total = _total(found, session.settings.carbon, price)
     if args.json:
         content = {
             "scale": session.settings.scale.name,
-            "meter": session.meter,
+            "meter": meter,
             "carbon": str(session.settings.carbon),
             "currency": None if price is None else args.currency,
             "rows": [{**asdict(one), **row} for one, row in zip(found, rows, strict=True)],

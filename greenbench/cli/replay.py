@@ -10,7 +10,7 @@ import argparse
 import json
 import tempfile
 import uuid
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -65,8 +65,9 @@ def run(args: argparse.Namespace) -> int:
             )
         )
         cases = cases_again(found, session.settings.catalog, session.settings.scale, args.runs)
-        session.check([cases])
-        again = sound(session.records(cases))
+        with closing(session):
+            session.check([cases])
+            again = sound(session.records(cases))
     rows = agreement(found.row, again)
     if args.json:
         print(json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False, allow_nan=False))

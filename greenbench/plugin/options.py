@@ -134,8 +134,8 @@ def add_options(parser: pytest.Parser) -> None:
         "--green-executor",
         metavar="NAME",
         choices=EXECUTORS,
-        help=f"where a case runs: {INLINE}, in pytest's process, or {PROCESS}, each in one of its own "
-        f"(default: {INLINE})",
+        help=f"where a case runs: {PROCESS}, each in one of its own, or {INLINE}, in pytest's process "
+        f"(default: {PROCESS}, where the system can, and {INLINE} with --pdb)",
     )
     add(
         "--green-deadline",
@@ -203,6 +203,8 @@ def session_of(config: pytest.Config) -> Session:
         parallel = getattr(config.option, "numprocesses", None)  # of pytest-xdist
         if parallel and config.option.green_until:
             raise UserError("--green-until is kept by one process alone", "leave -n out")
+        if config.option.green_executor is None and (config.option.usepdb or config.option.trace):
+            config.option.green_executor = INLINE  # a debugger needs the terminal
         session = Session(settings_of(config.option, config.invocation_params.dir, config.stash[SESSION_ID]))
         config.add_cleanup(session.close)
         if config.option.green_budget is not None:

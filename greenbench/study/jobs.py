@@ -27,6 +27,11 @@ DEADLINE_FACTOR, SHORTEST_DEADLINE_S = 20.0, 600.0
 """A case that takes so many times the longest one of its workload and kind hangs, if it takes this long at all."""
 
 
+def usual_executor() -> str:
+    """Return the name of the one that is used where none is asked for."""
+    return PROCESS if supported() else INLINE
+
+
 def executor_named(name: str) -> Executor:
     """Return what runs the functions of this module: here, or each in a process of its own.
 

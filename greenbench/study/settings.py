@@ -21,6 +21,7 @@ from greenbench.spec.mode import PAPER, find_mode
 from greenbench.spec.scale import DEFAULT_OUT, SMALLEST_SCALE, Scale, find_scale
 from greenbench.spec.workload import DATA_ENVIRONMENT_VARIABLE, check_root
 from greenbench.study.catalog import Catalog, discover
+from greenbench.study.jobs import usual_executor
 from greenbench.verdict.tolerances import Tolerance, read_tolerances
 
 MOST_SEEDS = 1000
@@ -164,7 +165,7 @@ def settings_of(option: Any, here: Path, session: str) -> Settings:
         ),
         partial=option.green_partial,
         mode=find_mode(option.green_mode).name,
-        executor=option.green_executor or INLINE,
+        executor=option.green_executor or usual_executor(),
         deadline_s=_deadline_s(option.green_deadline),
         checkpoint_minutes=_minutes(option.green_checkpoint),
         tolerances=() if option.green_tolerances is None else read_tolerances(here / option.green_tolerances),

@@ -139,6 +139,7 @@ def test_a_budget_is_kept_by_one_process(study):
 def estimate(tmp_path, monkeypatch, capsys, lock_folder):
     """Run ``greenbench estimate`` on a catalog of three techniques; exit code, output, and what was said of faults."""
     smoke = replace(SQUARES, settings={"smoke": SQUARES.settings["tiny"]})
+    monkeypatch.setattr(settings_module, "usual_executor", lambda: "inline")
     monkeypatch.setattr(
         settings_module, "discover", lambda _files: replace(CATALOG, workloads={"squares": smoke})
     )

@@ -16,6 +16,7 @@ from greenbench.study import settings
 @pytest.fixture
 def replay(study, monkeypatch, capsys, tmp_path):
     """Return a function that replays a record; the study's catalog and scale are known to the command line."""
+    monkeypatch.setattr(settings, "usual_executor", lambda: "inline")
     monkeypatch.setattr(settings, "discover", lambda files=(): CATALOG)
     monkeypatch.setitem(scale.SCALES, "tiny", TINY)
 
