@@ -29,9 +29,20 @@ from greenbench.plugin.options import (
     usage_errors,
     will_be_downloaded,
 )
-from greenbench.plugin.summary import BAD_INPUT, CASE, LOOKED, RESUMED, SEED, Summary, pairs_named
+from greenbench.plugin.summary import (
+    BAD_INPUT,
+    CASE,
+    EMPTY_SHARD,
+    LOOKED,
+    RESUMED,
+    SEED,
+    Summary,
+    explanation,
+    pairs_named,
+)
 from greenbench.spec.case import KINDS
 from greenbench.study.plan import rounds
+from greenbench.study.shards import in_shard
 
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
@@ -96,8 +107,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.user_properties.append((CASE, "{kind} {technique}-{workload}".format(**marker.kwargs)))
 
 
+@pytest.hookimpl(trylast=True)  # of what -k and -m leave
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Read the tests' budgets. Drop what pytest makes of a matrix without cases, such as inference without a change."""
+    """Read the tests' budgets. Drop the cases of other shards, and what pytest makes of a matrix without cases."""
     with usage_errors():
         energy.read_budgets(items)
     fixtures = {f"green_{kind}" for kind in KINDS}
@@ -106,9 +118,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items
         if fixtures & set(getattr(item, "fixturenames", ())) and not item.get_closest_marker("green_case")
     ]
-    if empty:
-        config.hook.pytest_deselected(items=empty)
-        items[:] = [item for item in items if item not in empty]
+    left_out = {*empty, *_of_other_shards(config, items)}
+    if left_out:
+        config.hook.pytest_deselected(items=[*left_out])
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _of_other_shards(config: pytest.Config, items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return the cases that `--green-shard` leaves to others."""
+    if config.option.green_shard is None:
+        return []
+    cases = [(item, marker.kwargs) for item in items if (marker := item.get_closest_marker("green_case"))]
+    named: dict[tuple[str, str], list[pytest.Item]] = {}
+    for item, case in cases:
+        named.setdefault((case["kind"], f"{case['technique']}-{case['workload']}"), []).append(item)
+    session = session_of(config)
+    settings = session.settings
+    assert settings.shard is not None
+    ours = in_shard(pairs_named(session, named), settings.catalog.workloads, settings.shard)
+    if named and not ours:
+        config.stash[EMPTY_SHARD] = True
+    keys = {(pair[0].kind, pair[0].id) for pair in ours}
+    return [item for name, members in named.items() if name not in keys for item in members]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -199,7 +230,7 @@ class Checker:
         resumed = sorted(self._session.resumed - before)
         self._item.user_properties += [*_properties(records), (RESUMED, " ".join(resumed))]
         if misses:
-            pytest.fail(self._session.explain(misses, pair), pytrace=False)
+            pytest.fail(explanation(self._session, misses, pair), pytrace=False)
 
 
 @pytest.hookimpl(optionalhook=True)

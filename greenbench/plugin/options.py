@@ -149,6 +149,12 @@ def add_options(parser: pytest.Parser) -> None:
         help=f"save a training so often, and on SIGTERM and SIGUSR1; --green-resume goes on (default: {USUAL_MINUTES:g}; 0: never)",
     )
     add(
+        "--green-shard",
+        metavar="I/N",
+        help="run part I of N of the selected cases, such as 2/4: whole pairs, dealt out by what they would take; "
+        "greenbench merge puts the records of all parts into one folder",
+    )
+    add(
         "--green-budget",
         metavar="AMOUNT",
         help="stop before the case that would exceed it: 5MJ, 2h, or 3EUR with --green-price",

@@ -10,6 +10,7 @@ import pytest
 from greenbench.errors import UserError
 from greenbench.extras import need_study
 from greenbench.plugin.options import GATE, SESSION, prepare, session_of, usage_errors
+from greenbench.records.results import Failure
 from greenbench.spec.case import KINDS
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from greenbench.report import Report
     from greenbench.study.plan import Pair
     from greenbench.study.session import Session
+    from greenbench.verdict.misses import Miss
 
 LOOKED = pytest.StashKey[list[str]]()
 """What each look at the verdicts gave."""
@@ -26,6 +28,9 @@ SEED = "-seed"
 """Between the name of a pair and the seed that runs alone; the last seed's test has the pair's name."""
 
 BAD_INPUT = pytest.StashKey[bool]()
+EMPTY_SHARD = pytest.StashKey[bool]()
+"""Whether all selected cases are those of other shards."""
+
 CASE, STATUS, RESUMED, RECORDS = "green_case", "green_status", "green_resumed", "green_records"
 """Properties of a test: they travel from a worker of pytest-xdist to the controller, and into JUnit's file."""
 
@@ -105,6 +110,13 @@ class Summary:
                 self._reasons.add(f"no report: {error}")
             if gate := session.config.stash.get(GATE, None):
                 self._gate, stopped = gate.finish(self._records)
+        if session.config.stash.get(EMPTY_SHARD, False):
+            shard = session_of(self._config).settings.shard
+            self._reasons.add(f"shard {shard} has no case: there are fewer pairs than shards")
+            if (
+                session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
+            ):  # a job of an array that is not needed
+                session.exitstatus = pytest.ExitCode.OK
         nothing = self._skipped and not self._measured
         if (nothing or stopped or self._faults()) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -140,6 +152,16 @@ def pairs_named(session: Session, names: Collection[tuple[str, str]]) -> list[Pa
     return [pair for kind in KINDS for pair in session.pairs(kind) if (kind, pair[0].id) in names]
 
 
+def explanation(session: Session, found: list[Miss], pair: Pair) -> str:
+    """Return misses in words, with the records that they come from."""
+    lines = [miss.message for miss in found]
+    for record in session.records(pair):
+        lines.append(f"record: {session.settings.out / record.file_name}")
+        if isinstance(record.result, Failure) and record.result.traceback:
+            lines.append(record.result.traceback)
+    return "\n".join(lines)
+
+
 def _opening(session: Session, *, quiet: bool) -> list[str]:
     return [*([] if quiet else [_header(session)]), *(f"greenbench: {line}" for line in _left_out(session))]
 
@@ -157,8 +179,9 @@ def _left_out(session: Session) -> list[str]:
 
 
 def _header(session: Session) -> str:
-    from greenbench.records.machine import this_machine
-
     settings = session.settings
-    gpu = this_machine(settings.bench.workers).gpu or "none"
-    return f"greenbench: scale {settings.scale.name}, meter {session.meter}, GPU {gpu}, records in {settings.out}"
+    shard = "" if settings.shard is None else f", shard {settings.shard}"
+    return (
+        f"greenbench: scale {settings.scale.name}, meter {session.meter}, GPU {session.machine.gpu or 'none'}, "
+        f"records in {settings.out}{shard}"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,7 @@ from greenbench.spec.workload import Workload
 from greenbench.study.datasets import require_whole
 from greenbench.study.foreign import beside, quietly
 from greenbench.study.jobs import executor_named, look, run, try_out, usual_deadline_s
-from greenbench.study.locking import locked
+from greenbench.study.locking import locked, reserved
 from greenbench.study.plan import Pair, changed_fields, plan
 from greenbench.study.settings import Settings as Settings
 from greenbench.verdict.misses import Miss, below_floor, misses
@@ -66,6 +66,7 @@ class Session:
         """The whole pairs that were held against their tolerances, in turn."""
         self._neighbors: Neighbors | None = None
         self._executor = executor_named(settings.executor)
+        self._reserved = ExitStack()
         self._pairs: dict[Kind, list[Pair]] = {}
         self._known: dict[str, Record] = {}
         self._refused: dict[str, Failure] = {}
@@ -98,8 +99,9 @@ class Session:
         return self._executor.call(look, self.settings.mode, self.settings.bench)
 
     def close(self) -> None:
-        """End the processes that cases run in."""
+        """End the processes that cases run in, and let other runs have the output folder."""
         self._executor.close()
+        self._reserved.close()
 
     def pairs(self, kind: Kind) -> list[Pair]:
         """Return the pairs of the study's matrix."""
@@ -150,6 +152,8 @@ class Session:
                 faults.append(error)
         if faults:
             raise faults[0] if len(faults) == 1 else UserError("\n".join(map(str, faults)))
+        self._reserved.close()
+        self._reserved.enter_context(reserved(self.settings.out))
         if self.settings.scale.dry_run:
             self._executor.call(
                 try_out,
@@ -215,15 +219,6 @@ class Session:
     def reference(self, pair: Pair) -> Pair:
         """Return the baseline's cases under the conditions of a pair."""
         return tuple(map(self._baseline, pair))
-
-    def explain(self, found: list[Miss], pair: Pair) -> str:
-        """Return misses in words, with the records that they come from."""
-        lines = [miss.message for miss in found]
-        for record in self.records(pair):
-            lines.append(f"record: {self.settings.out / record.file_name}")
-            if isinstance(record.result, Failure) and record.result.traceback:
-                lines.append(record.result.traceback)
-        return "\n".join(lines)
 
     def _techniques(self) -> list[Technique]:
         catalog = self.settings.catalog

@@ -22,6 +22,7 @@ from greenbench.spec.scale import DEFAULT_OUT, SMALLEST_SCALE, Scale, find_scale
 from greenbench.spec.workload import DATA_ENVIRONMENT_VARIABLE, check_root
 from greenbench.study.catalog import Catalog, discover
 from greenbench.study.jobs import usual_executor
+from greenbench.study.shards import Shard, read_shard
 from greenbench.verdict.tolerances import Tolerance, read_tolerances
 
 MOST_SEEDS = 1000
@@ -67,6 +68,8 @@ class Settings:
         Where cases run, by name.
     deadline_s
         Seconds after which a case is ended, where it has a process of its own; None for the rule of `Session`.
+    shard
+        The part of the selected cases that is run; None for all.
     checkpoint_minutes
         Time between two checkpoints of a training; 0 for none.
     """
@@ -86,6 +89,7 @@ class Settings:
     executor: str = INLINE
     deadline_s: float | None = None
     checkpoint_minutes: float = USUAL_MINUTES
+    shard: Shard | None = None
 
     def checkpoint(self, case: Case) -> CheckpointPlan | None:
         """Return where and when a case is saved on its way; None for one that is not."""
@@ -168,6 +172,7 @@ def settings_of(option: Any, here: Path, session: str) -> Settings:
         executor=option.green_executor or usual_executor(),
         deadline_s=_deadline_s(option.green_deadline),
         checkpoint_minutes=_minutes(option.green_checkpoint),
+        shard=None if option.green_shard is None else read_shard(option.green_shard),
         tolerances=() if option.green_tolerances is None else read_tolerances(here / option.green_tolerances),
     )
 

@@ -15,6 +15,7 @@ from bench_tests.harness.execute.small_run import SQUARES, network, small_data
 from bench_tests.harness.made_records import rewritten
 from bench_tests.harness.study.small_session import BASELINE, CATALOG, LONGER, made, pair_of
 from greenbench.errors import DataError, NotApplicable, UserError
+from greenbench.plugin.summary import explanation
 from greenbench.records.folder import RecordFolder, load_records
 from greenbench.records.results import Failure
 from greenbench.report.notes import on_records
@@ -160,7 +161,7 @@ def test_a_failed_run_is_a_miss_and_is_explained_with_its_record(study):
     pair = pair_of(session, "longer")
     found = session.misses(pair)
     assert [miss.quantity for miss in found] == ["status"]
-    text = session.explain(found, pair)
+    text = explanation(session, found, pair)
     assert "longer-squares, seed 0: failed, stage data: RuntimeError: no disk" in text
     assert f"record: {session.settings.out / session.records(pair)[0].file_name}" in text
     assert "Traceback" in text
