@@ -206,7 +206,7 @@ def test_show_of_an_unknown_name_names_the_known_ones(capsys, name):
         f"greenbench: error: {name!r} is neither a technique nor a workload; choose one of baseline" in error
     )
     assert "mixup, " in error
-    assert "scenes3" in error
+    assert "scenes4" in error
 
 
 def test_show_of_a_composition_of_one_with_itself_is_refused(capsys):

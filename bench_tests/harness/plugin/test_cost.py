@@ -27,7 +27,7 @@ def test_workloads_without_their_data_take_part(run_study):
 
 @pytest.mark.slow
 def test_a_cost_has_its_own_table_and_resumes(run_study, pytester):
-    arguments = ("--green-scale=tiny", "-m", "cost", "-k", "baseline-scenes3 or baseline-scenes4")
+    arguments = ("--green-scale=tiny", "-m", "cost", "-k", "baseline-digits or baseline-scenes4")
     result = run_study(*arguments, "-k", "baseline-scenes4")
     assert result.ret == 0, "\n".join(result.outlines)
     (record,) = load_records(pytester.path / "out")

@@ -83,7 +83,7 @@ def test_the_same_name_or_file_twice_runs_once(run_study, own_file):
     result = run_study("--collect-only", "-q", *arguments)
     names = [line.partition("::")[2] for line in result.outlines if "::" in line]
     assert result.ret == 0, text_of(result)
-    assert sorted(names) == sorted({f"test_training[mixup-{w}]" for w in ("digits", "scenes4", "scenes3")})
+    assert sorted(names) == sorted({f"test_training[mixup-{w}]" for w in ("digits", "scenes4")})
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ class Defect:
     name: str
     plant: Plant
     technique: str = BASELINE
-    workload: str = "scenes3"
+    workload: str = "scenes4"
     kind: str = "training"
     beyond: str = ""
 

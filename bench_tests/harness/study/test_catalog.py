@@ -79,7 +79,7 @@ def test_the_baseline_comes_first_and_every_file_gives_one():
 
 def test_workloads_come_task_by_task():
     found = discover().workloads
-    assert {"digits", "scenes4", "scenes3", "cifar100", "cityscapes"} <= found.keys()
+    assert {"digits", "scenes4", "cifar100", "cityscapes"} <= found.keys()
     assert list(found) == sorted(found, key=lambda name: (found[name].task, name))
     assert all(workload.source.digest for workload in found.values())
 

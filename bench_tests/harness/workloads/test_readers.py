@@ -383,7 +383,6 @@ def test_missing_data_says_where_it_was_looked_for_and_how_to_get_it(name, tmp_p
 def test_embedded_data_are_never_missing():
     assert [name for name, workload in WORKLOADS.items() if workload.missing(None) is None] == [
         "digits",
-        "scenes3",
         "scenes4",
     ]
 
