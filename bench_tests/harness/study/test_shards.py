@@ -79,7 +79,7 @@ def test_kinds_are_dealt_out_on_their_own():
 @pytest.mark.parametrize("text", ["3/2", "0/2", "1", "1/0", "a/b", "", "-1/2", "1/2/3", "1/9999", "١/٢"])
 def test_a_part_that_makes_no_sense_is_refused_in_words(text):
     with pytest.raises(
-        UserError, match="--green-shard is .*; give a part and the number of parts, 1/4 to 4/4"
+        UserError, match=r"--green-shard is .*; give a part and the number of parts, 1/4 to 4/4"
     ):
         read_shard(text)
 
