@@ -152,8 +152,6 @@ class Session:
                 faults.append(error)
         if faults:
             raise faults[0] if len(faults) == 1 else UserError("\n".join(map(str, faults)))
-        self._reserved.close()
-        self._reserved.enter_context(reserved(self.settings.out))
         if self.settings.scale.dry_run:
             self._executor.call(
                 try_out,
@@ -162,6 +160,9 @@ class Session:
                 self.settings.bench,
                 progress=self.progress("dry run"),
             )
+        self._reserved.close()
+        if pairs:
+            self._reserved.enter_context(reserved(self.settings.out))
 
     def _to_train(self, pairs: Iterable[Pair]) -> list[Case]:
         """Return what is still to be trained for some pairs and their baselines, one seed of each."""

@@ -105,7 +105,7 @@ def test_cases_below_another_project_do_not_need_its_settings(run_study, pyteste
     pytester.makeini("[pytest]\naddopts = --strict-markers\nfilterwarnings = error")
     result = run_study("--collect-only", "-q", "-k", "mixup")
     assert result.ret == 0, result.stdout.str()
-    assert sum("::" in line for line in result.outlines) == 3
+    assert sum("::" in line for line in result.outlines) == 2
 
 
 def test_a_project_of_only_foreign_tests_is_not_refused_for_a_meter_that_is_missing(foreign, pytester):

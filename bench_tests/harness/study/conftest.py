@@ -43,13 +43,16 @@ def ran(monkeypatch):
 
 @pytest.fixture
 def study(tmp_path, lock_folder, _one_thread):
-    """Return a function that begins a session in one and the same folder."""
-    names = iter(range(100))
+    """Return a function that begins a session in one and the same folder, which the ones before leave to it."""
+    names, begun = iter(range(100)), []
 
     def begin(catalog=CATALOG, *, meter="none", data_root=None, workers=1, session=None, **changes):
         bench = Bench(data_root, meter, session=session or f"session {next(names)}", workers=workers)
         defaults = {"selected": (), "seeds": 1, "resume": False, "out": tmp_path / "out", "scale": TINY}
         carbon = CarbonIntensity(0.4, "here", 2024, "a test")
-        return Session(Settings(catalog=catalog, carbon=carbon, bench=bench, **(defaults | changes)))
+        for earlier in begun:
+            earlier.close()
+        begun.append(Session(Settings(catalog=catalog, carbon=carbon, bench=bench, **(defaults | changes))))
+        return begun[-1]
 
     return begin
