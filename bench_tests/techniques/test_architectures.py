@@ -167,13 +167,11 @@ def test_switchnorm_leaves_the_segmentation_backbone_alone():
 
 
 def test_switchnorm_takes_over_momentum_and_eps():
-    norm = next(
-        module for module in build("switchnorm", "scenes4").modules() if isinstance(module, SwitchNorm2d)
-    )
-    assert (norm.momentum, norm.eps) == (
-        CATALOG.workloads["scenes4"].setting("smoke").network["norm_momentum"],
-        1e-5,
-    )
+    baseline = recipe_for("baseline", "scenes4")
+    other = replace(baseline, network=lambda: BiSeNet(4, width=0.25, norm_momentum=0.3))
+    network = CATALOG.technique("switchnorm")(other).network()
+    norm = next(module for module in network.modules() if isinstance(module, SwitchNorm2d))
+    assert (norm.momentum, norm.eps) == (0.3, 1e-5)
 
 
 def test_one_branch_is_the_baseline_without_its_spatial_path():

@@ -60,7 +60,7 @@ def test_what_decides_the_run_is_in_the_key(kind):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"epochs": 5}, {"batch_size": 1}, {"learning_rate": 0.5}, {"evaluate_every": 2}]
+    "changes", [{"epochs": 9}, {"batch_size": 1}, {"learning_rate": 0.5}, {"evaluate_every": 2}]
 )
 def test_how_a_workload_trains_changes_its_trainings_alone(changes):
     changed = with_setting(DIGITS, **changes)
