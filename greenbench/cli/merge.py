@@ -13,7 +13,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from greenbench.energy.carbon import DEFAULT_REGION, carbon_intensity
+from greenbench.cli._carbon import add_carbon
+from greenbench.energy.carbon import carbon_intensity
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,12 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", type=Path, required=True, metavar="DIR", help="folder that the records go to"
     )
-    parser.add_argument(
-        "--carbon",
-        metavar="REGION",
-        default=DEFAULT_REGION,
-        help="region, or amount such as '300 g/kWh', that CO2 is computed with (default: %(default)s)",
-    )
+    add_carbon(parser)
 
 
 def run(args: argparse.Namespace) -> int:

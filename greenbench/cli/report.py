@@ -8,18 +8,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from greenbench.energy.carbon import DEFAULT_REGION, carbon_intensity
+from greenbench.cli._carbon import add_carbon
+from greenbench.energy.carbon import carbon_intensity
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of records, such as reports/local")
-    parser.add_argument(
-        "--carbon",
-        metavar="REGION",
-        default=DEFAULT_REGION,
-        help="region, or amount such as '300 g/kWh', that CO2 is computed with (default: %(default)s)",
-    )
+    add_carbon(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -37,7 +37,7 @@ def read_shard(text: str) -> Shard:
     UserError
         If it says something else.
     """
-    found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text.strip(), re.ASCII)
+    found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text.strip())
     number, of = map(int, found.groups()) if found else (0, 0)
     if not 1 <= number <= of <= MOST_SHARDS:
         raise UserError(
@@ -69,17 +69,17 @@ def deal(pairs: Sequence[Pair], workloads: Mapping[str, Workload], parts: int) -
     loads = [0.0] * parts
     opened: list[set[str]] = [set() for _ in range(parts)]
     part_of: dict[str, int] = {}
+    work = {pair[0].id: _work(pair[0], workloads[pair[0].workload]) * len(pair) for pair in pairs}
 
     def added(pair: Pair, part: int) -> float:
-        own = _work(pair[0], workloads[pair[0].workload]) * len(pair)
+        own = work[pair[0].id]
         if pair[0].workload not in opened[part]:
             return own if pair[0].technique == BASELINE else 2 * own
         return 0.0 if pair[0].technique == BASELINE else own
 
     def order(pair: Pair) -> tuple[float, str, bool, str]:
         case = pair[0]
-        work = _work(case, workloads[case.workload]) * len(pair)
-        return -work, case.workload, case.technique == BASELINE, case.technique
+        return -work[case.id], case.workload, case.technique == BASELINE, case.technique
 
     for pair in sorted(pairs, key=order):
         best = min(range(parts), key=lambda part: (loads[part] + added(pair, part), part))
