@@ -117,8 +117,9 @@ class RecordFolder:
         """Like `read`; `UserError` where there is no record."""
         records, left_out = self.read()
         if not records:
+            first = f"; {left_out[0].path.name}, for one: {left_out[0].reason}" if left_out else ""
             raise UserError(
-                f"{self.path} holds no records ({len(left_out)} other JSON files)",
+                f"{self.path} holds no records ({len(left_out)} other JSON files{first})",
                 "give the folder of a study, such as reports/local",
             )
         return records, left_out

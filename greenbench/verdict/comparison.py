@@ -170,7 +170,7 @@ def _compared(group: Group, noise: Noise, alike: float) -> Iterator[Comparison]:
 
 def _values(quantity: Quantity, records: Sequence[Record]) -> Values:
     values = quantity.by_seed(records)
-    if quantity.is_score or quantity.exact:
+    if quantity.is_score:
         return values
     return {seed: math.log(value) for seed, value in values.items() if value > 0}
 

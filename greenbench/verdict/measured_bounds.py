@@ -36,6 +36,7 @@ SCORE_STEP, RATIO_STEP = 0.005, 0.01
 """Bounds are rounded up to these."""
 
 FEWEST_SEEDS = 2
+"""Of what scatters; what is counted is known from one."""
 
 Values = Mapping[str, Mapping[int, float]]
 """By technique and seed, the baseline first."""
@@ -57,7 +58,7 @@ def measured_bounds(records: Sequence[Record], quantities: Iterable[str]) -> lis
     Raises
     ------
     UserError
-        If no technique was measured with as many seeds as its baseline and at least `FEWEST_SEEDS`.
+        If no technique has `FEWEST_SEEDS` in common with its baseline, or one where the quantity is counted.
     """
     found: dict[tuple[str, str, str], list[Tolerance]] = {}
     for general in (QUANTITIES[name] for name in quantities):
@@ -89,10 +90,11 @@ def measured_bounds(records: Sequence[Record], quantities: Iterable[str]) -> lis
 def _values(records: Sequence[Record], quantity: Quantity) -> Values:
     taken = {name: quantity.by_seed(ours) for name, ours in by_technique(records).items()}
     baseline = taken.pop(BASELINE, {})
-    if len(baseline) < FEWEST_SEEDS:
+    fewest = 1 if quantity.exact else FEWEST_SEEDS
+    if len(baseline) < fewest:
         return {}
     shared = {name: {seed: v for seed, v in ours.items() if seed in baseline} for name, ours in taken.items()}
-    return {BASELINE: baseline} | {n: ours for n, ours in sorted(shared.items()) if len(ours) >= FEWEST_SEEDS}
+    return {BASELINE: baseline} | {n: ours for n, ours in sorted(shared.items()) if len(ours) >= fewest}
 
 
 def _rows(quantity: Quantity, records: Sequence[Record], values: Values) -> list[Tolerance]:
@@ -100,8 +102,7 @@ def _rows(quantity: Quantity, records: Sequence[Record], values: Values) -> list
     tested = SCALES[case.scale].seeds
     if not quantity.is_score:
         values = {name: {s: math.log(v) for s, v in of.items()} for name, of in values.items()}
-    [layout] = without_wild([values])
-    spread = 0.0 if quantity.exact else math.sqrt(layout.pooled.variance)
+    scatter, spread = _scatter(quantity, values)
 
     def chance(deviation: float, measured: int) -> float:
         return SIGMAS * deviation * math.sqrt(2 / measured + 2 / tested)
@@ -110,15 +111,13 @@ def _rows(quantity: Quantity, records: Sequence[Record], values: Values) -> list
     for technique, ours in list(values.items())[1:]:
         lost = math.fsum(values[BASELINE][seed] - value for seed, value in ours.items()) / len(ours)
         behind = lost if quantity.better == "higher" else -lost
-        wild = technique not in layout.scatter  # it scatters far more than the others, in a way of its own
-        own = math.hypot(statistics.stdev(ours.values()), spread) / math.sqrt(2) if wild else spread
-        bounds[technique] = _rounded_up(max(0.0, behind) + chance(own, len(ours)), quantity)
+        bounds[technique] = _rounded_up(max(0.0, behind) + chance(scatter[technique], len(ours)), quantity)
     seeds = min(map(len, values.values()))
     alone = _rounded_up(chance(spread, seeds), quantity)
     general = alone if quantity.is_score else max(bounds.values())
-    scatter = "" if quantity.exact else f", sd of a run {spread:.2g}"
+    noise = "" if quantity.exact else f", sd of a run {spread:.2g}"
     day = max(record.started_at for record in records)[:10]
-    source = f"{len(bounds)} techniques, {seeds} seeds{scatter}, {day}"
+    source = f"{_counted(len(bounds), 'technique')}, {_counted(seeds, 'seed')}{noise}, {day}"
     return [
         Tolerance(
             case.scale,
@@ -132,6 +131,27 @@ def _rows(quantity: Quantity, records: Sequence[Record], values: Values) -> list
         for technique, allowed in ((None, general), *bounds.items())
         if technique is None or allowed != general
     ]
+
+
+def _scatter(quantity: Quantity, values: Values) -> tuple[dict[str, float], float]:
+    """Return the standard deviation of a run of each technique, and that of most of them."""
+    if quantity.exact:
+        return dict.fromkeys(values, 0.0), 0.0
+    [layout] = without_wild([values])
+    spread = math.sqrt(layout.pooled.variance)
+    wild = {
+        name for name in values if name not in layout.scatter
+    }  # far more than the others, in a way of its own
+    own = {
+        name: math.hypot(statistics.stdev(values[name].values()), spread) / math.sqrt(2)
+        for name in wild
+        if name != BASELINE
+    }
+    return dict.fromkeys(values, spread) | own, spread
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _rounded_up(bound: float, quantity: Quantity) -> float:

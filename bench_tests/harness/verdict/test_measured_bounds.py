@@ -78,6 +78,17 @@ def test_costs_are_compared_by_ratios_and_counted_ones_have_no_chance_in_them():
     assert bounds_of(rows, "latency_ms") == {None: 7.5, "same": 3.0}, "three times, for other machines"
 
 
+def test_one_seed_is_enough_for_what_is_counted():
+    rows = [
+        record_of(name, replace(inference_result(2.0), conv_macs=macs))
+        for name, macs in (("baseline", 1000), ("wide", 1984))
+    ]
+    (row,) = measured_bounds(rows, ["conv_macs"])
+    assert (row.allowed_ratio, row.source) == (1.99, "1 technique, 1 seed, 2026-01-01")
+    with pytest.raises(UserError, match="2 seeds"):
+        measured_bounds(rows, ["latency_ms"])
+
+
 def test_equal_techniques_are_seldom_outside_and_three_points_are_seen():
     """At the deviation of digits: the rows of one study judge another one."""
     names = [*"abcdefghijklm"]
