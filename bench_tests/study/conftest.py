@@ -2,6 +2,8 @@
 
 import pytest
 
+from greenbench.plugin.options import usual_workers
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks."""
@@ -14,6 +16,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "dataset(name): the same",
     ):
         config.addinivalue_line("markers", mark)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return what -n auto means: a worker for each free GPU."""
+    return usual_workers()
 
 
 def pytest_collection_modifyitems(config, items):

@@ -17,6 +17,9 @@ from greenbench.energy.reading import Reading
 from greenbench.energy.sampler import USUAL_PERIOD_S, Condition, Sampler
 from greenbench.energy.window import Meter
 
+OF_ONE_GPU = ("GPU", "module")
+"""Parts of a machine that a process has for itself if it has a GPU for itself."""
+
 MAX_SLEEP_S = 0.5
 """A machine that was suspended for longer has not done the work of the window."""
 
@@ -79,6 +82,12 @@ class DeviceMeter(Meter):
         self._notes = (*notes, found.problem) if found.problem else notes
         self._before_window = before_window
         self._on_close = on_close
+
+    @property
+    def shared(self) -> str:
+        """The parts that are no GPU."""
+        parts = dict.fromkeys(device.info.part for device in self.devices)
+        return ", ".join(part for part in parts if part not in OF_ONE_GPU)
 
     def close(self) -> None:
         """Release locks and the driver."""

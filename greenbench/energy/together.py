@@ -32,6 +32,11 @@ class MeterGroup(Meter):
         self.meters = tuple(meters)
         self.name = "+".join(meter.name for meter in meters if meter.name != "none") or "none"
 
+    @property
+    def shared(self) -> str:
+        """That of all."""
+        return ", ".join(dict.fromkeys(meter.shared for meter in self.meters if meter.shared))
+
     def close(self) -> None:
         """Close all."""
         if not self.closed:

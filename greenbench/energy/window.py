@@ -62,6 +62,11 @@ class Meter(ABC):
         self.clock = clock or SystemClock()
         self.closed = False
 
+    @property
+    def shared(self) -> str:
+        """What it measures that several processes would share, as `DeviceInfo.part` names it; empty for a GPU or nothing."""
+        return ""
+
     @contextmanager
     def window(self, label: str, *, trace: bool = False) -> Iterator[Window]:
         """Measure the body of a with-statement. Both edges wait for the device. Windows nest.

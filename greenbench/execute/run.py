@@ -47,6 +47,8 @@ class Bench:
         Name of the whole run.
     workers
         Processes of the run that measure side by side.
+    cards
+        UUIDs of the GPUs that they have, one each; none where they share what there is.
     weights
         File that a training leaves its judged weights in, and that the inference of a trained network reads; None where
         networks are measured as they are built.
@@ -59,6 +61,7 @@ class Bench:
     busy: str = "fail"
     session: str = ""
     workers: int = 1
+    cards: tuple[str, ...] = ()
     weights: Path | None = None
     checkpoint: CheckpointPlan | None = None
 
@@ -99,7 +102,7 @@ def run_case(
     except (Exception, SystemExit) as error:
         attempt = Attempt(case.id, case.mode, notes.batch_size, (technique.source.name, workload.source.name))
         result = failure_of(notes.stage, error, attempt, peak_memory())
-    return notes.record(this_machine(bench.workers), result, peak_memory())
+    return notes.record(this_machine(bench.workers, bench.cards), result, peak_memory())
 
 
 def open_case_meter(bench: Bench) -> Meter:
@@ -152,7 +155,7 @@ def _train(
         trainer = trainer_of(case, recipe, data, device)
         checkpoints = None
         if bench.checkpoint is not None:
-            identity = identity_of(case, this_machine(bench.workers), meter.name)
+            identity = identity_of(case, this_machine(bench.workers, bench.cards), meter.name)
             checkpoints = Checkpoints(bench.checkpoint, identity, notes.requests, notes.start)
         try:
             training = train(

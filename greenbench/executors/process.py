@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection, wait
 from types import FrameType
 from typing import IO, Any
 
+from greenbench.energy import leases
 from greenbench.execute.progress import Progress, ProgressCallback, silent
 from greenbench.execute.requests import SIGNALS
 from greenbench.executors.executor import Lost, Result
@@ -64,7 +65,11 @@ class Processes:
                 command,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env={**_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))},
+                env={
+                    **_ENVIRONMENT,
+                    **leases.environment(),
+                    "PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path))),
+                },
                 start_new_session=True,  # Ctrl-C is for us alone
             )
         return self._control

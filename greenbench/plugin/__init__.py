@@ -21,11 +21,13 @@ from greenbench.plugin import energy
 from greenbench.plugin.options import (
     GATE,
     GATED,
+    OF_ENERGY,
     SESSION,
     SESSION_ID,
     add_options,
     prepare,
     session_of,
+    share_gpus,
     usage_errors,
     will_be_downloaded,
 )
@@ -77,6 +79,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if asked:
         # Of the processes of pytest-xdist, which all read the user's files, one shows what they print.
         with usage_errors(), redirect_stderr(io.StringIO()) if workerinput else nullcontext():
+            if workerinput is None and asked - OF_ENERGY:
+                share_gpus(config)
             session = session_of(config)
             for kind in KINDS:
                 session.pairs(kind)
@@ -92,6 +96,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         fixture = f"green_{kind}"
         if fixture in metafunc.fixturenames:
             try:
+                if hasattr(metafunc.config, "workerinput"):
+                    share_gpus(metafunc.config)
                 session = session_of(metafunc.config)
                 order = rounds(session.pairs(kind))
                 parameters = [_parameter(metafunc.config, session, pair, seed) for pair, seed in order]

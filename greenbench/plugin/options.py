@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from greenbench.energy import BUSY_POLICIES
+from greenbench.energy import BUSY_POLICIES, leases
 from greenbench.errors import UserError
 from greenbench.execute.checkpoint import USUAL_MINUTES
 from greenbench.executors.executor import EXECUTORS, INLINE, PROCESS
@@ -40,6 +40,9 @@ SESSION_ID = pytest.StashKey[str]()
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
 GATED = {"green_save", "green_compare", "green_fail"}
 """The options that ask for it."""
+
+OF_ENERGY = {"green_meter", "green_on_busy", "green_carbon", "green_strict"}
+"""Options of the fixtures for any project: who gives them need not have cases."""
 
 SPENDING: pytest.StashKey[Spending] = pytest.StashKey()
 
@@ -211,7 +214,10 @@ def session_of(config: pytest.Config) -> Session:
             raise UserError("--green-until is kept by one process alone", "leave -n out")
         if config.option.green_executor is None and (config.option.usepdb or config.option.trace):
             config.option.green_executor = INLINE  # a debugger needs the terminal
-        session = Session(settings_of(config.option, config.invocation_params.dir, config.stash[SESSION_ID]))
+        here, run = config.invocation_params.dir, config.stash[SESSION_ID]
+        workers = workers_of(config)
+        cards = leases.cards() if workers > 1 else ()
+        session = Session(settings_of(config.option, here, run, workers, cards))
         config.add_cleanup(session.close)
         if config.option.green_budget is not None:
             from greenbench.energy.budget import read_allowance, read_price
@@ -228,6 +234,38 @@ def session_of(config: pytest.Config) -> Session:
         if not hasattr(config, "workerinput"):  # a worker of pytest-xdist has no terminal
             session.progress = ProgressReporter(lambda: _uncaptured(config))
     return config.stash[SESSION]
+
+
+def workers_of(config: pytest.Config) -> int:
+    """Return how many processes run cases side by side."""
+    workerinput = getattr(config, "workerinput", None)
+    return (
+        int(workerinput["workercount"]) if workerinput else getattr(config.option, "numprocesses", None) or 1
+    )
+
+
+def share_gpus(config: pytest.Config) -> None:
+    """In a run with pytest-xdist that has cases, give a worker a GPU of its own, and refuse more workers than GPUs.
+
+    Raises
+    ------
+    UserError
+        If there are too few.
+    """
+    run = config.stash[SESSION_ID]
+    if hasattr(config, "workerinput"):
+        leases.lease(run)
+    elif getattr(config.option, "numprocesses", None):
+        leases.require_gpus(workers_of(config), run)
+
+
+def usual_workers() -> int:
+    """Return how many workers ``-n auto`` means for cases: one for each free GPU, and one where all share the CPU."""
+    with usage_errors():
+        found = leases.leases()
+        if found:
+            leases.require_gpus(1, "")
+        return sum(not one.holder for one in found) or 1
 
 
 def will_be_downloaded(config: pytest.Config, session: Session, workload: str) -> bool:
@@ -255,6 +293,7 @@ def prepare(config: pytest.Config, session: Session, pairs: Sequence[Pair]) -> N
         errors = download_missing(wanted, root, session.progress, lambda text: print(text, file=sys.stderr))
         if errors:
             raise UserError("\n".join(map(str, errors)))
+    share_gpus(config)
     if SPENDING in config.stash:
         config.stash[SPENDING].check()
     session.check(pairs)

@@ -10,7 +10,7 @@ import pytest
 from greenbench.errors import UserError
 from greenbench.extras import need_study
 from greenbench.plugin.options import GATE, SESSION, prepare, session_of, usage_errors
-from greenbench.records.results import Failure
+from greenbench.records.results import LOST, Failure
 from greenbench.spec.case import KINDS
 
 if TYPE_CHECKING:
@@ -157,7 +157,8 @@ def explanation(session: Session, found: list[Miss], pair: Pair) -> str:
     lines = [miss.message for miss in found]
     for record in session.records(pair):
         lines.append(f"record: {session.settings.out / record.file_name}")
-        if isinstance(record.result, Failure) and record.result.traceback:
+        # What a process printed at its end, pytest shows, too.
+        if isinstance(record.result, Failure) and record.result.traceback and record.result.stage != LOST:
             lines.append(record.result.traceback)
     return "\n".join(lines)
 

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -43,7 +44,8 @@ class Machine:
     cpu_threads
         Threads that torch computes with.
     gpu, gpu_uuid, driver
-        Of the GPU that trained; None without one.
+        Of the GPU that trained; None without one. Where workers side by side have a card each, `gpu_uuid` names all
+        of them, whichever was a case's: the energy's reading says which.
     torch, torchvision, python, greenbench
         Versions.
     workers
@@ -73,12 +75,17 @@ class Machine:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:6]
 
 
-def this_machine(workers: int = 1) -> Machine:
-    """Return the machine that this process runs on, with the threads and the environment of now. Imports torch."""
+def this_machine(workers: int = 1, cards: Sequence[str] = ()) -> Machine:
+    """Return the machine that this process runs on, with the threads and the environment of now. Imports torch.
+
+    `cards` are the UUIDs of the GPUs that the workers share, where they do.
+    """
     import torch
 
+    known = _as_it_is(workers)
     return replace(
-        _as_it_is(workers),
+        known,
+        gpu_uuid=", ".join(cards) if cards and known.gpu is not None else known.gpu_uuid,
         cpu_threads=torch.get_num_threads(),
         environment=tuple(f"{name}={os.environ[name]}" for name in ARITHMETIC if os.environ.get(name)),
     )

@@ -242,6 +242,10 @@ class Imported:
     curve: tuple[Point, ...] = ()
 
 
+LOST = "process"
+"""The stage of a failure where the case's process ended without an answer; its traceback is what was printed at the end."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why a case gave no result.

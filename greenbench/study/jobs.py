@@ -97,14 +97,20 @@ def look(mode: str, bench: Bench, _progress: ProgressCallback) -> tuple[str, Mac
     Raises
     ------
     UserError
-        If meter or environment do not do what the mode asks for.
+        If meter or environment do not do what the mode asks for, or several processes would share the meter.
     """
     from greenbench.execute.modes import numerical_mode
 
     _share_the_cpu(bench)
     numerical_mode(mode)
     with open_case_meter(bench) as meter:
-        return meter.name, this_machine(bench.workers)
+        if bench.workers > 1 and meter.shared:
+            raise UserError(
+                f"{bench.workers} workers would count each other's energy: the meter {meter.name} measures the machine's "
+                f"{meter.shared}",
+                "leave -n out, or use --green-meter none",
+            )
+        return meter.name, this_machine(bench.workers, bench.cards)
 
 
 def try_out(cases: Sequence[Case], catalog: Catalog, bench: Bench, progress: ProgressCallback) -> None:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from greenbench.energy.neighbors import Neighbors
@@ -21,11 +21,12 @@ from greenbench.records.folder import RecordFolder
 from greenbench.records.machine import Machine
 from greenbench.records.memory import PROCESS, PeakMemory
 from greenbench.records.record import Record
-from greenbench.records.results import Failure, Skipped
+from greenbench.records.results import LOST, Failure, Skipped
 from greenbench.spec.case import Case, Kind, case_of, on_random_images
 from greenbench.spec.scale import TRAINED
 from greenbench.spec.technique import Technique
 from greenbench.spec.workload import Workload
+from greenbench.study.apart import apart
 from greenbench.study.datasets import require_whole
 from greenbench.study.foreign import beside, quietly
 from greenbench.study.jobs import executor_named, look, run, try_out, usual_deadline_s
@@ -37,9 +38,6 @@ from greenbench.verdict.tolerances import load_tolerances, own_rows
 
 WEIGHTS_FOLDER = "weights"
 """Below the output folder: trained weights, where inference is measured on them."""
-
-LOST = "process"
-"""The stage of a case whose process ended."""
 
 LOOKS = 5
 """At verdicts, at most, where seeds are added until they are decided."""
@@ -232,8 +230,10 @@ class Session:
 
     def _changes(self, technique: Technique, workload: Workload) -> tuple[str, ...]:
         settings = self.settings
-        with beside(*settings.catalog.folders(technique.name, workload.name)), quietly():
-            return changed_fields(technique, workload, settings.scale, settings.bench.data_root)
+        find = partial(changed_fields, technique, workload, settings.scale, settings.bench.data_root)
+        folders = settings.catalog.folders(technique.name, workload.name)
+        with beside(*folders), quietly():
+            return apart(find, ()) if folders else find()
 
     def _record(self, case: Case) -> Record:
         settings = self.settings

@@ -113,7 +113,9 @@ class Options:
         return self._given.get(name)
 
 
-def settings_of(option: Any, here: Path, session: str) -> Settings:
+def settings_of(
+    option: Any, here: Path, session: str, workers: int = 1, cards: Sequence[str] = ()
+) -> Settings:
     """Return what options ask for.
 
     Parameters
@@ -124,6 +126,10 @@ def settings_of(option: Any, here: Path, session: str) -> Settings:
         Folder that paths are relative to.
     session
         Name of the whole run.
+    workers
+        Its measuring processes.
+    cards
+        UUIDs of the GPUs that they share, one for each; none where they do not.
 
     Raises
     ------
@@ -165,7 +171,8 @@ def settings_of(option: Any, here: Path, session: str) -> Settings:
             meter=check_source(option.green_meter or "auto"),
             busy=option.green_on_busy or "fail",
             session=session,
-            workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+            workers=workers,
+            cards=tuple(cards),
         ),
         partial=option.green_partial,
         mode=find_mode(option.green_mode).name,

@@ -123,6 +123,14 @@ def test_a_technique_that_fails_when_it_is_applied_fails_its_test_alone(run_stud
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("body", ["__import__('os').abort()", "__import__('os')._exit(0)"])
+def test_a_technique_that_ends_its_process_does_not_end_the_collection(run_study, given, body):
+    result = run_study("--green-scale=tiny", *given(ends=own("ends", body)), "--collect-only", "-q")
+    assert result.ret == 0, text_of(result)
+    assert "test_training[ends-digits]" in names(result)
+    assert "Fatal Python error" not in text_of(result)
+
+
 def test_a_technique_with_nothing_to_do_is_skipped_in_a_line_and_in_the_report(run_study, given, pytester):
     body = "from greenbench.errors import NotApplicable; raise NotApplicable('there is nothing to change')"
     files = given(idle=own("idle", body))

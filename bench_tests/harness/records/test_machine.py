@@ -67,6 +67,15 @@ def test_each_field_says_what_is_there(monkeypatch):
     )
 
 
+def test_workers_with_a_card_each_are_on_one_machine_whichever_card_a_case_had(monkeypatch):
+    with_gpu = replace(MACHINE, gpu="NVIDIA H200", gpu_uuid="a")
+    monkeypatch.setattr(machine, "_as_it_is", lambda workers: replace(with_gpu, workers=workers))
+    assert machine.this_machine(2, ("GPU-a", "GPU-b")).gpu_uuid == "GPU-a, GPU-b"
+    assert machine.this_machine().gpu_uuid == "a"
+    monkeypatch.setattr(machine, "_as_it_is", lambda workers: MACHINE)
+    assert machine.this_machine(2, ("GPU-a", "GPU-b")).gpu_uuid is None, "torch computes on the CPU"
+
+
 @pytest.mark.parametrize("said", ["580.00", b"580.00"])
 def test_the_driver_is_what_the_library_says(said, monkeypatch):
     monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
