@@ -23,6 +23,12 @@ def need_study() -> None:
         raise missing_study(missing[0])
 
 
+def need_ray() -> None:
+    """Return if a Ray cluster can be used; `UserError` otherwise."""
+    if not _is_there("ray"):
+        raise UserError("a Ray cluster needs ray, which is not installed", "pip install 'greenbench[ray]'")
+
+
 def missing_study(name: str) -> UserError:
     """Return what to say of a module that is not there."""
     return UserError(

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from types import FrameType
@@ -19,7 +19,7 @@ from typing import IO, Any
 from greenbench.energy import leases
 from greenbench.execute.progress import Progress, ProgressCallback, silent
 from greenbench.execute.requests import SIGNALS
-from greenbench.executors.executor import Lost, Result
+from greenbench.executors.executor import Lost, OneByOne, Result
 from greenbench.executors.messages import Done, Raised
 from greenbench.executors.server import FORK
 from greenbench.units import si
@@ -38,7 +38,7 @@ def supported() -> bool:
     return hasattr(os, "pidfd_open") and hasattr(socket, "send_fds")
 
 
-class Processes:
+class Processes(OneByOne):
     """Runs each function in a new process; the processes are forked from a server, which starts with the first.
 
     What a process prints is printed here while it runs.
@@ -47,9 +47,12 @@ class Processes:
     ----------
     prepare
         Called once in the server, to import what the functions need; a function of a module.
+    environment
+        Of the server; that of when this module was imported, where none is given.
     """
 
-    def __init__(self, prepare: Callable[[], None]) -> None:
+    def __init__(self, prepare: Callable[[], None], environment: Mapping[str, str] | None = None) -> None:
+        self._environment = environment
         self._prepare = f"{prepare.__module__}:{prepare.__qualname__}"
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -58,6 +61,7 @@ class Processes:
         """Return the socket of the server, which begins now if there is none."""
         if self._control is not None:
             return self._control
+        environment = self._environment or {**_ENVIRONMENT, **leases.environment()}
         self._control, theirs = socket.socketpair()
         command = [sys.executable, "-m", "greenbench.executors.server", str(theirs.fileno()), self._prepare]
         with theirs:
@@ -66,8 +70,7 @@ class Processes:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 env={
-                    **_ENVIRONMENT,
-                    **leases.environment(),
+                    **environment,
                     "PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path))),
                 },
                 start_new_session=True,  # Ctrl-C is for us alone
@@ -78,6 +81,7 @@ class Processes:
         self,
         function: Callable[..., Result],
         *arguments: Any,
+        name: str = "",  # of the protocol
         progress: ProgressCallback = silent,
         deadline_s: float | None = None,
     ) -> Result:

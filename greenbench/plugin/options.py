@@ -12,7 +12,7 @@ import pytest
 from greenbench.energy import BUSY_POLICIES, leases
 from greenbench.errors import UserError
 from greenbench.execute.checkpoint import USUAL_MINUTES
-from greenbench.executors.executor import EXECUTORS, INLINE, PROCESS
+from greenbench.executors.executor import INLINE, PROCESS, RAY
 from greenbench.spec.mode import MODES, PAPER
 from greenbench.spec.scale import (
     BASELINES,
@@ -21,6 +21,7 @@ from greenbench.spec.scale import (
     SCALES,
     SMALLEST_SCALE,
     STUDY,
+    TRAINED,
     TRAINING_ENERGIES,
     VARIES,
     VARY_ALL,
@@ -136,10 +137,10 @@ def add_options(parser: pytest.Parser) -> None:
     add(
         "--green-executor",
         metavar="NAME",
-        choices=EXECUTORS,
-        help=f"where a case runs: {PROCESS}, each in one of its own, or {INLINE}, in pytest's process "
-        f"(default: {PROCESS}, where the system can, and {INLINE} with --pdb)",
+        help=f"where a case runs: {PROCESS}, each in one of its own; {INLINE}, in pytest's process; or {RAY}[:HOST:PORT], on the "
+        f"GPUs of a Ray cluster (default: {PROCESS}, where the system can, and {INLINE} with --pdb)",
     )
+    add("--green-gpu", metavar="MODEL", help="of a Ray cluster with several, such as H100")
     add(
         "--green-deadline",
         metavar="TIME",
@@ -215,6 +216,7 @@ def session_of(config: pytest.Config) -> Session:
         if config.option.green_executor is None and (config.option.usepdb or config.option.trace):
             config.option.green_executor = INLINE  # a debugger needs the terminal
         here, run = config.invocation_params.dir, config.stash[SESSION_ID]
+        _refuse_on_cluster(config)
         workers = workers_of(config)
         cards = leases.cards() if workers > 1 else ()
         session = Session(settings_of(config.option, here, run, workers, cards))
@@ -234,6 +236,21 @@ def session_of(config: pytest.Config) -> Session:
         if not hasattr(config, "workerinput"):  # a worker of pytest-xdist has no terminal
             session.progress = ProgressReporter(lambda: _uncaptured(config))
     return config.stash[SESSION]
+
+
+def _refuse_on_cluster(config: pytest.Config) -> None:
+    """Refuse what cases that run on other machines, several at a time, cannot do."""
+    option = config.option
+    if not (option.green_executor or "").startswith(RAY):
+        return
+    refused = {
+        "-n": getattr(option, "numprocesses", None) or hasattr(config, "workerinput"),
+        "--green-budget": option.green_budget,
+        "--green-weights trained": option.green_weights == TRAINED,
+    }
+    for name, given in refused.items():
+        if given:
+            raise UserError(f"{name} does not go with --green-executor {RAY}", f"leave {name} out")
 
 
 def workers_of(config: pytest.Config) -> int:
@@ -297,6 +314,7 @@ def prepare(config: pytest.Config, session: Session, pairs: Sequence[Pair]) -> N
     if SPENDING in config.stash:
         config.stash[SPENDING].check()
     session.check(pairs)
+    session.begin(pairs)
 
 
 @contextmanager

@@ -62,6 +62,12 @@ def digest_of_folders(folders: tuple[Path, ...]) -> str:
     return digest.hexdigest()
 
 
+def files_of(file: Path) -> set[Path]:
+    """Return a user's file and what it imports from its own folder, directly or through others."""
+    file = file.resolve()
+    return _with_imports(file, file.parent, file.parent)
+
+
 def _with_imports(file: Path, home: Path, start: Path) -> set[Path]:
     found: set[Path] = set()
     left = [file]

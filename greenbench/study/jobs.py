@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from greenbench.errors import UserError
 from greenbench.execute.progress import ProgressCallback
 from greenbench.execute.run import Bench, open_case_meter, run_case
-from greenbench.executors.executor import EXECUTORS, INLINE, PROCESS, Executor, Inline
+from greenbench.executors.executor import EXECUTORS, INLINE, PROCESS, RAY, Executor, Inline
 from greenbench.executors.process import Processes, supported
 from greenbench.records.machine import Machine, this_machine
 from greenbench.records.record import Record
@@ -32,14 +32,21 @@ def usual_executor() -> str:
     return PROCESS if supported() else INLINE
 
 
-def executor_named(name: str) -> Executor:
-    """Return what runs the functions of this module: here, or each in a process of its own.
+def executor_named(name: str, gpu_model: str = "") -> Executor:
+    """Return what runs the functions of this module: here, each in a process of its own, or on a Ray cluster.
 
     Raises
     ------
     UserError
-        For an unknown name, or one that this system cannot do.
+        For an unknown name, or one that cannot be had here.
     """
+    kind, _, address = name.partition(":")
+    if kind == RAY:
+        from greenbench.executors.cluster import OnCluster
+
+        return OnCluster(address, gpu_model, prepare)
+    if gpu_model:
+        raise UserError(f"--green-gpu chooses among the GPUs of --green-executor {RAY}", "leave it out")
     if name == INLINE:
         return Inline()
     if name != PROCESS:

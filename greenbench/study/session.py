@@ -6,20 +6,14 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
-from greenbench.energy.neighbors import Neighbors
 from greenbench.errors import Interrupted, UserError
-from greenbench.execute.checkpoint import CheckpointPlan
-from greenbench.execute.notes import Notes
-from greenbench.execute.progress import ProgressCallback, silent
 from greenbench.execute.requests import ENDED, Requests
-from greenbench.executors.executor import Lost
 from greenbench.records.conditions import still_valid
 from greenbench.records.folder import RecordFolder
 from greenbench.records.machine import Machine
-from greenbench.records.memory import PROCESS, PeakMemory
 from greenbench.records.record import Record
 from greenbench.records.results import LOST, Failure, Skipped
 from greenbench.spec.case import Case, Kind, case_of, on_random_images
@@ -29,9 +23,9 @@ from greenbench.spec.workload import Workload
 from greenbench.study.apart import apart
 from greenbench.study.datasets import require_whole
 from greenbench.study.foreign import beside, quietly
-from greenbench.study.jobs import executor_named, look, run, try_out, usual_deadline_s
 from greenbench.study.locking import locked, reserved
-from greenbench.study.plan import Pair, changed_fields, plan
+from greenbench.study.plan import Pair, changed_fields, plan, rounds
+from greenbench.study.runner import ProgressFactory, Runner
 from greenbench.study.settings import Settings as Settings
 from greenbench.verdict.misses import Miss, below_floor, misses
 from greenbench.verdict.tolerances import load_tolerances, own_rows
@@ -42,9 +36,6 @@ WEIGHTS_FOLDER = "weights"
 LOOKS = 5
 """At verdicts, at most, where seeds are added until they are decided."""
 
-ProgressFactory = Callable[[Case | str], ProgressCallback]
-"""Takes a case, or what else is under way."""
-
 
 class Session:
     """Runs pairs on demand and keeps their records.
@@ -54,7 +45,6 @@ class Session:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.progress: ProgressFactory = lambda _case: silent
         self.before: Callable[[Case], None] = lambda _case: None
         """Called before a case is run, which it may refuse by an error."""
         self.after: Callable[[Record], None] = lambda _record: None
@@ -62,8 +52,7 @@ class Session:
         """Keys of the cases that were taken from an earlier run."""
         self.judged: list[Pair] = []
         """The whole pairs that were held against their tolerances, in turn."""
-        self._neighbors: Neighbors | None = None
-        self._executor = executor_named(settings.executor)
+        self._runner = Runner(settings)
         self._reserved = ExitStack()
         self._pairs: dict[Kind, list[Pair]] = {}
         self._known: dict[str, Record] = {}
@@ -75,30 +64,28 @@ class Session:
         """Where the records are."""
         return RecordFolder(self.settings.out)
 
-    @cached_property
-    def meter(self) -> str:
-        """Name of the meter that cases are measured with.
+    @property
+    def progress(self) -> ProgressFactory:
+        """What shows how far a case is."""
+        return self._runner.progress
 
-        Raises
-        ------
-        UserError
-            If it cannot measure on this machine.
-        """
-        return self._looked[0]
+    @progress.setter
+    def progress(self, factory: ProgressFactory) -> None:
+        self._runner.progress = factory
+
+    @property
+    def meter(self) -> str:
+        """Name of the meter that cases are measured with; `UserError` if it cannot measure on this machine."""
+        return self._runner.meter
 
     @property
     def machine(self) -> Machine:
         """What cases run on."""
-        return self._looked[1]
-
-    @cached_property
-    def _looked(self) -> tuple[str, Machine]:
-        # Where cases have processes of their own, this one must not open a GPU: it would be a stranger on it.
-        return self._executor.call(look, self.settings.mode, self.settings.bench)
+        return self._runner.machine
 
     def close(self) -> None:
         """End the processes that cases run in, and let other runs have the output folder."""
-        self._executor.close()
+        self._runner.close()
         self._reserved.close()
 
     def pairs(self, kind: Kind) -> list[Pair]:
@@ -151,16 +138,17 @@ class Session:
         if faults:
             raise faults[0] if len(faults) == 1 else UserError("\n".join(map(str, faults)))
         if self.settings.scale.dry_run:
-            self._executor.call(
-                try_out,
-                self._to_train(pairs),
-                self.settings.catalog,
-                self.settings.bench,
-                progress=self.progress("dry run"),
-            )
+            self._runner.try_out(self._to_train(pairs))
         self._reserved.close()
         if pairs:
             self._reserved.enter_context(reserved(self.settings.out))
+
+    def begin(self, pairs: Iterable[Pair]) -> None:
+        """Let what some pairs and their baselines need begin, where several cases can run at a time."""
+        pairs = [pair for pair in pairs if self.missing_data(pair) is None]
+        in_turn = [pair[-1 if seed is None else seed] for pair, seed in rounds(pairs)]
+        needed = {c.key: c for case in in_turn for c in (self._baseline(case), case)}
+        self._runner.ahead(case for case in needed.values() if self._usable(case) is None)
 
     def _to_train(self, pairs: Iterable[Pair]) -> list[Case]:
         """Return what is still to be trained for some pairs and their baselines, one seed of each."""
@@ -249,7 +237,7 @@ class Session:
                 self._refuse_again(case)
             self.before(case)
             requests = Requests()
-            with requests.listening(), requests.waiting():
+            with requests.listening(), self._runner.waiting(requests):
                 record = self._measured(case, requests)
             if requests.end:
                 raise Interrupted(ENDED)
@@ -261,10 +249,8 @@ class Session:
 
     def _measured(self, case: Case, requests: Requests) -> Record:
         """Run a case and keep its record."""
-        checkpoint = self.settings.checkpoint(case)
-        disturbed = self._others()
-        record = self._run(case, checkpoint, requests)
-        record = replace(record, disturbed=disturbed or self._others())
+        checkpoint = self.settings.checkpoint(case) if self._runner.saves else None
+        record = self._runner.record(case, self._known.values(), requests, self._weights(case), checkpoint)
         if self.settings.until_decided:
             record = replace(record, looks=LOOKS)
         self.folder.write(record)
@@ -275,27 +261,6 @@ class Session:
             checkpoint.remove()
         self.after(record)
         return record
-
-    def _run(self, case: Case, checkpoint: CheckpointPlan | None, requests: Requests) -> Record:
-        settings, catalog = self.settings, self.settings.catalog
-        bench = replace(settings.bench, weights=self._weights(case), checkpoint=checkpoint)
-        technique, workload = catalog.technique(case.technique), catalog.workloads[case.workload]
-        notes = Notes(case, technique, workload, bench.session)
-        try:
-            return self._executor.call(
-                run,
-                case,
-                catalog,
-                bench,
-                progress=self.progress(case),
-                deadline_s=settings.deadline_s or usual_deadline_s(case, self._known.values()),
-            )
-        except Lost as lost:
-            if requests.end:  # which ended that process, too
-                raise Interrupted(ENDED) from lost
-            failure = Failure(LOST, lost.problem, lost.next_step, lost.output)
-            unknown = PeakMemory(None, PROCESS, reason="its process told nothing")
-            return notes.record(self.machine, failure, unknown)
 
     def _usable(self, case: Case) -> Record | None:
         """Return the record of a case that need not be run, or None."""
@@ -332,15 +297,3 @@ class Session:
         if self.settings.scale.inference.weights != TRAINED:
             return None
         return self.settings.out / WEIGHTS_FOLDER / f"{self._training(case).key}.pt"
-
-    def _others(self) -> str | None:
-        """Say which other runs measure on this machine right now."""
-        if self._neighbors is None:
-            self._neighbors = Neighbors(self.settings.bench.session)
-            self._neighbors.__enter__()
-        others = self._neighbors.others()
-        if not others:
-            return None
-        return (
-            f"another run measured on this machine at the same time (process {', '.join(map(str, others))})"
-        )

@@ -66,6 +66,8 @@ class Settings:
         Whether seeds are added where verdicts are undecided.
     executor
         Where cases run, by name.
+    gpu_model
+        Which GPUs of a cluster, by Ray's name; empty where it has one model.
     deadline_s
         Seconds after which a case is ended, where it has a process of its own; None for the rule of `Session`.
     shard
@@ -87,6 +89,7 @@ class Settings:
     mode: str = PAPER.name
     until_decided: bool = False
     executor: str = INLINE
+    gpu_model: str = ""
     deadline_s: float | None = None
     checkpoint_minutes: float = USUAL_MINUTES
     shard: Shard | None = None
@@ -177,6 +180,7 @@ def settings_of(
         partial=option.green_partial,
         mode=find_mode(option.green_mode).name,
         executor=option.green_executor or usual_executor(),
+        gpu_model=option.green_gpu or "",
         deadline_s=_deadline_s(option.green_deadline),
         checkpoint_minutes=_minutes(option.green_checkpoint),
         shard=None if option.green_shard is None else read_shard(option.green_shard),

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -89,3 +90,20 @@ def pollute(_progress):
 
 def state(_progress):
     return os.environ.get("POLLUTED"), "/polluted" in sys.path, np.random.random()
+
+
+def own_gpu(_progress):
+    return os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def worker():
+    """Return the process that the server of this one was started by."""
+    return int(Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def wait_for(go, mark, _progress):
+    """Say which worker this is on, and return that when there is a file `go`."""
+    Path(mark).write_text(str(worker()))
+    while not Path(go).exists():
+        time.sleep(0.05)
+    return worker()
