@@ -10,6 +10,7 @@ import traceback
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from greenbench.energy.leases import VARIABLE
 from greenbench.errors import Interrupted, UserError
 from greenbench.execute.progress import Progress, ProgressCallback
 from greenbench.executors.messages import Done, Raised
@@ -67,24 +68,24 @@ def work(
     ended = threading.Event()
     threading.Thread(target=beat, daemon=True).start()
     try:
-        return Done(_processes(prepare).call(call_pickled, payload, progress=tell))
+        return Done(_server(prepare).call(call_pickled, payload, os.environ.get(VARIABLE), progress=tell))
     except (UserError, Interrupted) as error:
         return Raised(error, str(error), "".join(traceback.format_exception(error)))
     finally:
         ended.set()
 
 
-def call_pickled(payload: bytes, progress: ProgressCallback) -> Any:
-    """Unpickle a function and its arguments, and call it."""
+def call_pickled(payload: bytes, gpus: str | None, progress: ProgressCallback) -> Any:
+    """Unpickle a function and its arguments, and call it.
+
+    `gpus` are those of this task: Ray gives a worker another one for another task, and its server has those of the first.
+    """
+    if gpus is not None:
+        os.environ[VARIABLE] = gpus
     function, arguments = pickle.loads(payload)
     return function(*arguments, progress)
 
 
-def _processes(prepare: str) -> Processes:
-    # Ray gives a worker another GPU for another task.
-    return _server(prepare, os.environ.get("CUDA_VISIBLE_DEVICES"))
-
-
 @cache
-def _server(prepare: str, _visible: str | None) -> Processes:
+def _server(prepare: str) -> Processes:
     return Processes(pkgutil.resolve_name(prepare), dict(os.environ))

@@ -24,7 +24,8 @@ from greenbench.study.apart import apart
 from greenbench.study.datasets import require_whole
 from greenbench.study.foreign import beside, quietly
 from greenbench.study.locking import locked, reserved
-from greenbench.study.plan import Pair, changed_fields, plan, rounds
+from greenbench.study.plan import Pair, changed_fields, plan
+from greenbench.study.queue import queue
 from greenbench.study.runner import ProgressFactory, Runner
 from greenbench.study.settings import Settings as Settings
 from greenbench.verdict.misses import Miss, below_floor, misses
@@ -145,10 +146,9 @@ class Session:
 
     def begin(self, pairs: Iterable[Pair]) -> None:
         """Let what some pairs and their baselines need begin, where several cases can run at a time."""
-        pairs = [pair for pair in pairs if self.missing_data(pair) is None]
-        in_turn = [pair[-1 if seed is None else seed] for pair, seed in rounds(pairs)]
-        needed = {c.key: c for case in in_turn for c in (self._baseline(case), case)}
-        self._runner.ahead(case for case in needed.values() if self._usable(case) is None)
+        there = [pair for pair in pairs if self.missing_data(pair) is None]
+        cases = queue(there, self._baseline, self.settings.catalog.workloads)
+        self._runner.ahead(case for case in cases if self._usable(case) is None)
 
     def _to_train(self, pairs: Iterable[Pair]) -> list[Case]:
         """Return what is still to be trained for some pairs and their baselines, one seed of each."""

@@ -69,7 +69,7 @@ def deal(pairs: Sequence[Pair], workloads: Mapping[str, Workload], parts: int) -
     loads = [0.0] * parts
     opened: list[set[str]] = [set() for _ in range(parts)]
     part_of: dict[str, int] = {}
-    work = {pair[0].id: _work(pair[0], workloads[pair[0].workload]) * len(pair) for pair in pairs}
+    work = {pair[0].id: work_of(pair[0], workloads[pair[0].workload]) * len(pair) for pair in pairs}
 
     def added(pair: Pair, part: int) -> float:
         own = work[pair[0].id]
@@ -89,7 +89,7 @@ def deal(pairs: Sequence[Pair], workloads: Mapping[str, Workload], parts: int) -
     return [[pair for pair in pairs if part_of[pair[0].id] == part] for part in range(parts)]
 
 
-def _work(case: Case, workload: Workload) -> float:
+def work_of(case: Case, workload: Workload) -> float:
     """Return a measure of what a case takes beside others of its kind: the pixels that a training reads."""
     if case.kind != "training":
         return 1.0

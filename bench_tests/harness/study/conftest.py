@@ -7,7 +7,7 @@ from bench_tests.harness.execute.small_run import TINY
 from bench_tests.harness.study.small_session import CATALOG
 from greenbench.energy.carbon import CarbonIntensity
 from greenbench.execute.run import Bench
-from greenbench.study import session as session_module
+from greenbench.study import runner
 from greenbench.study.session import Session, Settings
 
 
@@ -31,13 +31,13 @@ def lock_folder(monkeypatch, tmp_path):
 def ran(monkeypatch):
     """Return the list of what was run, as technique, kind and seed."""
     cases = []
-    run = session_module.run
+    run = runner.run
 
     def noting(case, *arguments):
         cases.append((case.technique, case.kind, case.seed))
         return run(case, *arguments)
 
-    monkeypatch.setattr(session_module, "run", noting)
+    monkeypatch.setattr(runner, "run", noting)
     return cases
 
 

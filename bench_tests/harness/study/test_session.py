@@ -90,37 +90,37 @@ def test_a_new_session_runs_anew_unless_it_resumes(study, ran):
 
 
 def edited_technique(session):
-    session.settings = replace(
-        session.settings,
-        catalog=Catalog(
-            {"baseline": BASELINE, "longer": replace(LONGER, source=Source(digest="2"))}, {"squares": SQUARES}
-        ),
-    )
+    edited = replace(LONGER, source=Source(digest="2"))
+    catalog = Catalog({"baseline": BASELINE, "longer": edited}, {"squares": SQUARES})
+    return Session(replace(session.settings, catalog=catalog))
 
 
 def other_engine(session):
     (path,) = session.settings.out.glob("*.json")
     rewritten(path, lambda content: content.update(engine="another"))
+    return session
 
 
 def edited_record(session):
     (path,) = session.settings.out.glob("*.json")
     path.write_text(path.read_text().replace('"steps": ', '"steps": 1'))
+    return session
 
 
 def other_meter(session):
     bench = replace(session.settings.bench, meter="estimate:50")
-    session.settings = replace(session.settings, bench=bench)
+    return Session(replace(session.settings, bench=bench))
 
 
 def other_setting(session):
     setting = replace(SQUARES.settings["tiny"], evaluate_every=1)
     workload = replace(SQUARES, settings={"tiny": setting})
-    session.settings = replace(session.settings, catalog=replace(CATALOG, workloads={"squares": workload}))
+    catalog = replace(CATALOG, workloads={"squares": workload})
+    return Session(replace(session.settings, catalog=catalog))
 
 
 def other_mode(session):
-    session.settings = replace(session.settings, mode="fast")
+    return Session(replace(session.settings, mode="fast"))
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,7 @@ def other_mode(session):
 def test_a_stale_record_is_run_again_on_resume(study, ran, change):
     first = study()
     first.records(pair_of(first, "longer"))
-    second = study(resume=True)
-    change(second)
+    second = change(study(resume=True))
     second.records(pair_of(second, "longer"))
     assert len(ran) == 2
     assert not second.resumed
@@ -503,7 +502,7 @@ def test_a_run_beside_another_says_so(study, lock_folder):
 )
 def test_who_else_measured_is_asked_before_and_after(study, monkeypatch, answers, expected):
     session, left = study(), iter(answers)
-    monkeypatch.setattr(session, "_others", lambda: next(left))
+    monkeypatch.setattr(session._runner, "_others", lambda: next(left))
     (record,) = session.records(pair_of(session, "baseline"))
     assert record.disturbed == expected
 

@@ -9,7 +9,7 @@ from bench_tests.harness.made_records import record_of, training_result
 from greenbench.errors import UserError
 from greenbench.records.folder import RecordFolder
 from greenbench.records.machine import this_machine
-from greenbench.study import session as session_module
+from greenbench.study import runner
 from greenbench.study.session import LOOKS
 from greenbench.study.until import seeds_at, until_decided
 from greenbench.verdict.verdict import LEVEL, verdicts
@@ -42,7 +42,7 @@ def scripted(monkeypatch):
                 technique=own_epochs,
             )
 
-        monkeypatch.setattr(session_module, "run", run)
+        monkeypatch.setattr(runner, "run", run)
         return ran
 
     return script
