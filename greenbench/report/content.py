@@ -11,6 +11,7 @@ from greenbench.paper.audit import audit_records
 from greenbench.records.folder import Unreadable
 from greenbench.records.record import Record
 from greenbench.report.notes import failure_lines, skip_lines
+from greenbench.report.pays import pays_table
 from greenbench.report.sections import Section, split_into_sections
 from greenbench.report.stacks import stack_tables
 from greenbench.report.table import Table, section_tables
@@ -65,7 +66,12 @@ def collect(records: Sequence[Record], left_out: Sequence[Unreadable], intensity
         parts=tuple(
             Part(
                 section,
-                (*section_tables(section, intensity), *target_tables(section), *stack_tables(section)),
+                (
+                    *pays_table(section),
+                    *section_tables(section, intensity),
+                    *target_tables(section),
+                    *stack_tables(section),
+                ),
             )
             for section in sections
         ),

@@ -32,7 +32,8 @@ EVIL = "<script>alert(1)</script> | `x` [y](javascript:z)\n## **Boo**"
 
 
 def row_of(text, title):
-    """Return the cells of the first row of a technique."""
+    """Return the cells of the first row of a technique, below the table of what pays."""
+    text = text.partition("### Which techniques pay")[2].partition("### ")[2] or text
     row = next(line for line in text.splitlines() if line.startswith(f"| {title} "))
     return [cell.strip() for cell in row.strip("|").split("|")]
 
@@ -188,7 +189,7 @@ def test_texts_of_records_are_texts(report_of):
 def test_tables_have_as_many_cells_as_headings(report_of, varied):
     text, _ = report_of(*varied)
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("| ")]
-    assert len(tables) == 6
+    assert len(tables) == 7
     for lines in tables:
         assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
         assert lines[0].count("|") <= 10
