@@ -29,11 +29,14 @@ def of(model):
 @pytest.fixture(scope="module")
 def machines():
     """Return a function that starts a cluster of one machine."""
+    from ray._private.accelerators.nvidia_gpu import NvidiaGPUAcceleratorManager
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("PYTHONPATH", str(ROOT))
+        # Other tests of this process may have loaded a stub of NVML, in which Ray would find GPUs.
+        patch.setattr(NvidiaGPUAcceleratorManager, "get_current_node_accelerator_type", lambda: None)
         started = []
 
         def start(**facts):
