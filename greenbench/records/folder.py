@@ -127,7 +127,8 @@ class RecordFolder:
 
 VERDICTS = "verdicts.json"
 TARGETS = "targets.json"
-DERIVED = (VERDICTS, TARGETS)
+RESULTS = "results.json"
+DERIVED = (VERDICTS, TARGETS, RESULTS)
 """JSON files in a record folder that are made from the records."""
 
 _ANOTHER = "choose another folder with --green-out"

@@ -1,23 +1,40 @@
-"""The report: tables, a figure for each section, and a summary for the terminal, from records alone.
+"""The report: tables, figures, and files for other programs, from records alone.
 
 It is a pure function of the records: made again from the same files it is the same, byte for byte.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from greenbench.atomic import whole_file
 from greenbench.energy.carbon import CarbonIntensity
 from greenbench.errors import UserError
 from greenbench.records.folder import RecordFolder
-from greenbench.report.content import collect
-from greenbench.report.markdown import Figures, render
+from greenbench.report import markdown, page
+from greenbench.report.content import Content, collect
+from greenbench.report.figures.figure import FOLDER, Figure
+from greenbench.report.outputs import benchmarks, bibliography, comment, latex, results, rows
 from greenbench.report.terminal import summarize
 from greenbench.verdict.to_target import write_targets
 from greenbench.verdict.verdict import write_verdicts
 
-REPORT = "report.md"
+REPORT, PAGE = "report.md", "report.html"
+
+OUTPUTS: Mapping[str, Callable[[Content], str]] = {
+    REPORT: markdown.render,
+    PAGE: page.render,
+    "results.csv": rows.render,
+    "results.json": results.render,
+    "tables.tex": latex.render,
+    "techniques.bib": bibliography.render,
+    "ci/comment.md": comment.render,
+    "ci/github-action-benchmark.json": benchmarks.github_action,
+    "ci/bencher.json": benchmarks.bencher,
+}
+"""What a report is written as; a new format is a line here, and a function from `Content` to a text."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +42,17 @@ class Report:
     """A report that was written, and the lines of its short form for a terminal."""
 
     path: Path
+    page: Path
     summary: list[str]
 
 
-def write_report(folder: Path, intensity: CarbonIntensity) -> Report:
-    """Write ``report.md``, its figures, ``verdicts.json`` and ``targets.json`` into a folder of records.
+def write_report(folder: Path, intensity: CarbonIntensity, *, png: bool = False) -> Report:
+    """Write a report, its figures, ``verdicts.json`` and ``targets.json`` into a folder of records.
+
+    Parameters
+    ----------
+    png
+        Whether figures are written as PNG, too.
 
     Raises
     ------
@@ -38,28 +61,32 @@ def write_report(folder: Path, intensity: CarbonIntensity) -> Report:
     """
     records, left_out = RecordFolder(folder).read_some()
     content = collect(records, left_out, intensity)
-    from greenbench.report.figures.courses import draw_courses
-    from greenbench.report.figures.gain_and_cost import draw
-
-    path = folder / REPORT
     try:
-        figures = [
-            Figures(
-                draw(part.section, folder / f"report-{number}.svg"),
-                draw_courses(part.section, folder / f"report-{number}-courses.svg"),
-            )
-            for number, part in enumerate(content.parts, start=1)
-        ]
-        for left in set(folder.glob("report-*.svg")) - {path for drawn in figures for path in drawn}:
-            left.unlink()  # of an earlier report with more sections
+        _draw([figure for part in content.parts for figure in part.figures], folder / FOLDER, png=png)
         write_verdicts(content.verdicts, folder)
         write_targets(
-            [one for part in content.parts for found in part.section.sets for one in found.targets], folder
+            [one for section in content.sections for found in section.sets for one in found.targets], folder
         )
-        path.write_text(render(content, figures), encoding="utf-8")
+        for name, render in OUTPUTS.items():
+            with whole_file(folder / name) as file:
+                file.write(render(content).encode("utf-8", "replace"))
     except OSError as error:
         raise UserError(
             f"the report cannot be written to {folder} ({error.strerror})",
             "make room or change its permissions",
         ) from error
-    return Report(path, [*summarize(content), f"report: {path}"])
+    path, of_html = folder / REPORT, folder / PAGE
+    return Report(path, of_html, [*summarize(content), f"report: {path}, {of_html.name}"])
+
+
+def _draw(figures: Iterable[Figure], folder: Path, *, png: bool) -> None:
+    """Write the figures, and take away those of an earlier report."""
+    drawn = {
+        folder / f"{figure.name}{suffix}": figure
+        for figure in figures
+        for suffix in (".svg", *([".png"] if png else []))
+    }
+    for left in {*folder.glob("*.svg"), *folder.glob("*.png")} - {*drawn}:
+        left.unlink()
+    for path, figure in drawn.items():
+        figure.write(path)

@@ -1,12 +1,12 @@
-"""Cards of methods and workloads, folded, for the end of the report."""
+"""Cards of methods and workloads, for the end of the report."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from greenbench.records.conditions import newest_first
 from greenbench.records.record import Record
-from greenbench.report.escape import card, in_html, markdown
 from greenbench.report.sections import DIGEST_LENGTH, Section, row_order, say
 from greenbench.spec.case import IMPORTED
 
@@ -14,33 +14,42 @@ _Identity = tuple[str, str]
 """A name, and the digest of its file."""
 
 
-def method_cards(sections: Sequence[Section]) -> Iterator[str]:
+@dataclass(frozen=True)
+class Card:
+    """A title, the text in Markdown that its author wrote, and lines of facts."""
+
+    title: str
+    text: str
+    facts: tuple[str, ...]
+
+
+def method_cards(sections: Sequence[Section]) -> Iterator[Card]:
     """Return the card of each technique; of each version where a report has several."""
     found = _by_identity(sections, lambda record: (record.case.technique, record.case.technique_digest))
     for identity in sorted(found, key=lambda identity: (row_order(found[identity][0]), identity)):
         facts = found[identity][0].technique
         changed = ", ".join(facts.changed_fields) or "nothing"
-        yield _folded(
+        yield Card(
             _title(facts.title, identity, found),
             facts.card,
-            [f"{facts.category}. {facts.citation}. Changes: {changed}. File: {facts.file}."],
+            (f"{facts.category}. {facts.citation}. Changes: {changed}. File: {facts.file}.",),
         )
 
 
-def workload_cards(sections: Sequence[Section]) -> Iterator[str]:
+def workload_cards(sections: Sequence[Section]) -> Iterator[Card]:
     """Return the card of each workload, with its data and settings."""
     found = _by_identity(sections, lambda record: (record.case.workload, record.case.workload_digest))
     for identity in sorted(found):
         records = found[identity]
         facts = records[0].workload
-        lines = [
+        lines = (
             f"Task: {facts.task}. Score: {facts.metric.title}, {facts.metric.better} is better."
             + (f" Classes: {facts.num_classes}." if facts.num_classes else "")
             + (f" Images: {say(facts.image_size)} pixels." if facts.image_size else ""),
             *_data(records),
             *_settings(records),
-        ]
-        yield _folded(_title(facts.title, identity, found), facts.card, lines)
+        )
+        yield Card(_title(facts.title, identity, found), facts.card, lines)
 
 
 def _by_identity(
@@ -78,8 +87,3 @@ def _settings(records: Sequence[Record]) -> list[str]:
         for record in records
     }
     return sorted(lines)
-
-
-def _folded(title: str, text: str, lines: Sequence[str]) -> str:
-    parts = [f"<details><summary>{in_html(title)}</summary>", card(text), *map(markdown, lines), "</details>"]
-    return "\n\n".join(part for part in parts if part)

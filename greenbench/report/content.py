@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,9 +11,13 @@ from greenbench.energy.carbon import CarbonIntensity
 from greenbench.paper.audit import audit_records
 from greenbench.records.folder import Unreadable
 from greenbench.records.record import Record
+from greenbench.report.cards import Card, method_cards, workload_cards
+from greenbench.report.figures import section_figures
+from greenbench.report.figures.figure import Figure, numbered
 from greenbench.report.notes import failure_lines, skip_lines
 from greenbench.report.pays import pays_table
 from greenbench.report.sections import Section, split_into_sections
+from greenbench.report.simplicity import simplicity_table
 from greenbench.report.stacks import stack_tables
 from greenbench.report.table import Table, section_tables
 from greenbench.report.to_target import target_tables
@@ -21,10 +26,31 @@ from greenbench.verdict.verdict import Verdict
 
 @dataclass(frozen=True)
 class Part:
-    """A section with its tables."""
+    """A section with its tables and figures.
+
+    Attributes
+    ----------
+    pays
+        The tables that say which techniques pay: one, or none without verdicts on a score.
+    details
+        All others.
+    """
 
     section: Section
-    tables: tuple[Table, ...]
+    pays: tuple[Table, ...]
+    details: tuple[Table, ...]
+    figures: tuple[Figure, ...] = ()
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """All of them, in turn."""
+        return (*self.pays, *self.details)
+
+    @property
+    def common_notes(self) -> list[str]:
+        """Footnotes that several tables have, which stand once."""
+        uses = Counter(note for table in self.tables for note in table.footnotes)
+        return [note for note, count in uses.items() if count > 1]
 
 
 @dataclass(frozen=True)
@@ -43,6 +69,8 @@ class Content:
         Of the audit.
     left_out
         Files that are no sound records, and why.
+    intensity
+        Of the electricity, for CO2.
     """
 
     parts: tuple[Part, ...]
@@ -50,11 +78,33 @@ class Content:
     skipped: tuple[str, ...]
     findings: tuple[Finding, ...]
     left_out: tuple[Unreadable, ...]
+    intensity: CarbonIntensity
+
+    @property
+    def sections(self) -> list[Section]:
+        """What was measured on one machine each."""
+        return [part.section for part in self.parts]
 
     @property
     def verdicts(self) -> list[Verdict]:
         """All verdicts."""
-        return [verdict for part in self.parts for found in part.section.sets for verdict in found.verdicts]
+        return [verdict for section in self.sections for found in section.sets for verdict in found.verdicts]
+
+    @property
+    def records(self) -> list[Record]:
+        """All records that tables show."""
+        return [record for section in self.sections for record in section.records]
+
+    @property
+    def simplicity(self) -> tuple[Table, ...]:
+        """How much of itself a technique brings: one table, or none."""
+        return tuple(simplicity_table(self.sections))
+
+    @property
+    def cards(self) -> dict[str, list[Card]]:
+        """The cards, by what they are of."""
+        found = {"Method": method_cards(self.sections), "Workload": workload_cards(self.sections)}
+        return {heading: [*cards] for heading, cards in found.items()}
 
 
 def collect(records: Sequence[Record], left_out: Sequence[Unreadable], intensity: CarbonIntensity) -> Content:
@@ -66,17 +116,15 @@ def collect(records: Sequence[Record], left_out: Sequence[Unreadable], intensity
         parts=tuple(
             Part(
                 section,
-                (
-                    *pays_table(section),
-                    *section_tables(section, intensity),
-                    *target_tables(section),
-                    *stack_tables(section),
-                ),
+                tuple(pays_table(section, intensity)),
+                (*section_tables(section, intensity), *target_tables(section), *stack_tables(section)),
+                tuple(numbered(section_figures(section, intensity), number)),
             )
-            for section in sections
+            for number, section in enumerate(sections, start=1)
         ),
         failures=tuple(line for section in sections for line in failure_lines(section.records)),
         skipped=tuple(skip_lines(skipped)),
         findings=tuple(finding for rule in audited for finding in rule.findings),
         left_out=tuple(left_out),
+        intensity=intensity,
     )

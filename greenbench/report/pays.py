@@ -6,14 +6,15 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from greenbench.energy.carbon import CarbonIntensity, co2_kg
 from greenbench.records.record import Record, by_technique
 from greenbench.report.sections import ComparableSet, Section, distinct, row_order
 from greenbench.report.table import Cell, Row, Table
-from greenbench.report.values import Written
+from greenbench.report.values import Written, measured
 from greenbench.spec.case import IMPORTED
 from greenbench.spec.technique import BASELINE
-from greenbench.units import MISSING
-from greenbench.verdict.quantities import SCORE
+from greenbench.units import MISSING, si
+from greenbench.verdict.quantities import SCORE, TRAIN_ENERGY
 from greenbench.verdict.statistics import Estimate
 from greenbench.verdict.to_target import cost_of
 from greenbench.verdict.verdict import Verdict
@@ -39,7 +40,7 @@ class _Found:
     records: tuple[Record, ...]
 
 
-def pays_table(section: Section) -> Iterator[Table]:
+def pays_table(section: Section, intensity: CarbonIntensity) -> Iterator[Table]:
     """Yield the table of a section that has verdicts on the scores of trainings, or of imported runs."""
     sets = [
         found
@@ -53,28 +54,32 @@ def pays_table(section: Section) -> Iterator[Table]:
     workloads = distinct({of.records[0].case.workload: of.records[0].workload.title for of in sets})
     found = _by_technique(sets, workloads, cost.name)
     in_points = all(of.records[0].workload.metric.unit == "%" for of in sets)
+    in_joules = cost is TRAIN_ENERGY
     firsts = {name: ones[0].records[0] for name, ones in found.items()}
     titles = distinct({name: first.technique.title for name, first in firsts.items()})
     rows = [
         Row(
             titles[name],
             (
-                Cell(Written(_pays(found[name]))),
-                Cell(_gain(found[name]) if in_points else Written(MISSING)),
-                Cell(_ratio([one.cost for one in found[name]])),
-                Cell(_to_score(found[name])),
+                _pays(found[name]),
+                _gain(found[name]) if in_points else Cell(Written(MISSING)),
+                _ratio([one.cost for one in found[name]]),
+                _to_score(found[name]),
+                *([_co2(found[name], intensity)] if in_joules else []),
                 Cell(Written(_words(found[name]))),
             ),
             tuple(record for one in found[name] for record in one.records),
         )
         for name in sorted(found, key=lambda name: row_order(firsts[name]))
     ]
-    columns = ("Pays", "Gain", cost.title, "To the score", "Score")
+    of_co2 = ("CO₂",) if in_joules else ()
+    columns = ("Pays", "Gain", cost.title, "To the score", *of_co2, "Score")
     *before, last = workloads.values()
     where = f"{', '.join(before)} and {last}" if before else last
-    yield Table(
-        f"Which techniques pay, on {where}", columns, tuple(rows), (HOW.format(cost=cost.title.lower()),)
-    )
+    notes = [HOW.format(cost=cost.title.lower())]
+    if in_joules:
+        notes.append(f"CO₂ is that of one training on each of the workloads, at {intensity}.")
+    yield Table(f"Which techniques pay, on {where}", columns, tuple(rows), tuple(notes))
 
 
 def _by_technique(
@@ -108,14 +113,29 @@ def _by_technique(
     return found
 
 
-def _pays(found: Sequence[_Found]) -> str:
+def _pays(found: Sequence[_Found]) -> Cell:
     scores = {one.score.word for one in found}
     costs = {one.cost.word if one.cost else "undecided" for one in found}
     if scores == {"same"}:
         good, bad = "better" in costs, "worse" in costs
     else:
         good, bad = "better" in scores, "worse" in scores
-    return OPEN if good == bad else YES if good else NO
+    if good == bad:
+        return Cell(Written(OPEN), number=0)
+    return (
+        Cell(Written(YES), verdict="better", number=1)
+        if good
+        else Cell(Written(NO), verdict="worse", number=-1)
+    )
+
+
+def _co2(found: Sequence[_Found], intensity: CarbonIntensity) -> Cell:
+    means = [measured(TRAIN_ENERGY, one.records) for one in found]
+    known = [mean.mean for mean in means if mean is not None]
+    if len(known) < len(means):
+        return Cell(Written(MISSING))
+    grams = 1000 * (co2_kg(math.fsum(known), intensity) or 0.0)
+    return Cell(Written(si(grams, "g")), number=grams)
 
 
 def _words(found: Sequence[_Found]) -> str:
@@ -140,28 +160,29 @@ def _mean(found: Sequence[Verdict | None]) -> Estimate | None:
     return Estimate(math.fsum(one.difference for one in known) / len(known), len(known), half)
 
 
-def _gain(found: Sequence[_Found]) -> Written:
+def _gain(found: Sequence[_Found]) -> Cell:
     sign = 1 if found[0].records[0].workload.metric.better == "higher" else -1
     mean = _mean([one.score for one in found])
     if mean is None:
-        return Written(MISSING)
+        return Cell(Written(MISSING))
     half = "" if mean.half_width is None else f"{100 * mean.half_width:.1f}"
-    return Written(f"{sign * 100 * mean.mean:+.1f}", half)
+    return Cell(Written(f"{sign * 100 * mean.mean:+.1f}", half), number=sign * mean.mean)
 
 
-def _ratio(found: Sequence[Verdict | None]) -> Written:
+def _ratio(found: Sequence[Verdict | None]) -> Cell:
     mean = _mean(found)
     if mean is None:
-        return Written(MISSING)
+        return Cell(Written(MISSING))
     text = f"{math.exp(mean.mean):.2f} ×"
-    if mean.half_width is None:
-        return Written(text)
-    low, high = (math.exp(mean.mean + side * mean.half_width) for side in (-1, 1))
-    return Written(f"{text} ({low:.2f} to {high:.2f})")
+    if mean.half_width is not None:
+        low, high = (math.exp(mean.mean + side * mean.half_width) for side in (-1, 1))
+        text = f"{text} ({low:.2f} to {high:.2f})"
+    return Cell(Written(text), number=mean.mean)
 
 
-def _to_score(found: Sequence[_Found]) -> Written:
+def _to_score(found: Sequence[_Found]) -> Cell:
     ratios = [one.to_score for one in found if one.to_score]
     if len(ratios) < len(found):
-        return Written(MISSING)
-    return Written(f"{math.exp(math.fsum(map(math.log, ratios)) / len(ratios)):.2f} ×")
+        return Cell(Written(MISSING))
+    mean = math.fsum(map(math.log, ratios)) / len(ratios)
+    return Cell(Written(f"{math.exp(mean):.2f} ×"), number=mean)

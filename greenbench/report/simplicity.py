@@ -7,11 +7,10 @@ import io
 import tokenize
 from collections.abc import Iterator, Sequence
 
-from tabulate import tabulate
-
 from greenbench.records.record import Record
-from greenbench.report.escape import markdown
 from greenbench.report.sections import Section, distinct, row_order
+from greenbench.report.table import Cell, Row, Table
+from greenbench.report.values import Written
 from greenbench.spec.technique import BASELINE
 from greenbench.units import MISSING
 
@@ -21,7 +20,7 @@ LEGEND = (
     "defaults of arguments, and other arguments by name except 0, 1 and 2. Settings tried are those that the technique states; "
     "≥ counts the versions of its file that these records hold; – is not known."
 )
-HEADINGS = ("Method", "Lines of code", "Numbers", "Fields changed", "Settings tried")
+COLUMNS = ("Lines of code", "Numbers", "Fields changed", "Settings tried")
 LONGEST = 24
 """Characters of a number that is printed; a table of numbers is named alone."""
 
@@ -35,8 +34,8 @@ _NO_CODE = {
 }
 
 
-def simplicity(sections: Sequence[Section]) -> list[str]:
-    """Return the blocks of the report's table, a row for each technique; none where only the baseline was measured."""
+def simplicity_table(sections: Sequence[Section]) -> Iterator[Table]:
+    """Yield the table, a row for each technique; none where only the baseline was measured."""
     newest: dict[str, Record] = {}
     versions: dict[str, set[str]] = {}
     for section in sections:
@@ -49,22 +48,18 @@ def simplicity(sections: Sequence[Section]) -> list[str]:
                 if older is None or record.started_at > older.started_at:
                     newest[record.case.technique] = record
     records = sorted((r for n, r in newest.items() if n != BASELINE), key=row_order)
-    if not any(record.technique.code for record in records):
-        return []
     titles = distinct({record.case.technique: record.technique.title for record in records})
-    rows = [
-        [titles[r.case.technique], *_cells(r, len(versions[r.case.technique]))]
-        for r in records
-        if r.technique.code
-    ]
-    table = tabulate(
-        [[markdown(cell) for cell in row] for row in rows],
-        HEADINGS,
-        tablefmt="pipe",
-        colalign=("left", "right", "left", "left", "right"),
-        disable_numparse=True,
+    rows = tuple(
+        Row(
+            titles[record.case.technique],
+            tuple(Cell(Written(text)) for text in _cells(record, len(versions[record.case.technique]))),
+            (record,),
+        )
+        for record in records
+        if record.technique.code
     )
-    return ["## Simplicity", LEGEND, table]
+    if rows:
+        yield Table("Simplicity", COLUMNS, rows, (LEGEND,))
 
 
 def lines_of_code(code: str) -> int:

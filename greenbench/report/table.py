@@ -36,12 +36,15 @@ class Cell:
         The verdict's word on this value, empty where there is none.
     star
         Whether it is the best of its column, with the verdict ``better``.
+    number
+        What it is sorted by; None for a word.
     """
 
     value: Written
     mark: str = ""
     verdict: str = ""
     star: bool = False
+    number: float | None = None
 
     @property
     def bold(self) -> bool:
@@ -173,17 +176,21 @@ def _cells(
             continue
         word = words.get(name, "")
         star = word == "better" and mean.mean == best
-        cells.append(Cell(written(quantity, mean), mark(quantity, rows[name]), word, star))
+        cells.append(Cell(written(quantity, mean), mark(quantity, rows[name]), word, star, mean.mean))
     return cells
 
 
 def _verdict(quantity: Quantity, verdict: Verdict | None) -> Cell:
     """Return a verdict in words, with the difference that it is about, in the unit of the score."""
     if verdict is None or verdict.half_width is None:
-        return Cell(Written(_word(verdict) if verdict else MISSING))
+        return Cell(
+            Written(_word(verdict) if verdict else MISSING), number=verdict.difference if verdict else None
+        )
     factor, digits = (100, ".1f") if quantity.unit == "%" else (1, ".3g")
     half = f"{factor * verdict.half_width:{digits}}"
-    return Cell(Written(f"{verdict.word} {factor * verdict.difference:+{digits}}", half))
+    return Cell(
+        Written(f"{verdict.word} {factor * verdict.difference:+{digits}}", half), number=verdict.difference
+    )
 
 
 def _word(verdict: Verdict) -> str:

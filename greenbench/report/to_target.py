@@ -71,7 +71,7 @@ def _table(
             Cell(Written(f"{row.reached} of {row.n}")),
             *(Cell(Written(MISSING if row.steps is None else f"{row.steps:.0f}")) for _ in steps),
             *(_cost(row, cost, records) for _ in costs),
-            Cell(_ratio(row), verdict=row.word if row.p is not None else "", star=_is_best(row, ratios)),
+            Cell(_ratio(row), "", row.word if row.p is not None else "", _is_best(row, ratios), row.ratio),
             Cell(Written(_word(row))),
         ]
         if fronts:
@@ -88,7 +88,7 @@ def _table(
 def _cost(row: ToTarget, cost: Quantity, records: Sequence[Record]) -> Cell:
     if row.cost is None:
         return Cell(Written(MISSING))
-    return Cell(written(cost, Estimate(row.cost, 1, None)), mark(cost, records))
+    return Cell(written(cost, Estimate(row.cost, 1, None)), mark(cost, records), number=row.cost)
 
 
 def _front_table(workload: str, found: ComparableSet, fronts: Mapping[str, OnFront]) -> Table:

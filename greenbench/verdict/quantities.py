@@ -276,9 +276,9 @@ QUANTITIES = {
 """What verdicts and tolerances are about, by name."""
 
 
-def shown_quantities(intensity: CarbonIntensity) -> tuple[Quantity, ...]:
-    """Return what tables show: all quantities, imported ones, and the CO2 of a week of video at a carbon intensity."""
-    co2 = Quantity(
+def co2_quantity(intensity: CarbonIntensity) -> Quantity:
+    """Return the CO2 of a week of video at a carbon intensity."""
+    return Quantity(
         "co2_kg",
         "CO₂ (kg/wk)",
         "inference",
@@ -290,7 +290,11 @@ def shown_quantities(intensity: CarbonIntensity) -> tuple[Quantity, ...]:
         reading=_energy_of(_single),
         note=f"CO₂ is that of a week of video at 30 images a second, at {intensity}.",
     )
-    return (*IMPORTED_COLUMNS, *QUANTITIES.values(), co2, PAPER_CO2)
+
+
+def shown_quantities(intensity: CarbonIntensity) -> tuple[Quantity, ...]:
+    """Return what tables show: all quantities, imported ones, and the CO2 of a week of video at a carbon intensity."""
+    return (*IMPORTED_COLUMNS, *QUANTITIES.values(), co2_quantity(intensity), PAPER_CO2)
 
 
 def find_quantity(name: str) -> Quantity:

@@ -79,3 +79,36 @@ def varied():
         record_of(workload="scenes", machine=replace(MACHINE, gpu="GPU X")),
         record_of("focal", engine="f" * 64),
     ]
+
+
+@pytest.fixture
+def ugly():
+    """Return records that are hard to show: 40 techniques, long titles, outliers, failures, gaps, three machines."""
+    long = "Deeply Supervised Progressive Multi-Scale Attention With Learned Temperature And Restarts"
+    evil = "<script>alert('x')</script> & |*_`$~"
+    records = []
+    for number, gpu in enumerate((None, "NVIDIA H100 80GB HBM3", f"GPU {long}")):
+        machine = replace(MACHINE, gpu=gpu, gpu_uuid=gpu and f"GPU-{number}")
+        for workload, title in (("digits", "Digits"), ("scenes", f"Scenes, {long}")):
+            for seed in range(3):
+                facts = {"machine": machine, "workload": workload, "workload_title": title, "seed": seed}
+                of_seed = seed / 1000
+                joules = 1e6 if gpu else None
+                records.append(record_of("baseline", training_result(0.8 + of_seed, joules), **facts))
+                for k in range(40 if number == 0 else 4):
+                    score = 0.05 if k == 7 else 0.7 + (k % 13) / 100 + of_seed
+                    result = training_result(score, joules and joules * (1 + k / 9), seconds=10.0 ** (k % 6))
+                    if k == 5:
+                        result = failure_result(f"RuntimeError: {evil} {long} " + "x" * 300)
+                    name = f"technique_number_{k}"
+                    records.append(
+                        record_of(
+                            name,
+                            result,
+                            title=f"{long} {k}" if k % 9 == 0 else f"T{k} {evil}"[: 8 + k],
+                            **facts,
+                        )
+                    )
+                inference = inference_result(2.0 + of_seed, params=10**9, energy_j=gpu and 0.1)
+                records.append(record_of("baseline", inference, **facts))
+    return records

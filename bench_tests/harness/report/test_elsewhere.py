@@ -53,7 +53,7 @@ def test_the_report_has_a_section_for_the_table_with_verdicts_and_its_source(rea
         "300 s ± 0%",
     ]
     assert r"| a\|b\* " in text
-    assert (tmp_path / "report-1.svg").is_file()
+    assert (tmp_path / "figures" / "1-gain-and-cost.svg").is_file()
     assert "cards" not in text, "a table describes no method"
     assert "Steps is left out where no run has it: the table has no column for it" in text
 
@@ -83,8 +83,7 @@ def test_two_readings_of_a_table_are_told_apart(read, report_of):
 def test_the_figure_shows_what_a_table_has(read, report_of, tmp_path, columns, options, panels):
     rows = [f"{name},{seed},{50 + seed}\n" for name in ("SGD", "Adam") for seed in range(2)]
     report_of(*read(rows, f"technique,seed,{columns}\n", **options))
-    files = list(tmp_path.glob("*.svg"))
-    assert len(files) == panels
+    assert len(list(tmp_path.glob("figures/*gain-and-cost.svg"))) == panels
 
 
 @pytest.mark.parametrize(("step", "drawn"), [(0, 1), (1, 0)])
@@ -97,7 +96,7 @@ def test_a_curve_is_drawn_over_the_epochs_that_all_runs_have(read, report_of, tm
     ]
     text, _ = report_of(*read(rows, "technique,seed,epoch,score,energy\n", cumulative=True))
     assert "results: cost to reach the baseline's 43.0%" in text
-    assert len(list(tmp_path.glob("*-courses.svg"))) == drawn
+    assert len(list(tmp_path.glob("figures/*-courses.svg"))) == drawn
 
 
 def test_a_whole_table_has_no_remarks(read):

@@ -1,13 +1,20 @@
 """The figure: from verdicts, cut where one value would flatten the rest, the same every time."""
 
-from xml.etree import ElementTree
-
 import pytest
 
 from bench_tests.harness.made_records import diverged_result, record_of, training_result
-from greenbench.report.figures.gain_and_cost import COLORS, ROWS_SHOWN, SETS_SHOWN, draw, set_panels
+from bench_tests.harness.report.svg import svg_texts
+from greenbench.records.results import Skipped
+from greenbench.report.figures.gain_and_cost import (
+    COLORS,
+    NO_RUN,
+    NOT_APPLICABLE,
+    ROWS_SHOWN,
+    SETS_SHOWN,
+    figures,
+    set_panels,
+)
 from greenbench.report.sections import split_into_sections
-from greenbench.units import MISSING
 
 
 def section_of(*records):
@@ -19,8 +26,9 @@ def section_panels(section):
     return [panel for found in section.sets for panel in set_panels(found)]
 
 
-def svg_texts(path):
-    return [element.text for element in ElementTree.parse(path).iter("{http://www.w3.org/2000/svg}text")]
+def drawn(section, folder):
+    (figure,) = figures(section)
+    return svg_texts(figure, folder)
 
 
 def test_bars_are_the_differences_of_the_verdicts(seeds_of):
@@ -29,10 +37,10 @@ def test_bars_are_the_differences_of_the_verdicts(seeds_of):
         *seeds_of("mixup", (0.85, 0.86, 0.87), energy_j=50),
     )
     gain, cost = section_panels(section)
-    assert gain.title == "Digits\nAccuracy, points"
+    assert (gain.head, gain.what) == ("Digits", "Accuracy, points")
     assert gain.bars["mixup"].value == pytest.approx(5)
     assert gain.bars["mixup"].word == "better"
-    assert cost.title == "Digits\nenergy, ×"
+    assert (cost.head, cost.what) == ("Digits", "energy, ×")
     assert cost.bars["mixup"].value == pytest.approx(0.5)
 
 
@@ -43,7 +51,7 @@ def test_time_is_the_cost_unless_every_technique_has_its_energy():
         record_of("radam", training_result(0.9, seconds=4)),
     )
     cost = section_panels(section)[1]
-    assert cost.title.endswith("time, ×")
+    assert cost.what == "time, ×"
     assert cost.bars["radam"].value == pytest.approx(2)
 
 
@@ -55,8 +63,7 @@ def test_one_outlier_is_cut_and_its_value_printed(tmp_path):
         record_of("broken", training_result(0.4)),
     )
     assert section_panels(section)[0].limit < 5
-    path = draw(section, tmp_path / "figure.svg")
-    assert "-50" in svg_texts(path)
+    assert "-50.0" in drawn(section, tmp_path)
 
 
 def test_values_of_one_size_are_not_cut(tmp_path):
@@ -67,13 +74,14 @@ def test_values_of_one_size_are_not_cut(tmp_path):
     assert section_panels(section)[0].limit == pytest.approx(10)
 
 
-def test_what_is_missing_is_a_dash_and_no_bar(tmp_path):
+def test_what_is_missing_is_said_and_is_no_point_at_zero(tmp_path):
     section = section_of(
         record_of(),
         record_of("mixup"),
         record_of("radam", diverged_result()),
         record_of(workload="scenes"),
         record_of("radam", workload="scenes"),
+        record_of("mixup", Skipped("no labels"), kind="training", workload="scenes"),
     )
     assert [set(panel.bars) for panel in section_panels(section)] == [
         {"mixup"},
@@ -81,8 +89,8 @@ def test_what_is_missing_is_a_dash_and_no_bar(tmp_path):
         {"radam"},
         {"radam"},
     ]
-    path = draw(section, tmp_path / "figure.svg")
-    assert svg_texts(path).count(MISSING) == 4
+    texts = drawn(section, tmp_path)
+    assert (texts.count(NO_RUN), texts.count(NOT_APPLICABLE)) == (2, 2)
 
 
 def test_runs_that_diverged_leave_no_bar_of_the_others(seeds_of):
@@ -100,18 +108,18 @@ def test_many_workloads_and_techniques_are_not_all_drawn_and_the_figure_says_so(
         for number in range(SETS_SHOWN + 1)
         for name in ("baseline", "mixup")
     ]
-    texts = " ".join(svg_texts(draw(section_of(*wide), tmp_path / "wide.svg")))
-    assert f"the first {SETS_SHOWN} of {SETS_SHOWN + 1} workloads are shown" in texts
+    (figure,) = figures(section_of(*wide))
+    assert f"The first {SETS_SHOWN} of {SETS_SHOWN + 1} workloads are shown." in figure.caption
+    assert len(figure.panels) == 2 * SETS_SHOWN
     high = [record_of(), *(record_of(f"t{number:03}") for number in range(ROWS_SHOWN + 1))]
-    texts = svg_texts(draw(section_of(*high), tmp_path / "high.svg"))
-    assert f"the first {ROWS_SHOWN} of {ROWS_SHOWN + 1} techniques are shown" in texts
-    assert sum(text.startswith("T0") for text in texts) == ROWS_SHOWN
+    (figure,) = figures(section_of(*high))
+    assert f"The first {ROWS_SHOWN} of {ROWS_SHOWN + 1} techniques are shown." in figure.caption
+    assert sum(text.startswith("T0") for text in svg_texts(figure, tmp_path)) == 2 * ROWS_SHOWN
 
 
-def test_without_a_technique_beside_its_baseline_there_is_no_figure(tmp_path):
-    assert draw(section_of(record_of()), tmp_path / "figure.svg") is None
-    assert draw(section_of(record_of("mixup")), tmp_path / "figure.svg") is None
-    assert list(tmp_path.iterdir()) == []
+def test_without_a_technique_beside_its_baseline_there_is_no_figure():
+    assert not [*figures(section_of(record_of()))]
+    assert not [*figures(section_of(record_of("mixup")))]
 
 
 def test_titles_are_no_formulas_and_no_markup(tmp_path):
@@ -119,14 +127,18 @@ def test_titles_are_no_formulas_and_no_markup(tmp_path):
     section = section_of(
         record_of(), *(record_of(f"t{number}", title=title) for number, title in enumerate(titles))
     )
-    texts = svg_texts(draw(section, tmp_path / "figure.svg"))
+    texts = drawn(section, tmp_path)
     assert {r"$\frac{$", "<script>", "題", "a & b"} <= set(texts)
 
 
 def test_the_file_is_the_same_every_time(tmp_path):
     section = section_of(record_of(), record_of("mixup", training_result(0.95)))
-    one, other = (draw(section, tmp_path / name).read_bytes() for name in ("one.svg", "other.svg"))
-    assert one == other
+    (figure,) = figures(section)
+    for suffix in (".svg", ".png"):
+        one, other = tmp_path / f"one{suffix}", tmp_path / f"other{suffix}"
+        figure.write(one)
+        figure.write(other)
+        assert one.read_bytes() == other.read_bytes()
 
 
 def test_every_verdict_has_its_color():

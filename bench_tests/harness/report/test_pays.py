@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench_tests.harness.made_records import followed, record_of, training_result
+from greenbench.energy.carbon import carbon_intensity
 from greenbench.report.pays import pays_table
 from greenbench.report.sections import split_into_sections
 from greenbench.report.table import FIXED_COLUMNS, MAX_COLUMNS
@@ -29,7 +30,7 @@ def runs(technique, score, seconds=10.0, workload="digits"):
 
 def table_of(*records):
     (section,) = split_into_sections(records)
-    (table,) = pays_table(section)
+    (table,) = pays_table(section, carbon_intensity("300 g/kWh"))
     return table
 
 
@@ -88,7 +89,9 @@ def test_the_cost_until_the_baseline_s_score_is_there_where_all_runs_reach_it():
         for seed in range(4)
     ]
     table = table_of(*records)
-    assert table.columns == ("Pays", "Gain", "Energy", "To the score", "Score")
+    assert table.columns == ("Pays", "Gain", "Energy", "To the score", "CO₂", "Score")
+    assert texts(table, "Quick")[4] == "1.69 mg"  # 20.3 J at 300 g/kWh
+    assert "at 300 g/kWh" in table.footnotes[1]
     assert texts(table, "Quick")[3] == "0.50 ×"
     assert texts(table, "Poor")[3] == "–"
 
@@ -114,4 +117,4 @@ def test_a_score_that_is_better_when_lower_gains_when_it_falls():
 
 def test_without_a_baseline_there_is_no_such_table():
     (section,) = split_into_sections(runs("mixup", 0.9))
-    assert not list(pays_table(section))
+    assert not list(pays_table(section, carbon_intensity("world")))

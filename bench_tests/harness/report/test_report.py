@@ -25,7 +25,7 @@ from greenbench.energy.carbon import carbon_intensity
 from greenbench.errors import UserError
 from greenbench.records.folder import RecordFolder
 from greenbench.records.results import Skipped
-from greenbench.report import write_report
+from greenbench.report import OUTPUTS, write_report
 
 ROOT = str(Path(greenbench.__file__).parents[1])
 EVIL = "<script>alert(1)</script> | `x` [y](javascript:z)\n## **Boo**"
@@ -215,9 +215,10 @@ def test_versions_of_a_technique_have_their_own_cards(report_of):
 
 def test_the_report_command_makes_the_same_bytes_again(report_of, varied, tmp_path, capsys):
     report_of(*varied)
-    files = ("report.md", "report-1.svg", "report-2.svg", "verdicts.json")
-    before = {name: (tmp_path / name).read_bytes() for name in files if (tmp_path / name).exists()}
-    assert len(before) == 3
+    figures = [str(path.relative_to(tmp_path)) for path in tmp_path.glob("figures/*.svg")]
+    assert figures
+    files = [*OUTPUTS, "verdicts.json", *figures]
+    before = {name: (tmp_path / name).read_bytes() for name in files}
     for name in before:
         (tmp_path / name).unlink()
     # Another process has other hash seeds.
@@ -228,6 +229,29 @@ def test_the_report_command_makes_the_same_bytes_again(report_of, varied, tmp_pa
         assert (tmp_path / name).read_bytes() == content
     assert main(["report", str(tmp_path)]) == 0
     assert "Mixup" in capsys.readouterr().out
+
+
+def test_the_command_opens_the_page_and_says_where_there_is_no_browser(
+    report_of, tmp_path, capsys, monkeypatch
+):
+    report_of(record_of())
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or len(opened) < 2)
+    assert main(["report", str(tmp_path), "--open"]) == 0
+    assert opened == [(tmp_path / "report.html").as_uri()]
+    assert main(["report", str(tmp_path), "--open"]) == 2
+    assert "no browser can be started here" in capsys.readouterr().err
+
+
+def test_figures_are_written_as_png_where_that_is_asked_for(report_of, tmp_path, capsys):
+    report_of(record_of(), record_of("mixup"))
+    assert not list(tmp_path.glob("figures/*.png"))
+    assert main(["report", str(tmp_path), "--png"]) == 0
+    svg, png = ({path.stem for path in tmp_path.glob(f"figures/*.{kind}")} for kind in ("svg", "png"))
+    assert svg == png != set()
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in tmp_path.glob("figures/*.png"))
+    assert main(["report", str(tmp_path)]) == 0
+    assert not list(tmp_path.glob("figures/*.png")), "a picture of earlier figures stayed"
 
 
 def test_the_report_command_imports_no_torch(report_of, tmp_path):
@@ -288,7 +312,7 @@ def test_left_out_files_are_named_with_their_reasons(report_of, tmp_path):
 def test_the_summary_is_lines_and_ends_with_the_path(report_of, tmp_path, varied):
     _, summary = report_of(*varied)
     assert not any("\n" in line for line in summary)
-    assert summary[-1] == f"report: {tmp_path / 'report.md'}"
+    assert summary[-1] == f"report: {tmp_path / 'report.md'}, report.html"
 
 
 def test_what_was_spent_once_is_told(report_of):

@@ -7,7 +7,7 @@ import pytest
 
 from bench_tests.harness.made_records import record_of
 from greenbench.report.sections import split_into_sections
-from greenbench.report.simplicity import chosen_numbers, lines_of_code, simplicity
+from greenbench.report.simplicity import chosen_numbers, lines_of_code, simplicity_table
 
 CODE = dedent(
     '''
@@ -46,10 +46,8 @@ def of(technique="own", code=CODE, tried=None, **facts):
 
 
 def rows_of(*records):
-    blocks = simplicity(split_into_sections(records))
-    return blocks and [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in blocks[-1].splitlines()[2:]
-    ]
+    tables = [*simplicity_table(split_into_sections(records))]
+    return [[row.label, *(cell.text() for cell in row.cells)] for table in tables for row in table.rows]
 
 
 def test_blank_lines_comments_imports_and_docstrings_do_not_count():

@@ -1,37 +1,36 @@
-"""What each technique gains against what it costs, as a picture: two columns of bars for each comparable set."""
+"""What each technique gains against what it costs: two columns of intervals for each comparable set."""
 
 from __future__ import annotations
 
 import math
 import statistics
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from greenbench.records.record import by_technique
-from greenbench.report.escape import one_line, shortened
-from greenbench.report.figures.svg import svg_figure
+from greenbench.report.figures.figure import BLUE, GRAY, INK, RED, Figure, Spec, named, titled, tooltip
 from greenbench.report.sections import ComparableSet, Section, distinct, row_order
 from greenbench.report.values import measured
-from greenbench.units import MISSING
 from greenbench.verdict.quantities import SCORE, TRAIN_ENERGY, TRAIN_TIME, Quantity
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-COLUMN_INCHES, ROW_INCHES, MARGIN_INCHES = 1.35, 0.21, 1.2
-COLORS = {"better": "#2b6cb0", "worse": "#c05621", "same": "#718096", "undecided": "#718096"}
-TITLE_WIDTH = 24
+COLORS = {"better": BLUE, "worse": RED, "same": GRAY, "undecided": GRAY}
 SETS_SHOWN, ROWS_SHOWN = 12, 60
-"""More would be too small to read, and take minutes to draw."""
+"""More would be too small to read."""
 
 FENCE = 3.0
-"""Bars are cut off this many interquartile ranges beyond the upper quartile of their lengths."""
+"""Values are cut off this many interquartile ranges beyond the upper quartile of their lengths."""
 
 WORTH_CUTTING = 1.5
 """But only if the longest is so many times longer than that."""
+
+NO_RUN, NOT_APPLICABLE = "no run", "not applicable"
+
+CAPTION = (
+    "Points are differences from the baseline, or ratios to it, and lines their 95 % intervals. Blue is better than the baseline, "
+    "orange worse; gray is the same where the point is filled, and undecided where it is open. A triangle lies beyond "
+    "the edge, and has its value beside it."
+)
 
 
 @dataclass(frozen=True)
@@ -46,19 +45,23 @@ class Bar:
 
 @dataclass(frozen=True)
 class Panel:
-    """One column of bars, by technique; those that are missing have no value.
+    """One column, by technique; those that are missing have no value.
 
-    `neutral` is where the bars start, and `floor` the least length at which one is cut off.
+    `neutral` is what makes no difference, `floor` the least length at which one is cut off, and `digits` how values are
+    written.
     """
 
-    title: str
+    head: str
+    what: str
     bars: Mapping[str, Bar]
     neutral: float
     floor: float
+    digits: str
+    skipped: frozenset[str] = frozenset()
 
     @property
     def limit(self) -> float:
-        """Length at which a bar is cut off, so that one outlier does not flatten the others."""
+        """Length at which one is cut off, so that an outlier does not flatten the others."""
         lengths = [abs(bar.value - self.neutral) for bar in self.bars.values()]
         longest = max(lengths)
         if len(lengths) > 1:
@@ -69,28 +72,25 @@ class Panel:
         return max(self.floor, longest)
 
 
-def draw(section: Section, path: Path) -> Path | None:
-    """Draw gain and cost of every technique against its baseline, as SVG; the file is the same every time.
+def figures(section: Section) -> Iterator[Figure]:
+    """Yield the figure of gain and cost; none where nothing was trained beside its baseline.
 
     The cost is training energy where every technique has it, and training time otherwise.
-
-    Returns
-    -------
-    Path or None
-        None where nothing was trained beside its baseline.
     """
     found = [panels for one in section.sets if (panels := set_panels(one))]
     panels = [panel for one in found[:SETS_SHOWN] for panel in one]
-    techniques = {record.case.technique: record for record in section.records}
+    techniques = {
+        record.case.technique: record for one in section.sets for record in (*one.all, *one.skipped)
+    }
     names = [
         name
         for name, record in sorted(techniques.items(), key=lambda item: row_order(item[1]))
         if any(name in panel.bars for panel in panels)
     ]
     if not names:
-        return None
+        return
     left_out = [
-        f"the first {most} of {count} {what} are shown"
+        f" The first {most} of {count} {what} are shown."
         for most, count, what in (
             (SETS_SHOWN, len(found), "workloads"),
             (ROWS_SHOWN, len(names), "techniques"),
@@ -99,17 +99,13 @@ def draw(section: Section, path: Path) -> Path | None:
     ]
     names = names[:ROWS_SHOWN]
     titles = distinct({name: techniques[name].technique.title for name in names})
-    size = (1.4 + COLUMN_INCHES * len(panels), MARGIN_INCHES + ROW_INCHES * len(names))
-    with svg_figure(path, size) as figure:
-        axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-        for axis, panel in zip(axes, panels, strict=True):
-            _draw_panel(axis, panel, names)
-        labels = [shortened(one_line(titles[name]), TITLE_WIDTH) for name in names]
-        axes[0].set_yticks(range(len(names)), labels)
-        axes[0].set_ylim(len(names) - 0.5, -0.5)
-        if left_out:
-            figure.supxlabel("; ".join(left_out))
-    return path
+    yield Figure(
+        "gain-and-cost",
+        "Gain and cost against the baseline",
+        CAPTION + "".join(left_out),
+        tuple(_spec(panel, names, titles) for panel in panels),
+        columns=2,
+    )
 
 
 def set_panels(found: ComparableSet) -> list[Panel]:
@@ -120,6 +116,7 @@ def set_panels(found: ComparableSet) -> list[Panel]:
         return []
     panels = []
     record = found.records[0]
+    skipped = frozenset(one.case.technique for one in found.skipped)
     head = f"{record.workload.title}{f' ({found.caption})' if found.caption else ''}"
     score = SCORE.of(record.workload.metric)
     percent = score.unit == "%"
@@ -130,15 +127,16 @@ def set_panels(found: ComparableSet) -> list[Panel]:
     }
     if gains:
         unit = "points" if percent else score.unit
-        title = _title(head, f"{record.workload.metric.title}, {unit}".strip(", "))
-        panels.append(Panel(title, gains, 0.0, factor * _margin(found, SCORE)))
+        what = f"{record.workload.metric.title}, {unit}".strip(", ")
+        floor = factor * _margin(found, SCORE)
+        panels.append(Panel(head, what, gains, 0.0, floor, "+.1f" if percent else "+.3g", skipped))
     ratios = {
         name: Bar(math.exp(bar.value), math.exp(bar.low), math.exp(bar.high), bar.word)
         for name, bar in ratios.items()
     }
     if ratios:
-        title = _title(head, f"{cost.title.lower()}, ×")
-        panels.append(Panel(title, ratios, 1.0, math.expm1(_margin(found, cost))))
+        floor = math.expm1(_margin(found, cost))
+        panels.append(Panel(head, f"{cost.title.lower()}, ×", ratios, 1.0, floor, ".2f", skipped))
     return panels
 
 
@@ -160,49 +158,115 @@ def _bars(found: ComparableSet, quantity: Quantity) -> dict[str, Bar]:
     return bars
 
 
-def _draw_panel(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
-    limit = panel.limit
-    drawn: list[tuple[int, float, str]] = []
-    intervals: list[tuple[int, float, float]] = []
-    for row, name in enumerate(names):
-        bar = panel.bars.get(name)
-        if bar is None:
-            axes.annotate(MISSING, (panel.neutral, row), (3, 0), textcoords="offset points", va="center")
-            continue
-        length = bar.value - panel.neutral
-        cut = abs(length) > limit
-        end = math.copysign(limit, length) if cut else length
-        drawn.append((row, end, COLORS[bar.word]))
-        if cut:
-            side = math.copysign(1, length)
-            axes.annotate(
-                f"{bar.value:.3g}",
-                (panel.neutral + end, row),
-                (-3 * side, 0),
-                textcoords="offset points",
-                ha="right" if side > 0 else "left",
-                va="center",
-                color="white",
-                fontsize=7,
-            )
-        elif bar.high > bar.low:
-            intervals.append((row, bar.low, bar.high))
-    # All at once: one call for each bar takes minutes where there are many.
-    rows, ends, colors = zip(*drawn, strict=True) if drawn else ((), (), ())
-    axes.barh(rows, ends, left=panel.neutral, height=0.7, color=colors)
-    if intervals:
-        axes.hlines(*zip(*intervals, strict=True), color="black", linewidth=0.8)
-    axes.axvline(panel.neutral, color="black", linewidth=0.8)
-    shown = [min(max(bar.value - panel.neutral, -limit), limit) for bar in panel.bars.values()]
-    margin = 0.08 * limit
-    axes.set_xlim(panel.neutral + min(0.0, *shown) - margin, panel.neutral + max(0.0, *shown) + margin)
-    axes.set_title(panel.title, fontsize=8)
-    axes.grid(axis="x", alpha=0.3)
-    axes.set_axisbelow(True)
-    axes.tick_params(axis="y", length=0)
+def _spec(panel: Panel, names: Sequence[str], titles: Mapping[str, str]) -> Spec:
+    low, high = _edges(panel)
+    pad = 0.05 * (high - low)
+    values = [_value(panel, name, titles[name], low, high) for name in names]
+    y = {
+        "field": "name",
+        "type": "nominal",
+        "scale": {"domain": list(names)},
+        "title": None,
+        "axis": {"labelExpr": named(titles), "ticks": False, "domain": False},
+    }
+    axis = {"title": panel.what, "tickCount": 5}
+    x = {
+        "field": "value",
+        "type": "quantitative",
+        "scale": {"domain": [low - pad, high + pad], "nice": False},
+        "axis": axis,
+    }
+    words = [*COLORS]
+    color = {
+        "field": "word",
+        "type": "nominal",
+        "legend": None,
+        "scale": {"domain": words, "range": [COLORS[word] for word in words]},
+    }
+    is_open = {"condition": {"test": "datum.word === 'undecided'", "value": 0}, "value": 1}
+    fields = (("title", "Technique"), ("shown", panel.what), ("word", "Verdict"))
+    return {
+        "title": titled(panel.head),
+        "width": 230,
+        "height": {"step": 16},
+        "data": {"values": values},
+        "layer": [
+            {
+                "mark": {"type": "rule", "color": INK, "strokeWidth": 1},
+                "encoding": {"x": {"datum": panel.neutral}},
+            },
+            {
+                "transform": [{"filter": "isValid(datum.high)"}],
+                "mark": {"type": "rule", "strokeWidth": 1.5},
+                "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "y": y, "color": color},
+            },
+            {
+                "transform": [{"filter": "isValid(datum.value)"}],
+                "mark": {"type": "point", "size": 45, "filled": False, "strokeWidth": 1.5},
+                "encoding": {
+                    "x": x,
+                    "y": y,
+                    "color": color,
+                    "fill": color,
+                    "fillOpacity": is_open,
+                    "shape": {"field": "shape", "type": "nominal", "scale": None},
+                    "tooltip": tooltip(fields),
+                },
+            },
+            {
+                "transform": [{"filter": "datum.beside !== ''"}],
+                "mark": {
+                    "type": "text",
+                    "dx": {"expr": "datum.side * 8"},
+                    "align": {"expr": "datum.side < 0 ? 'right' : 'left'"},
+                },
+                "encoding": {
+                    "x": {**x, "field": "at"},
+                    "y": y,
+                    "text": {"field": "beside", "type": "nominal"},
+                },
+            },
+        ],
+    }
 
 
-def _title(head: str, what: str) -> str:
-    return "\n".join(
-        [*textwrap.wrap(one_line(head), TITLE_WIDTH), *textwrap.wrap(one_line(what), TITLE_WIDTH)]
-    )
+def _edges(panel: Panel) -> tuple[float, float]:
+    """Return what is shown: all values and intervals that are not cut off."""
+    ends = [end for bar in panel.bars.values() for end in (bar.value, bar.low, bar.high)]
+    low, high = panel.neutral - panel.limit, panel.neutral + panel.limit
+    return max(low, min(panel.neutral, *ends)), min(high, max(panel.neutral, *ends))
+
+
+def _value(panel: Panel, name: str, title: str, low: float, high: float) -> dict[str, Any]:
+    """Return what is drawn of a technique; beyond the edges, a triangle with its value beside it."""
+    bar = panel.bars.get(name)
+    if bar is None:
+        reason = NOT_APPLICABLE if name in panel.skipped else NO_RUN
+        return {
+            "name": name,
+            "title": title,
+            "at": panel.neutral,
+            "side": 1,
+            "beside": reason,
+            "word": "undecided",
+        }
+    beyond = not low <= bar.value <= high
+    shape = "circle" if not beyond else "triangle-right" if bar.value > high else "triangle-left"
+    at = min(max(bar.value, low), high)
+    shown = f"{bar.value:{panel.digits}}"
+    found: dict[str, Any] = {
+        "name": name,
+        "title": title,
+        "value": at,
+        "shape": shape,
+        "word": bar.word,
+        "shown": f"{shown} ({bar.low:{panel.digits}} to {bar.high:{panel.digits}})"
+        if bar.high > bar.low
+        else shown,
+        "beside": shown if beyond else "",
+        "at": at,
+        "side": -1 if bar.value > panel.neutral else 1,
+    }
+    if bar.high > bar.low and not beyond:
+        found |= {"low": max(bar.low, low), "high": min(bar.high, high)}
+    return found
