@@ -125,7 +125,7 @@ class Entry:
     def without_zeros(self) -> Entry:
         """Return the entry without those claims."""
         blanks: dict[str, Any] = dict.fromkeys(self.zeros())
-        return replace(self, **blanks)
+        return replace(self, **blanks) if blanks else self
 
 
 _POSITIVE = (

@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -69,7 +69,7 @@ class Machine:
     @cached_property
     def key(self) -> str:
         """Hash of all of it."""
-        parts = asdict(self)
+        parts = {**vars(self)}
         if not self.environment:  # so it was before there was one
             del parts["environment"]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:6]

@@ -63,13 +63,7 @@ def write_report(folder: Path, intensity: CarbonIntensity, *, png: bool = False)
     content = collect(records, left_out, intensity)
     try:
         _draw([figure for part in content.parts for figure in part.figures], folder / FOLDER, png=png)
-        write_verdicts(content.verdicts, folder)
-        write_targets(
-            [one for section in content.sections for found in section.sets for one in found.targets], folder
-        )
-        for name, render in OUTPUTS.items():
-            with whole_file(folder / name) as file:
-                file.write(render(content).encode("utf-8", "replace"))
+        _write(content, folder)
     except OSError as error:
         raise UserError(
             f"the report cannot be written to {folder} ({error.strerror})",
@@ -77,6 +71,16 @@ def write_report(folder: Path, intensity: CarbonIntensity, *, png: bool = False)
         ) from error
     path, of_html = folder / REPORT, folder / PAGE
     return Report(path, of_html, [*summarize(content), f"report: {path}, {of_html.name}"])
+
+
+def _write(content: Content, folder: Path) -> None:
+    write_verdicts(content.verdicts, folder)
+    write_targets(
+        [one for section in content.sections for found in section.sets for one in found.targets], folder
+    )
+    for name, render in OUTPUTS.items():
+        with whole_file(folder / name) as file:
+            file.write(render(content).encode("utf-8", "replace"))
 
 
 def _draw(figures: Iterable[Figure], folder: Path, *, png: bool) -> None:

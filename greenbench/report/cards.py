@@ -82,8 +82,7 @@ def _data(records: Sequence[Record]) -> list[str]:
 
 
 def _settings(records: Sequence[Record]) -> list[str]:
-    lines = {
-        f"{record.case.kind.capitalize()} at scale {record.case.scale}: {say(record.case.setting)}."
-        for record in records
-    }
-    return sorted(lines)
+    cases = {(one.case.kind, one.case.scale, repr(one.case.setting)): one.case for one in records}
+    return sorted(
+        {f"{case.kind.capitalize()} at scale {case.scale}: {say(case.setting)}." for case in cases.values()}
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from greenbench.audit.findings import Finding
@@ -71,6 +71,10 @@ class Content:
         Files that are no sound records, and why.
     intensity
         Of the electricity, for CO2.
+    simplicity
+        How much of itself a technique brings: one table, or none.
+    cards
+        By what they are of.
     """
 
     parts: tuple[Part, ...]
@@ -79,6 +83,8 @@ class Content:
     findings: tuple[Finding, ...]
     left_out: tuple[Unreadable, ...]
     intensity: CarbonIntensity
+    simplicity: tuple[Table, ...]
+    cards: Mapping[str, Sequence[Card]]
 
     @property
     def sections(self) -> list[Section]:
@@ -94,17 +100,6 @@ class Content:
     def records(self) -> list[Record]:
         """All records that tables show."""
         return [record for section in self.sections for record in section.records]
-
-    @property
-    def simplicity(self) -> tuple[Table, ...]:
-        """How much of itself a technique brings: one table, or none."""
-        return tuple(simplicity_table(self.sections))
-
-    @property
-    def cards(self) -> dict[str, list[Card]]:
-        """The cards, by what they are of."""
-        found = {"Method": method_cards(self.sections), "Workload": workload_cards(self.sections)}
-        return {heading: [*cards] for heading, cards in found.items()}
 
 
 def collect(records: Sequence[Record], left_out: Sequence[Unreadable], intensity: CarbonIntensity) -> Content:
@@ -127,4 +122,20 @@ def collect(records: Sequence[Record], left_out: Sequence[Unreadable], intensity
         findings=tuple(finding for rule in audited for finding in rule.findings),
         left_out=tuple(left_out),
         intensity=intensity,
+        simplicity=tuple(simplicity_table(sections)),
+        cards={"Method": [*method_cards(sections)], "Workload": [*workload_cards(sections)]},
     )
+
+
+def audit_lines(content: Content) -> list[str]:
+    """Return the findings of the audit in words."""
+    return [
+        f"{finding.rule} ({finding.severity}): {finding.conclusion} {'; '.join(finding.arithmetic)}; bound: "
+        f"{finding.bound}. Cells: {', '.join(finding.cells)}."
+        for finding in content.findings
+    ]
+
+
+def left_out_lines(content: Content) -> list[str]:
+    """Return the files that are no sound records, and why."""
+    return [f"{file.path.name}: {file.reason}" for file in content.left_out]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Iterable
 from urllib.parse import quote
 
 _MARKDOWN = re.compile(r"[\\`*_\[\]|#!]")
@@ -24,6 +25,13 @@ def one_line(text: str) -> str:
 def shortened(text: str, width: int) -> str:
     """Return at most `width` characters of a text; an ellipsis stands for the rest."""
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def first_of(lines: Iterable[str], most: int, where: str) -> list[str]:
+    """Return at most so many lines, and one that says how many more are elsewhere."""
+    every = [*lines]
+    more = len(every) - most
+    return every if more <= 0 else [*every[:most], f"and {more} more, in {where}"]
 
 
 def markdown(text: str) -> str:
@@ -55,4 +63,6 @@ def card(text: str) -> str:
 
 
 def _without_controls(text: str) -> str:
+    if text.isprintable():  # nearly all are, and this is fast
+        return text
     return "".join(" " if unicodedata.category(character)[0] == "C" else character for character in text)

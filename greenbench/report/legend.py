@@ -24,3 +24,5 @@ interval, taken alone. One run gives no verdict, except on what is counted. **Bo
 best of the values in a column that are better. CO₂ has no verdict of its own.
 
 A technique that leaves the network alone has no inference of its own."""
+
+NOTHING_FOUND = "The audit found no impossible values."

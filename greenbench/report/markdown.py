@@ -6,13 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from greenbench.audit.findings import Finding
 from greenbench.report.cards import Card
 from greenbench.report.conditions import condition_lines
-from greenbench.report.content import Content, Part
+from greenbench.report.content import Content, Part, audit_lines, left_out_lines
 from greenbench.report.escape import card, in_html, link, markdown, shortened
 from greenbench.report.figures.figure import FOLDER, Figure
-from greenbench.report.legend import IN_SHORT, LEGEND
+from greenbench.report.legend import IN_SHORT, LEGEND, NOTHING_FOUND
 from greenbench.report.table import FIXED_COLUMNS, Cell, Row, Table
 
 FAILURE_WIDTH = 80
@@ -33,12 +32,9 @@ def render(content: Content) -> str:
         blocks += ["## Failed cases", _list(content.failures)]
     if content.skipped:
         blocks += ["## Not applicable", _list(content.skipped)]
-    blocks += ["## Audit", _audit(content.findings)]
+    blocks += ["## Audit", _list(audit_lines(content)) or NOTHING_FOUND]
     if content.left_out:
-        blocks += [
-            "## Files left out",
-            _list(f"{file.path.name}: {file.reason}" for file in content.left_out),
-        ]
+        blocks += ["## Files left out", _list(left_out_lines(content))]
     blocks += [f"## {HOW_TO_READ}", LEGEND]
     for table in content.simplicity:
         blocks += render_table(table, table.footnotes)
@@ -117,16 +113,6 @@ def _cell(cell: Cell) -> str:
     text = markdown(cell.text())
     text = f"**{text}**" if cell.bold else text
     return f"{text} ★" if cell.star else text
-
-
-def _audit(findings: Sequence[Finding]) -> str:
-    if not findings:
-        return "The audit found no impossible values."
-    return _list(
-        f"{finding.rule} ({finding.severity}): {finding.conclusion} {'; '.join(finding.arithmetic)}; bound: "
-        f"{finding.bound}. Cells: {', '.join(finding.cells)}."
-        for finding in findings
-    )
 
 
 def _list(lines: Iterable[str]) -> str:

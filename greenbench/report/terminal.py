@@ -9,11 +9,14 @@ from itertools import zip_longest
 from tabulate import tabulate
 
 from greenbench.report.content import Content
-from greenbench.report.escape import one_line, shortened
+from greenbench.report.escape import first_of, one_line, shortened
 from greenbench.report.table import FIXED_COLUMNS, Cell, Table
 
 WIDTH = 80
 TABLES_SHOWN = 40
+LINES_SHOWN = 20
+"""Of failures, of findings, and of files left out each."""
+
 CELL_WIDTH = 16
 HEADING_WIDTH = 12
 LABEL_WIDTHS = range(24, 11, -2)
@@ -32,16 +35,16 @@ def summarize(content: Content, width: int = WIDTH) -> list[str]:
             lines += [*render_table(table, width), ""]
         if more := len(part.tables) - len(tables):
             lines += [f"{more} more tables are in the report alone", ""]
-    texts = [
-        *(f"failed: {line}" for line in content.failures),
-        *(f"not applicable: {line}" for line in content.skipped),
-        *(
-            f"audit: {finding.rule} ({finding.severity}): {finding.conclusion}"
-            for finding in content.findings
-        ),
-        *(f"left out: {file.path.name}: {file.reason}" for file in content.left_out),
-    ]
-    return [*lines, *(line for text in texts for line in _wrapped(text, width))]
+    for texts in (
+        (f"failed: {line}" for line in content.failures),
+        (f"not applicable: {line}" for line in content.skipped),
+        (f"audit: {one.rule} ({one.severity}): {one.conclusion}" for one in content.findings),
+        (f"left out: {file.path.name}: {file.reason}" for file in content.left_out),
+    ):
+        lines += (
+            line for text in first_of(texts, LINES_SHOWN, "report.md") for line in _wrapped(text, width)
+        )
+    return lines
 
 
 def render_table(table: Table, width: int = WIDTH) -> list[str]:

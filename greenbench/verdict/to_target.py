@@ -16,7 +16,7 @@ import json
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import accumulate, combinations
 from pathlib import Path
 
@@ -133,7 +133,7 @@ def write_targets(found: Sequence[ToTarget], folder: Path) -> None:
     if not found:
         path.unlink(missing_ok=True)
         return
-    path.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps([vars(one) for one in found], indent=1) + "\n", encoding="utf-8")
 
 
 def cost_of(records: Sequence[Record]) -> Quantity:

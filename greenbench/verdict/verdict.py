@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -119,7 +119,7 @@ def judge(sets: Sequence[Sequence[Record]]) -> list[list[Verdict]]:
 def write_verdicts(found: Sequence[Verdict], folder: Path) -> Path:
     """Write verdicts beside the records they are made from."""
     path = folder / VERDICTS
-    path.write_text(json.dumps([asdict(verdict) for verdict in found], indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps([vars(verdict) for verdict in found], indent=1) + "\n", encoding="utf-8")
     return path
 
 

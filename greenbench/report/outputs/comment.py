@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from greenbench.report.content import Content
-from greenbench.report.escape import markdown
+from greenbench.report.escape import first_of, markdown
 from greenbench.report.legend import IN_SHORT
 from greenbench.report.markdown import render_short
 
@@ -24,7 +24,6 @@ def render(content: Content) -> str:
     findings = [f"audit: {one.rule} ({one.severity}): {one.conclusion}" for one in content.findings]
     for lines in (failures, findings):
         if lines:
-            blocks.append("\n".join(f"- {markdown(line)}" for line in lines[:MOST_LINES]))
-        if len(lines) > MOST_LINES:
-            blocks.append(f"and {len(lines) - MOST_LINES} more, in report.md")
+            shown = first_of(lines, MOST_LINES, "report.md")
+            blocks.append("\n".join(f"- {markdown(line)}" for line in shown))
     return "\n\n".join(blocks) + "\n"

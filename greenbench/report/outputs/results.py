@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +13,8 @@ from greenbench.report.layout import layouts
 from greenbench.report.sections import ComparableSet
 from greenbench.report.values import measured, readings
 from greenbench.spec.case import IMPORTED
+from greenbench.verdict.quantities import Quantity
+from greenbench.verdict.verdict import Verdict
 from greenbench.version import VERSION
 
 SCHEMA = 1
@@ -43,56 +45,49 @@ def render(content: Content) -> str:
     return json.dumps(found, indent=1, allow_nan=False, default=list) + "\n"
 
 
-def _results(found: ComparableSet, content: Content) -> list[dict[str, Any]]:
-    if not found.records:
-        return []
-    first = found.records[0]
-    rows = []
+def _results(found: ComparableSet, content: Content) -> Iterator[dict[str, Any]]:
+    """Yield what one technique gave on one workload, quantity by quantity."""
+    verdicts = {(one.technique, one.quantity): one for one in found.verdicts}
     for technique, records in by_technique(found.records).items():
-        for layout in layouts(content.intensity):
-            if layout.kind != first.case.kind:
-                continue
-            for column in layout.columns:
-                quantity = column.of(first.workload.metric)
-                mean = measured(quantity, records)
-                statuses = sorted({reading.status.value for reading in readings(quantity, records)})
-                verdict = next(
-                    (
-                        one
-                        for one in found.verdicts
-                        if one.technique == technique and one.quantity == quantity.name
-                    ),
-                    None,
-                )
-                rows.append(
-                    {
-                        "workload": first.case.workload,
-                        "kind": first.case.kind,
-                        "conditions": found.caption,
-                        "technique": technique,
-                        "title": records[0].technique.title,
-                        "quantity": quantity.name,
-                        "unit": "" if quantity.unit == "%" else quantity.unit,
-                        "better": quantity.better,
-                        "n": len(records),
-                        "mean": None if mean is None else _finite(mean.mean),
-                        "half_width": None if mean is None else mean.half_width,
-                        "status": statuses,
-                        "reason": _why_missing(quantity.why_missing(records[0]), records)
-                        if mean is None
-                        else None,
-                        "verdict": None if verdict is None else asdict(verdict),
-                        "records": [record.file_name for record in records],
-                    }
-                )
-    return rows
+        first = records[0]
+        shown = [
+            column.of(first.workload.metric)
+            for layout in layouts(content.intensity)
+            if layout.kind == first.case.kind
+            for column in layout.columns
+        ]
+        yield {
+            "workload": first.case.workload,
+            "kind": first.case.kind,
+            "conditions": found.caption,
+            "technique": technique,
+            "title": first.technique.title,
+            "n": len(records),
+            "records": [record.file_name for record in records],
+            "quantities": [_quantity(one, records, verdicts.get((technique, one.name))) for one in shown],
+        }
 
 
-def _why_missing(reason: str | None, records: list[Record] | tuple[Record, ...]) -> str:
+def _quantity(quantity: Quantity, records: Sequence[Record], verdict: Verdict | None) -> dict[str, Any]:
+    mean = measured(quantity, records)
+    return {
+        "quantity": quantity.name,
+        "unit": "" if quantity.unit == "%" else quantity.unit,
+        "better": quantity.better,
+        "mean": None if mean is None else mean.mean,
+        "half_width": None if mean is None else mean.half_width,
+        "status": sorted({reading.status.value for reading in readings(quantity, records)}),
+        "reason": None if mean is not None else _why_missing(quantity.why_missing(records[0]), records),
+        "verdict": None if verdict is None else _word(verdict),
+    }
+
+
+def _word(verdict: Verdict) -> dict[str, Any]:
+    names = ("word", "n", "difference", "half_width", "p", "p_same", "margin", "more_runs", "reason")
+    return {name: getattr(verdict, name) for name in names}
+
+
+def _why_missing(reason: str | None, records: Sequence[Record]) -> str:
     if reason:
         return reason
     return "the table has no value" if records[0].case.kind == IMPORTED else "not measured in every run"
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -38,7 +38,7 @@ def render(content: Content) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
-    shown = shown_quantities(content.intensity)
+    shown = {one.name: one for one in (*shown_quantities(content.intensity), *QUANTITIES.values())}
     for section in content.sections:
         for record in section.records:
             case = record.case
@@ -52,13 +52,10 @@ def render(content: Content) -> str:
                 case.technique,
                 record.technique.category,
             ]
-            names = dict.fromkeys(one.name for one in shown if one.kind in (kind, case.kind))
-            quantities = [
-                QUANTITIES.get(name) or next(one for one in shown if one.name == name) for name in names
-            ]
-            for quantity in quantities:
-                row = _value(quantity.of(record.workload.metric), record)
-                writer.writerow([*map(_text, head), case.seed, *row, record.file_name])
+            for quantity in shown.values():
+                if quantity.kind == kind:
+                    row = _value(quantity.of(record.workload.metric), record)
+                    writer.writerow([*map(_text, head), case.seed, *row, record.file_name])
     return file.getvalue()
 
 

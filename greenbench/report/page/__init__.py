@@ -7,18 +7,24 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+from greenbench.data.cache import kept
 from greenbench.energy.reading import Reading
 from greenbench.report.conditions import condition_lines
-from greenbench.report.content import Content
-from greenbench.report.escape import one_line
+from greenbench.report.content import Content, audit_lines, left_out_lines
+from greenbench.report.escape import first_of, one_line
 from greenbench.report.figures.figure import CONFIG, Figure, plain
-from greenbench.report.legend import IN_SHORT, LEGEND
+from greenbench.report.legend import IN_SHORT, LEGEND, NOTHING_FOUND
 from greenbench.report.page.runs import runs_of
 from greenbench.report.table import Row
-from greenbench.units import MISSING, si
+from greenbench.units import si
 from greenbench.version import VERSION
+
+MOST_NOTES = 200
+"""Of a list; more would make a page of some megabytes."""
 
 
 def render(content: Content) -> str:
@@ -38,7 +44,7 @@ def render(content: Content) -> str:
             legend=LEGEND,
             style=_text("page.css"),
             script=_text("page.js"),
-            vega=_vega() if any(part.figures for part in content.parts) else "",
+            vega=_library() if any(part.figures for part in content.parts) else "",
         )
     )
 
@@ -65,8 +71,14 @@ def _environment() -> Any:
         "specs": _specs,
         "si": _si,
         "reading": _reading,
+        "first_of": lambda notes: first_of(notes, MOST_NOTES, "report.md"),
     }
-    environment.globals |= {"conditions": condition_lines, "missing": MISSING}
+    environment.globals |= {
+        "conditions": condition_lines,
+        "audit_lines": audit_lines,
+        "left_out_lines": left_out_lines,
+        "nothing_found": NOTHING_FOUND,
+    }
     return environment
 
 
@@ -110,10 +122,16 @@ def _reading(reading: Reading) -> str:
     return f"{reading.status}: {'; '.join(facts)}"
 
 
-@cache
-def _vega() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as one script (BSD 3-Clause)."""
+def _library() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed as one script (BSD 3-Clause). Putting it together takes a second or two."""
+    import numpy as np
     import vl_convert
 
-    libraries = "window.vegaEmbed = vegaEmbed;"
-    return str(vl_convert.javascript_bundle(libraries)).replace("</script", r"<\/script")
+    def bundle() -> Any:
+        script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace(
+            "</script", r"<\/script"
+        )
+        return np.frombuffer(script.encode(), dtype=np.uint8)
+
+    made = kept([Path(vl_convert.__file__)], version("vl-convert-python").encode(), bundle)
+    return made.tobytes().decode()
