@@ -17,7 +17,7 @@ import pytest
 from greenbench.errors import UserError
 from greenbench.execute.requests import Requests
 from greenbench.extras import need_study
-from greenbench.plugin import energy
+from greenbench.plugin import energy, hooks
 from greenbench.plugin.options import (
     GATE,
     GATED,
@@ -58,6 +58,11 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options, all of them named --green-*."""
     add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Let a conftest.py look at records."""
+    pluginmanager.add_hookspecs(hooks)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,6 +45,7 @@ class Summary:
         self._resumed: set[str] = set()
         self._records: set[str] = set()
         self._gate: list[str] = []
+        self._misses: list[tuple[str, str]] = []
         self._reasons: set[str] = set()
         self._report: Report | None = None
         self._checked = False
@@ -82,6 +84,8 @@ class Summary:
         properties = dict(report.user_properties)
         if CASE not in properties:
             return
+        if report.failed and report.when == "call":
+            self._misses.append((str(properties[CASE]), str(report.longrepr)))
         if report.skipped:
             self._skipped += 1
             if isinstance(report.longrepr, tuple):
@@ -101,11 +105,15 @@ class Summary:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         stopped = False
         if self._measured:
-            from greenbench.report import write_report
+            from greenbench.plugin.github import add_summary
+            from greenbench.report import COMMENT, write_report
 
             settings = session_of(self._config).settings
             try:
                 self._report = write_report(settings.out, settings.carbon)
+                text = (settings.out / COMMENT).read_text(encoding="utf-8")
+                if fault := add_summary(text):
+                    self._reasons.add(fault)
             except (UserError, OSError) as error:
                 self._reasons.add(f"no report: {error}")
             if gate := session.config.stash.get(GATE, None):
@@ -136,6 +144,10 @@ class Summary:
         if SESSION in self._config.stash and (self._measured or self._skipped):
             lines += _left_out(self._config.stash[SESSION])
         lines += self._gate
+        if self._misses:
+            from greenbench.plugin.github import annotated
+
+            lines += annotated(self._misses)
         if lines:
             terminalreporter.section("greenbench")
             encoding = getattr(terminalreporter._tw._file, "encoding", None) or "utf-8"
@@ -164,7 +176,8 @@ def explanation(session: Session, found: list[Miss], pair: Pair) -> str:
 
 
 def _opening(session: Session, *, quiet: bool) -> list[str]:
-    return [*([] if quiet else [_header(session)]), *(f"greenbench: {line}" for line in _left_out(session))]
+    lines = [*([] if quiet else _header(session)), *_left_out(session)]
+    return [f"greenbench: {line}" for line in lines]
 
 
 def _left_out(session: Session) -> list[str]:
@@ -179,10 +192,11 @@ def _left_out(session: Session) -> list[str]:
     ]
 
 
-def _header(session: Session) -> str:
+def _header(session: Session) -> list[str]:
     settings = session.settings
     shard = "" if settings.shard is None else f", shard {settings.shard}"
-    return (
-        f"greenbench: scale {settings.scale.name}, meter {session.meter}, GPU {session.machine.gpu or 'none'}, "
-        f"records in {settings.out}{shard}"
-    )
+    out = settings.out.relative_to(Path.cwd()) if settings.out.is_relative_to(Path.cwd()) else settings.out
+    return [
+        f"scale {settings.scale.name}, meter {session.meter}, GPU {session.machine.gpu or 'none'}{shard}",
+        f"records in {out}",
+    ]

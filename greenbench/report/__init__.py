@@ -21,7 +21,7 @@ from greenbench.report.terminal import summarize
 from greenbench.verdict.to_target import write_targets
 from greenbench.verdict.verdict import write_verdicts
 
-REPORT, PAGE = "report.md", "report.html"
+REPORT, PAGE, COMMENT = "report.md", "report.html", "ci/comment.md"
 
 OUTPUTS: Mapping[str, Callable[[Content], str]] = {
     REPORT: markdown.render,
@@ -30,7 +30,7 @@ OUTPUTS: Mapping[str, Callable[[Content], str]] = {
     "results.json": results.render,
     "tables.tex": latex.render,
     "techniques.bib": bibliography.render,
-    "ci/comment.md": comment.render,
+    COMMENT: comment.render,
     "ci/github-action-benchmark.json": benchmarks.github_action,
     "ci/bencher.json": benchmarks.bencher,
 }

@@ -118,8 +118,8 @@ class Spending:
         self.allowance = allowance
         self.spent = 0.0
         self.cases = 0
-        session.before = self._before
-        session.after = self._after
+        session.before.append(self._before)
+        session.after.append(self._after)
 
     def check(self) -> None:
         """Refuse a budget that cannot be kept.

@@ -46,9 +46,12 @@ class Session:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.before: Callable[[Case], None] = lambda _case: None
-        """Called before a case is run, which it may refuse by an error."""
-        self.after: Callable[[Record], None] = lambda _record: None
+        self.before: list[Callable[[Case], None]] = []
+        """Called before a case is run, which they may refuse by an error."""
+        self.after: list[Callable[[Record], None]] = []
+        """Called with the record of a case that was run, when it is written."""
+        self.expect: Callable[[int], None] = lambda _cases: None
+        """Called with the number of cases that will be run, as far as it is known."""
         self.resumed: set[str] = set()
         """Keys of the cases that were taken from an earlier run."""
         self.judged: list[Pair] = []
@@ -145,10 +148,14 @@ class Session:
             self._reserved.enter_context(reserved(self.settings.out))
 
     def begin(self, pairs: Iterable[Pair]) -> None:
-        """Let what some pairs and their baselines need begin, where several cases can run at a time."""
+        """Take what an earlier run finished of some pairs and their baselines; the others begin, where they run elsewhere."""
+        if self.settings.bench.workers > 1:  # it is them that run cases
+            return
         there = [pair for pair in pairs if self.missing_data(pair) is None]
         cases = queue(there, self._baseline, self.settings.catalog.workloads)
-        self._runner.ahead(case for case in cases if self._usable(case) is None)
+        needed = [case for case in cases if not self._finished(case)]
+        self.expect(len(needed))
+        self._runner.ahead(needed)
 
     def _to_train(self, pairs: Iterable[Pair]) -> list[Case]:
         """Return what is still to be trained for some pairs and their baselines, one seed of each."""
@@ -226,16 +233,14 @@ class Session:
     def _record(self, case: Case) -> Record:
         settings = self.settings
         with locked(settings.out, case.key) if settings.bench.workers > 1 else nullcontext():
-            known = self._usable(case)
-            if known is not None:
-                if known.session != settings.bench.session:
-                    self.resumed.add(case.key)
-                return known
+            if self._finished(case):
+                return self._known[case.key]
             if self._needs_training(case):
                 self.records((self._training(case),))
             elif case.kind == "training":
                 self._refuse_again(case)
-            self.before(case)
+            for refuse in self.before:
+                refuse(case)
             requests = Requests()
             with requests.listening(), self._runner.waiting(requests):
                 record = self._measured(case, requests)
@@ -259,8 +264,20 @@ class Session:
         lost = isinstance(record.result, Failure) and record.result.stage == LOST
         if checkpoint is not None and not lost:  # it may have been killed: the next try goes on
             checkpoint.remove()
-        self.after(record)
+        for tell in self.after:
+            tell(record)
         return record
+
+    def _finished(self, case: Case) -> bool:
+        """Whether a case need not be run; then its record is known."""
+        if case.key not in self._known:
+            found = self._usable(case)
+            if found is None:
+                return False
+            self._known[case.key] = found
+            if found.session != self.settings.bench.session:
+                self.resumed.add(case.key)
+        return True
 
     def _usable(self, case: Case) -> Record | None:
         """Return the record of a case that need not be run, or None."""

@@ -13,8 +13,9 @@ from bench_tests.harness.report.svg import svg_texts
 from greenbench.energy.carbon import carbon_intensity
 from greenbench.report.figures import parts, tradeoffs
 from greenbench.report.figures.labels import GAP, LINE, _box, placed
-from greenbench.report.figures.scatter import Point, Scatter, scatter_spec
+from greenbench.report.figures.scatter import Point, Scatter, category_colors, scatter_spec
 from greenbench.report.sections import split_into_sections
+from greenbench.spec.technique import CATEGORIES
 from greenbench.verdict.correlation import FEWEST, rank_correlation
 
 WORLD = carbon_intensity("world")
@@ -89,7 +90,7 @@ def test_an_outlier_lies_at_the_edge_with_its_value():
         Point(f"t{k}", f"T{k}", "", 1 + k / 10, 90 + k / 10, y_text=f"{90 + k / 10}%") for k in range(9)
     ]
     points.append(Point("far", "Far", "", 1.2, 5.0, y_text="5.0%"))
-    spec = scatter_spec(Scatter("", "", "", tuple(points)), [""])
+    spec = scatter_spec(Scatter("", "", "", tuple(points)), {"": "#000000"})
     far = next(value for value in spec["data"]["values"] if value["name"] == "far")
     assert far["y"] > 85
     assert (far["shape"], far["label"]) == ("triangle-down", "Far (5.0%)")
@@ -126,7 +127,9 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
 
 def test_too_few_points_have_no_correlation():
     assert rank_correlation([1, 2, 3, 4], [1, 2, 3, 4]) is None
-    spec = scatter_spec(Scatter("", "", "", tuple(Point(str(k), "", "", k, k) for k in range(3))), [""])
+    spec = scatter_spec(
+        Scatter("", "", "", tuple(Point(str(k), "", "", k, k) for k in range(3))), {"": "#000000"}
+    )
     assert "too few for a rank correlation" in str(spec["title"])
 
 
@@ -172,3 +175,13 @@ def test_power_is_energy_over_time_epoch_by_epoch():
         ("mixup", 0.0, 20.0),
         ("mixup", 2.0, 20.0),
     ]
+
+
+def test_a_category_has_one_color_in_all_figures():
+    scatters = [
+        Scatter("", "", "", tuple(Point(c, c, c, 0, 0) for c in found))
+        for found in (CATEGORIES, CATEGORIES[3:5])
+    ]
+    every, some = category_colors(scatters[:1]), category_colors(scatters[1:])
+    assert some == {name: every[name] for name in CATEGORIES[3:5]}
+    assert len(set(every.values())) == len(CATEGORIES)

@@ -114,7 +114,7 @@ def test_what_a_spent_budget_stops_is_kept(study, scripted):
     def refuse(case):
         raise UserError("spent", "give more")
 
-    session.before = refuse
+    session.before.append(refuse)
     with pytest.raises(UserError, match="spent"):
         list(until_decided(session))
     records, left_out = RecordFolder(session.settings.out).read()

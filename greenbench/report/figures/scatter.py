@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from greenbench.report.figures.figure import COLORS, INK, PANEL_WIDTH, Spec, label, titled, tooltip
 from greenbench.report.figures.labels import placed
-from greenbench.spec.technique import BASELINE
+from greenbench.spec.technique import BASELINE, CATEGORIES
 from greenbench.verdict.correlation import Correlation, rank_correlation
 
 HEIGHT = 220
@@ -18,6 +18,9 @@ MARGIN = 0.09
 
 FENCE = 3.0
 """Points this many interquartile ranges beyond the quartiles lie at the edge, so that they do not flatten the rest."""
+
+WORTH_CUTTING = 5.0
+"""But only where all points take so many times the room of the others."""
 
 CORRELATION = (
     "ρ is Spearman's rank correlation over the techniques, with its 95 % interval: if it holds 0, none is shown. A triangle lies beyond the edge, "
@@ -70,8 +73,8 @@ class Scatter:
         return sorted(on, key=lambda point: (point.x, point.y))
 
 
-def scatter_spec(scatter: Scatter, categories: Sequence[str]) -> Spec:
-    """Return a panel; `categories` are those of all panels of its figure, so that each keeps its color."""
+def scatter_spec(scatter: Scatter, colors: Mapping[str, str]) -> Spec:
+    """Return a panel; `colors` are those of the categories in all panels of its figure."""
     x_range, y_range = (_range(scatter.points, axis) for axis in ("x", "y"))
     front = scatter.front
     values = _values(scatter, x_range, y_range)
@@ -80,13 +83,7 @@ def scatter_spec(scatter: Scatter, categories: Sequence[str]) -> Spec:
     color = {
         "field": "category",
         "type": "nominal",
-        "scale": {
-            "domain": list(categories),
-            "range": [
-                INK if name == "Baseline" else COLORS[place % len(COLORS)]
-                for place, name in enumerate(categories)
-            ],
-        },
+        "scale": {"domain": [*colors], "range": [*colors.values()]},
         "legend": {"title": None, "orient": "bottom", "columns": 2},
     }
     correlation = scatter.correlation
@@ -129,6 +126,7 @@ def scatter_spec(scatter: Scatter, categories: Sequence[str]) -> Spec:
                 "mark": {
                     "type": "line",
                     "interpolate": "step-after",
+                    "clip": True,
                     "color": INK,
                     "strokeDash": [3, 3],
                     "strokeWidth": 1,
@@ -145,10 +143,17 @@ def scatter_spec(scatter: Scatter, categories: Sequence[str]) -> Spec:
     }
 
 
-def categories_of(scatters: Sequence[Scatter], order: Sequence[str]) -> list[str]:
-    """Return the categories of some panels, in order."""
+def category_colors(scatters: Sequence[Scatter]) -> dict[str, str]:
+    """Return the colors of the categories in some panels, in order; one has the same color in every figure."""
     found = dict.fromkeys(point.category for scatter in scatters for point in scatter.points)
-    return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
+    ordered = sorted(found, key=lambda name: (_place(name), name))
+    return {
+        name: INK if name == CATEGORIES[0] else COLORS[(_place(name) - 1) % len(COLORS)] for name in ordered
+    }
+
+
+def _place(category: str) -> int:
+    return CATEGORIES.index(category) if category in CATEGORIES else len(CATEGORIES)
 
 
 def _values(
@@ -224,6 +229,8 @@ def _range(points: Sequence[Point], axis: Literal["x", "y"]) -> tuple[float, flo
     reach = FENCE * (third - first)
     inside = [value for value in values if first - reach <= value <= third + reach] if reach else values
     low, high = min(inside), max(inside)
+    if max(values) - min(values) < WORTH_CUTTING * (high - low):
+        low, high = min(values), max(values)
     margin = MARGIN * (high - low) or abs(high) * MARGIN or 1.0
     return low - margin, high + margin
 

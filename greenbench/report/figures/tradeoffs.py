@@ -8,11 +8,10 @@ from functools import partial
 from greenbench.energy.carbon import CarbonIntensity
 from greenbench.records.record import Record, by_technique
 from greenbench.report.figures.figure import Figure
-from greenbench.report.figures.scatter import CORRELATION, Point, Scatter, categories_of, scatter_spec
+from greenbench.report.figures.scatter import CORRELATION, Point, Scatter, category_colors, scatter_spec
 from greenbench.report.sections import ComparableSet, Section, distinct
 from greenbench.report.values import measured, shown, written
 from greenbench.spec.case import IMPORTED
-from greenbench.spec.technique import CATEGORIES
 from greenbench.units import si_scale
 from greenbench.verdict.quantities import (
     CONV_MACS,
@@ -66,8 +65,8 @@ def figures(section: Section, intensity: CarbonIntensity) -> Iterator[Figure]:
 def _figure(name: str, title: str, note: str, found: Sequence[Scatter | None]) -> Iterator[Figure]:
     scatters = [scatter for scatter in found if scatter is not None and len(scatter.points) > 2]
     if scatters:
-        categories = categories_of(scatters, CATEGORIES)
-        panels = tuple(scatter_spec(scatter, categories) for scatter in scatters)
+        colors = category_colors(scatters)
+        panels = tuple(scatter_spec(scatter, colors) for scatter in scatters)
         yield Figure(name, title, f"{INTERVALS}{CORRELATION}{note}", panels)
 
 
