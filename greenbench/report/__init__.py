@@ -16,7 +16,7 @@ from greenbench.records.folder import RecordFolder
 from greenbench.report import markdown, page
 from greenbench.report.content import Content, collect
 from greenbench.report.figures.figure import FOLDER, Figure
-from greenbench.report.outputs import benchmarks, bibliography, comment, latex, results, rows
+from greenbench.report.outputs import benchmarks, bibliography, comment, emissions, latex, results, rows
 from greenbench.report.terminal import summarize
 from greenbench.verdict.to_target import write_targets
 from greenbench.verdict.verdict import write_verdicts
@@ -30,6 +30,7 @@ OUTPUTS: Mapping[str, Callable[[Content], str]] = {
     "results.json": results.render,
     "tables.tex": latex.render,
     "techniques.bib": bibliography.render,
+    "co2_eq_emissions.yaml": emissions.render,
     COMMENT: comment.render,
     "ci/github-action-benchmark.json": benchmarks.github_action,
     "ci/bencher.json": benchmarks.bencher,

@@ -20,7 +20,7 @@ from bench_tests.harness.made_records import (
 )
 from greenbench.energy.carbon import carbon_intensity
 from greenbench.report.content import collect
-from greenbench.report.outputs import benchmarks, bibliography, comment, latex, results, rows
+from greenbench.report.outputs import benchmarks, bibliography, comment, emissions, latex, results, rows
 from greenbench.spec.workload import Metric
 
 EVIL = '=HYPERLINK("http://x") & 50% _of_ <b>$1</b> \\cmd{y} ~^ #\n"quoted", \ud800'
@@ -178,3 +178,23 @@ def test_the_comment_is_short_and_has_no_links_to_files(varied):
     assert ".json" not in text
     assert "<script" not in text
     assert "and 11 more, in report.md" in text
+
+
+def test_emissions_are_grams_of_a_training_and_valid_yaml():
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    machine = replace(MACHINE, gpu=EVIL)
+    records = [
+        record_of(name, training_result(0.9, energy_j=3.6e6), machine=machine)
+        for name in ("baseline", "mixup")
+    ]
+    text = emissions.render(collect(records, [], carbon_intensity("300 g/kWh")))
+    found = list(yaml.safe_load_all(text))
+    assert [one["co2_eq_emissions"]["emissions"] for one in found] == [300.0, 300.0]
+    assert "300 g/kWh" in found[0]["co2_eq_emissions"]["source"]
+    assert found[0]["co2_eq_emissions"]["hardware_used"].startswith("=HYPERLINK")
+
+
+def test_without_energy_no_emissions_are_stated():
+    text = emissions.render(content_of(record_of()))
+    assert text.startswith("# No energy was measured")
+    assert "emissions:" not in text
