@@ -234,9 +234,8 @@ def session_of(config: pytest.Config) -> Session:
             config.stash[SPENDING] = Spending(session, allowance)
         config.stash[SESSION] = session
         session.after.append(lambda record: config.hook.pytest_green_record(record=record))
-        if (
-            not hasattr(config, "workerinput") and config.option.verbose >= 0
-        ):  # a worker of pytest-xdist has no terminal
+        quiet = getattr(config.option, "verbose", 0) < 0
+        if not (quiet or hasattr(config, "workerinput")):  # a worker of pytest-xdist has no terminal
             reporter = ProgressReporter(lambda: _uncaptured(config))
             session.progress = reporter
             session.after.append(reporter.ended)

@@ -185,6 +185,8 @@ class Session:
         for case in pair:
             if case.key not in self._known:
                 self._known[case.key] = self._record(case)
+            if self._known[case.key].session != self.settings.bench.session:
+                self.resumed.add(case.key)
         return [self._known[case.key] for case in pair]
 
     def skipped(self, pair: Pair) -> str | None:
@@ -275,8 +277,6 @@ class Session:
             if found is None:
                 return False
             self._known[case.key] = found
-            if found.session != self.settings.bench.session:
-                self.resumed.add(case.key)
         return True
 
     def _usable(self, case: Case) -> Record | None:

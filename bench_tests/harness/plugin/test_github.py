@@ -60,6 +60,7 @@ def test_of_many_annotations_the_last_one_counts_the_others(monkeypatch):
     assert "and 16 more cases missed" in lines[-1]
 
 
+@pytest.mark.slow
 def test_a_run_writes_its_summary_and_annotates_its_misses(run_study, pytester, summary, monkeypatch):
     monkeypatch.setenv(github.ON_GITHUB, "true")
     pytester.makefile(
@@ -75,6 +76,7 @@ def test_a_run_writes_its_summary_and_annotates_its_misses(run_study, pytester, 
     found.stdout.re_match_lines([r"::error title=training mixup-digits::mixup.*"])
 
 
+@pytest.mark.slow
 def test_a_conftest_sees_each_record_once_when_it_is_written(run_study, pytester):
     pytester.makepyfile(
         watcher="def pytest_green_record(record):\n"
@@ -90,6 +92,7 @@ def test_a_conftest_sees_each_record_once_when_it_is_written(run_study, pytester
     assert (pytester.path / "seen.txt").read_text().splitlines() == seen
 
 
+@pytest.mark.slow
 def test_quiet_runs_show_no_progress_and_a_hook_that_fails_keeps_the_record(run_study, pytester):
     pytester.makepyfile(broken="def pytest_green_record(record):\n    raise OSError('the service is away')\n")
     found = run_study("-p", "broken", "--green-scale=tiny", "-k", "baseline-digits", "-m", "training", "-q")

@@ -292,7 +292,7 @@ def test_the_same_seed_gives_the_same_metrics(run_study, pytester):
 def test_long_work_shows_plain_lines_where_there_is_no_terminal(run_study, pytester):
     pytester.makepyfile(often="import greenbench.study.progress as p\np.LINE_EVERY_S = 0.0")
     result = run_study("-p", "often", "--green-scale=tiny", "-k", "baseline-digits", "-m", "training")
-    result.stderr.re_match_lines([r"baseline-digits training seed 0: step 2/\d+, epoch 1/2"])
+    result.stderr.re_match_lines([r"1 of 1: baseline-digits training seed 0: step 2/\d+, epoch 1/2"])
 
 
 @pytest.mark.slow
