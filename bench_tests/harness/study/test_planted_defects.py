@@ -1,6 +1,5 @@
 """The smoke study notices what is wrong: each defect of a list is planted into it."""
 
-import warnings
 from functools import cache
 
 import pytest
@@ -58,7 +57,7 @@ def test_a_planted_defect_is_noticed_or_named_as_beyond_the_study(defect):
         pytest.xfail(defect.beyond)
     assert said
     if defect.beyond:  # not a failure: what scatters may be noticed on one machine and not on another
-        warnings.warn(f"{defect.name}: noticed, though named as beyond the study: {said[0]}", stacklevel=1)
+        print(f"{defect.name}: noticed, though named as beyond the study: {said[0]}")
 
 
 def test_most_of_at_least_fifteen_defects_are_noticed():
