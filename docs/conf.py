@@ -36,7 +36,7 @@ def setup(app) -> None:
 
 def inside(text: str) -> str:
     """Return a page without links that lead out of the site: a file of the project is named by its path."""
-    return INTO_README.sub("](own-study.md", OUTSIDE.sub(r"\1 (`\2`)", text))
+    return INTO_README.sub("](made/own-study.md", OUTSIDE.sub(r"\1 (`\2`)", text))
 
 
 def make_pages() -> None:

@@ -28,17 +28,26 @@ def test_its_technique_is_a_whole_file_of_under_25_lines(text, tmp_path):
     assert recipe.changed_fields(catalog.technique("smoothed_labels")(recipe)) == ("loss",)
 
 
-def test_its_options_are_those_of_the_plugin(text, pytestconfig):
-    shown = set(re.findall(r"--green-[a-z-]+", text))
+def options_in(page):
+    return set(re.findall(r"--green-[a-z-]*[a-z]", page.read_text(encoding="utf-8")))
+
+
+def test_the_page_of_options_has_all_of_the_plugin_and_no_page_has_others(text, pytestconfig):
     known = {f"--{name.replace('_', '-')}" for name in vars(pytestconfig.option) if name.startswith("green_")}
     assert "--green-file" in known
-    assert shown == known
+    assert options_in(README.parent / "docs" / "options.md") == known
+    for page in (README, *(README.parent / "docs").glob("*.md")):
+        assert options_in(page) <= known, page
 
 
-def test_options_of_the_other_pages_are_those_of_the_plugin(text, pytestconfig):
-    known = {f"--{name.replace('_', '-')}" for name in vars(pytestconfig.option) if name.startswith("green_")}
+def test_it_is_short(text):
+    assert text.count("\n") <= 220
+
+
+def test_links_of_all_pages_lead_somewhere(text):
     for page in (README.parent / "docs").glob("*.md"):
-        assert set(re.findall(r"--green-[a-z-]*[a-z]", page.read_text(encoding="utf-8"))) <= known, page
+        for target in re.findall(r"\]\((?!http|made/)([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), (page, target)
 
 
 def test_its_commands_exist(text):

@@ -33,9 +33,13 @@ def own_file(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", sys.path[:])
     file = tmp_path / "warm_start.py"
     file.write_text(OWN)
-    before = set(sys.modules)
     yield file
-    for name in set(sys.modules) - before:
+    own = [
+        name
+        for name, one in sys.modules.items()
+        if str(getattr(one, "__file__", "")).startswith(str(tmp_path))
+    ]
+    for name in own:
         del sys.modules[name]
 
 
@@ -228,3 +232,27 @@ def test_neither_imports_torch(arguments):
     )
     run = subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False)
     assert run.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "there", "absent"),
+    [
+        (["--only", "modes"], ["fast", "paper"], ["mixup", "digits"]),
+        (["--only", "workloads", "--task", "segmentation"], ["scenes4", "cityscapes"], ["digits", "mixup"]),
+        (["--collection", "modern"], ["sam", "adamw"], ["lookahead", "digits"]),
+        (["--category", "optimizer"], ["radam", "adamw", "lookahead"], ["mixup", "digits"]),
+        (["--task", "classification"], ["mixup", "digits"], ["soft_dice", "scenes4", "bfloat16"]),
+        (["--collection", "paper", "--category", "Optimizer"], ["radam"], ["adamw"]),
+    ],
+)
+def test_filters_leave_what_they_name(options, there, absent, capsys):
+    assert main(["list", *options]) == 0
+    first = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert set(there) <= first
+    assert not set(absent) & first
+
+
+@pytest.mark.parametrize("options", [["--collection", "old"], ["--category", "Magic"], ["--task", "poetry"]])
+def test_a_filter_that_nothing_has_is_refused_with_what_there_is(options, capsys):
+    assert main(["list", *options]) == 2
+    assert "choose one of" in capsys.readouterr().err
