@@ -21,6 +21,7 @@ from torch import Tensor
 from greenbench.data.structures import tensors_in
 from greenbench.errors import UserError
 from greenbench.nn.losses.soft_dice import sums_on_device
+from greenbench.spec.workload import PART
 
 _NO_STRAY = torch.iinfo(torch.int64).min
 
@@ -123,17 +124,25 @@ class MeanIoU:
         self._counts = counts if self._counts is None else counts.add_(self._counts)
 
     def compute(self) -> dict[str, float]:
-        """Return ``miou`` and ``pixel_accuracy`` in 0..1, or NaN without a pixel or with outputs that diverged."""
+        """Return ``miou``, ``pixel_accuracy`` and the IoU of each class that has one (``miou/3``), all in 0..1.
+
+        The first two alone, as NaN, without a pixel or with outputs that diverged.
+        """
         self._looks.refuse_strays()
         if self.diverged:
             return {"miou": math.nan, "pixel_accuracy": math.nan}
         confusion = self.confusion.cpu().double()
         intersection = confusion.diag()
         union = confusion.sum(0) + confusion.sum(1) - intersection
-        iou = intersection[union > 0] / union[union > 0]
+        there = union > 0
+        iou = intersection[there] / union[there]
         return {
             "miou": float(iou.mean()),
             "pixel_accuracy": float(intersection.sum() / confusion.sum()),
+            **{
+                f"miou{PART}{number}": value
+                for number, value in zip(there.nonzero()[:, 0].tolist(), iou.tolist(), strict=True)
+            },
         }
 
 

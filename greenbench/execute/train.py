@@ -25,7 +25,7 @@ from greenbench.execute.trainer import Trainer as Trainer
 from greenbench.records.results import Epoch, Training
 from greenbench.spec.recipe import Size, scaled_size
 from greenbench.spec.scale import MEASURED_EPOCHS, TrainingEnergy
-from greenbench.spec.workload import Metric
+from greenbench.spec.workload import PART, Metric
 
 
 def train(
@@ -268,11 +268,20 @@ class _Course:
         )
 
     def _curve(self) -> list[Epoch]:
-        """Return the curve; windows without energy were mended by what came after them."""
-        measured = self.energy.epochs
-        return [
-            replace(entry, energy=energy) for entry, energy in zip(self.curve, measured, strict=False)
-        ] + self.curve[len(measured) :]
+        """Return the curve; windows without energy were mended by what came after them.
+
+        Parts of the score, such as its classes, stay in the last epoch alone: records of many epochs would be of them.
+        """
+        measured = [*self.energy.epochs, *(entry.energy for entry in self.curve[len(self.energy.epochs) :])]
+        entries = [replace(entry, energy=energy) for entry, energy in zip(self.curve, measured, strict=False)]
+        return [self._without_parts(one) for one in entries[:-1]] + entries[-1:]
+
+    def _without_parts(self, entry: Epoch) -> Epoch:
+        if entry.validation is None:
+            return entry
+        prefix = f"{self.metric.name}{PART}"
+        kept = {name: value for name, value in entry.validation.items() if not name.startswith(prefix)}
+        return replace(entry, validation=kept)
 
 
 def _best(curve: list[Epoch], metric: Metric) -> tuple[float, int] | None:

@@ -85,6 +85,10 @@ class ReadData(Protocol):
         ...
 
 
+PART = "/"
+"""Between a metric's name and that of a part of it, such as a class: ``miou/3``."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """What a workload is judged by.
@@ -92,7 +96,7 @@ class Metric:
     Attributes
     ----------
     name
-        Its key in what `Score.compute` returns.
+        Its key in what `Score.compute` returns. Keys that begin with it and a `PART` are parts of it, such as classes.
     title
         As the tables print it.
     unit

@@ -83,12 +83,20 @@ def test_mean_iou_is_that_of_pixel_sets(classes, count, height, width, seed):
     found = score(MeanIoU(classes, IGNORED), (logits, targets))
     assert found["miou"] == pytest.approx(sum(ious) / len(ious), abs=1e-12)
     assert found["pixel_accuracy"] == pytest.approx(accuracy, abs=1e-12)
+    by_class = [value for name, value in found.items() if name.startswith("miou/")]
+    assert by_class == pytest.approx(ious, abs=1e-12)
 
 
 def test_a_class_neither_there_nor_predicted_is_left_out_of_the_mean():
     targets = torch.tensor([[[0, 0, 1, 1]]])
     logits = torch.nn.functional.one_hot(torch.tensor([[[0, 1, 1, 1]]]), 4).permute(0, 3, 1, 2).float()
     assert score(MeanIoU(4, IGNORED), (logits, targets))["miou"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert set(score(MeanIoU(4, IGNORED), (logits, targets))) == {
+        "miou",
+        "pixel_accuracy",
+        "miou/0",
+        "miou/1",
+    }
 
 
 def test_a_class_predicted_but_not_there_counts_as_zero():
@@ -129,8 +137,9 @@ def test_perfect_and_wholly_wrong_predictions():
     targets = torch.randint(0, 3, (2, 5, 5), generator=generator(0))
     right = torch.nn.functional.one_hot(targets, 3).permute(0, 3, 1, 2).float()
     wrong = right.roll(1, dims=1)
-    assert score(MeanIoU(3, IGNORED), (right, targets)) == {"miou": 1.0, "pixel_accuracy": 1.0}
-    assert score(MeanIoU(3, IGNORED), (wrong, targets)) == {"miou": 0.0, "pixel_accuracy": 0.0}
+    for outputs, value in ((right, 1.0), (wrong, 0.0)):
+        found = score(MeanIoU(3, IGNORED), (outputs, targets))
+        assert found == dict.fromkeys(("miou", "pixel_accuracy", "miou/0", "miou/1", "miou/2"), value)
 
 
 def test_the_first_of_equal_logits_is_the_prediction():

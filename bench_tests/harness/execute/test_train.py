@@ -243,7 +243,7 @@ def test_images_that_change_size_are_measured_throughout(recipe, monkeypatch, me
     meter = Joules()
     result = run(growing, data, meter, metric=MIOU, training_energy=method, evaluate_every=3)
     assert [epoch.image_size for epoch in result.curve] == [(16, 16), (32, 32), (64, 64)]
-    assert set(result.validation) == {"miou", "pixel_accuracy"}
+    assert {"miou", "pixel_accuracy"} < set(result.validation)
     sizes = [f"{side}x{side} px" for side in (16, 32, 64)]
     if method == "epochs":
         assert result.energy.energy_j == 1 + 2 + 3
@@ -271,3 +271,21 @@ def test_steps_are_measured_under_height_and_width_of_their_images(recipe, data)
     meter = Joules()
     run(replace(recipe, image_size=(8, 6), epochs=1), data, meter, training_energy="steady")
     assert any("training at 8x6 px" in label for label in meter.labels), meter.labels
+
+
+class Parts:
+    """A score with classes; what another score says of its own is none of them."""
+
+    def update(self, logits, targets):
+        pass
+
+    def compute(self):
+        return {"loss": 0.5, "loss/0": 0.25, "loss/sky": 0.75, "other/0": 1.0}
+
+
+def test_parts_of_the_score_stay_in_the_last_epoch_alone(recipe, data, monkeypatch):
+    monkeypatch.setattr(data, "score", Parts)
+    result = run(recipe, data, metric=Metric("loss", "Loss", unit="", better="lower"))
+    assert result.validation == result.train == Parts().compute()
+    assert [set(epoch.validation) for epoch in result.curve[:-1]] == [{"loss", "other/0"}] * 3
+    assert result.curve[-1].validation == result.validation

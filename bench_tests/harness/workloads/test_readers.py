@@ -282,7 +282,7 @@ def test_camvid_becomes_batches_and_a_score(drives, monkeypatch):
     ((_, mask),) = data.evaluation_batches("validation")
     score = data.score()
     score.update(torch.nn.functional.one_hot(mask.long().clamp(max=10), 11).permute(0, 3, 1, 2), mask)
-    assert score.compute() == {"miou": 1.0, "pixel_accuracy": 1.0}
+    assert set(score.compute().values()) == {1.0}
 
 
 @pytest.mark.parametrize(
