@@ -85,8 +85,7 @@ class ReadData(Protocol):
         ...
 
 
-PART = "/"
-"""Between a metric's name and that of a part of it, such as a class: ``miou/3``."""
+PART = "/"  # between a metric's name and that of a part of it, such as a class: miou/3
 
 
 @dataclass(frozen=True)

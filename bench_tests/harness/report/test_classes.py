@@ -39,6 +39,8 @@ def test_differences_are_of_means_in_points():
         ("mixup", "sky"): (pytest.approx(-20.0), "10.0"),
     }
     assert "0 (60)" in panel["encoding"]["x"]["axis"]["labelExpr"]
+    low, middle, high = panel["encoding"]["color"]["scale"]["domain"]
+    assert (low, middle) == (-high, 0), "gains and losses of one size must have colors of one strength"
 
 
 def test_where_less_is_better_less_is_a_gain():

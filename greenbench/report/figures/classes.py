@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import fmean
+from statistics import fmean, quantiles
 from typing import Any
 
 from greenbench.records.record import Record, by_technique
@@ -17,7 +17,7 @@ MOST_CLASSES = 40
 """Of more, those in which techniques differ most."""
 
 CAPTION = (
-    "Means over the runs, minus those of the baseline, in points: blue is better than the baseline, orange worse. Below a class stands "
+    "Means over the runs, minus those of the baseline, in points: blue is better than the baseline, orange worse, and the tenth that differs most has full colors. Below a class stands "
     "its score with the baseline. Single classes have no verdict, and a few of many differ by chance."
 )
 
@@ -56,6 +56,7 @@ def _spec(found: ComparableSet) -> Spec | None:
         if part in of
     ]
     labels = {part: f"{part} ({factor * reference[part]:.0f})" for part in shown}
+    edge = _edge([abs(value["gain"]) for value in values])
     left_out = len(reference) - len(shown)
     notes = [f"{left_out} classes that differ less are left out"] if left_out else []
     caption = f" ({found.caption})" if found.caption else ""
@@ -84,13 +85,19 @@ def _spec(found: ComparableSet) -> Spec | None:
                 "field": "gain",
                 "type": "quantitative",
                 "title": "points" if factor == 100 else metric.unit,
-                "scale": {"domainMid": 0, "range": [RED, "#f4f4f4", BLUE]},
+                "scale": {"domain": [-edge, 0, edge], "range": [RED, "#f4f4f4", BLUE], "clamp": True},
             },
             "tooltip": tooltip(
                 (("title", "Technique"), ("class", "Class"), ("score", metric.title), ("gain", "Difference"))
             ),
         },
     }
+
+
+def _edge(lengths: Sequence[float]) -> float:
+    """Return the difference from which on colors are full: few that are larger must not pale the others."""
+    tenths = quantiles(lengths, n=10, method="inclusive") if len(lengths) > 1 else lengths
+    return tenths[-1] or max(lengths) or 1.0
 
 
 def _parts(records: Sequence[Record]) -> Mapping[str, float]:
