@@ -5,7 +5,10 @@ from __future__ import annotations
 from greenbench.records.elsewhere import Elsewhere
 from greenbench.records.machine import Machine
 from greenbench.report.elsewhere import remarks, source_lines
-from greenbench.report.sections import Section
+from greenbench.report.escape import first_of
+from greenbench.report.sections import Section, distinct
+
+MOST_NAMES = 10
 
 
 def condition_lines(section: Section) -> list[str]:
@@ -21,11 +24,29 @@ def condition_lines(section: Section) -> list[str]:
         f"Suite: greenbench {machine.greenbench}, {', '.join(commits)}",
         f"Scale: {section.scale}; numerical mode: {section.mode}; seeds: {', '.join(map(str, seeds))}",
     ]
+    lines += earlier_lines(section)
     if machine.workers > 1:
         lines.append(
             f"Disturbed: {machine.workers} processes measured side by side, so times are not comparable"
         )
     return lines
+
+
+def earlier_lines(section: Section) -> list[str]:
+    """Say which techniques were measured before the newest run; nothing where one run measured all."""
+    latest: dict[str, str] = {}
+    for record in section.records:
+        latest[record.session] = max(latest.get(record.session, ""), record.started_at)
+    newest = max(latest, key=lambda session: latest[session], default="")
+    older = [record for record in section.records if record.session != newest]
+    if not older:
+        return []
+    titles = distinct({record.case.technique: record.technique.title for record in older})
+    shown = first_of(titles.values(), MOST_NAMES, "results.csv")
+    until = max(record.started_at for record in older).partition("T")[0]
+    return [
+        f"Of earlier runs: {len(older)} of {len(section.records)} records, until {until}: {', '.join(shown)}"
+    ]
 
 
 def _describe(machine: Machine) -> str:

@@ -35,21 +35,21 @@ def render(content: Content) -> str:
     blocks += ["## Audit", _list(audit_lines(content)) or NOTHING_FOUND]
     if content.left_out:
         blocks += ["## Files left out", _list(left_out_lines(content))]
-    blocks += [f"## {HOW_TO_READ}", LEGEND]
     for table in content.simplicity:
-        blocks += render_table(table, table.footnotes)
+        blocks += render_table(table, table.footnotes, "##")
+    blocks += [f"## {HOW_TO_READ}", LEGEND]
     for heading, cards in content.cards.items():
         if cards:
             blocks += [f"## {heading} cards", *map(_card, cards)]
     return "\n\n".join(blocks) + "\n"
 
 
-def render_table(table: Table, footnotes: Sequence[str] = ()) -> list[str]:
+def render_table(table: Table, footnotes: Sequence[str] = (), level: str = "###") -> list[str]:
     """Return the blocks of one table: heading, rows with links to their records, and footnotes."""
     rows = [[*_row(row, len(table.columns)), _links(row)] for row in table.rows]
     first, runs, last = FIXED_COLUMNS
     text = _rows([first, runs, *table.columns, last], rows)
-    return [f"### {markdown(table.title)}", text, *([_list(footnotes)] if footnotes else [])]
+    return [f"{level} {markdown(table.title)}", text, *([_list(footnotes)] if footnotes else [])]
 
 
 def render_short(table: Table) -> list[str]:

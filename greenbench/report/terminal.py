@@ -8,6 +8,7 @@ from itertools import zip_longest
 
 from tabulate import tabulate
 
+from greenbench.report.conditions import earlier_lines
 from greenbench.report.content import Content
 from greenbench.report.escape import first_of, one_line, shortened
 from greenbench.report.table import FIXED_COLUMNS, Cell, Table
@@ -28,7 +29,9 @@ def summarize(content: Content, width: int = WIDTH) -> list[str]:
     lines: list[str] = []
     shown = 0
     for part in content.parts:
-        lines += [*_wrapped(part.section.heading, width), ""]
+        for text in (part.section.heading, *earlier_lines(part.section)):
+            lines += _wrapped(text, width)
+        lines.append("")
         tables = part.tables[: max(0, TABLES_SHOWN - shown)]
         shown += len(tables)
         for table in tables:

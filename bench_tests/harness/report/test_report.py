@@ -345,3 +345,13 @@ def test_a_table_and_a_card_name_the_part_of_the_data_that_was_used(report_of):
     assert f"A part of the data set was used: {part}." in text
     assert f"10 training images, 4 validation images (subset: {part})." in text
     assert "A part of the data set" not in report_of(record)[0]
+
+
+def test_what_earlier_runs_measured_is_named_in_report_and_terminal(report_of):
+    new = {"session": "new", "started_at": "2026-11-28T00:00:00+00:00"}
+    text, summary = report_of(record_of(), record_of("mixup", **new), record_of("radam", **new))
+    said = "Of earlier runs: 1 of 3 records, until "
+    assert f"- {said}" in text
+    assert any(line.startswith(said) and line.endswith(": Baseline") for line in summary)
+    text, summary = report_of(*(record_of(name, **new) for name in ("baseline", "mixup", "radam")))
+    assert "Of earlier runs" not in text + " ".join(summary)
