@@ -37,6 +37,9 @@ OUTPUTS: Mapping[str, Callable[[Content], str]] = {
 }
 """What a report is written as; a new format is a line here, and a function from `Content` to a text."""
 
+NUMBERED = "[0-9]*-*"
+"""How the names of a report's figures look; others in their folder are somebody else's."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -91,7 +94,7 @@ def _draw(figures: Iterable[Figure], folder: Path, *, png: bool) -> None:
         for figure in figures
         for suffix in (".svg", *([".png"] if png else []))
     }
-    for left in {*folder.glob("*.svg"), *folder.glob("*.png")} - {*drawn}:
+    for left in {*folder.glob(f"{NUMBERED}.svg"), *folder.glob(f"{NUMBERED}.png")} - {*drawn}:
         left.unlink()
     for path, figure in drawn.items():
         figure.write(path)

@@ -72,6 +72,8 @@ def test_the_report_shows_it_and_takes_earlier_ones_away(report_of, tmp_path):
     text, _ = report_of(*study())
     assert "(figures/1-courses.svg)" in text
     assert (tmp_path / "figures" / "1-courses.svg").is_file()
-    (tmp_path / "figures" / "2-courses.svg").write_text("of an earlier report")
+    for name in ("2-courses.svg", "published-2.svg"):
+        (tmp_path / "figures" / name).write_text("of an earlier report, and of somebody else")
     report_of(*study())
     assert not (tmp_path / "figures" / "2-courses.svg").exists()
+    assert (tmp_path / "figures" / "published-2.svg").exists()
