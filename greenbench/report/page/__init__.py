@@ -122,6 +122,7 @@ def _reading(reading: Reading) -> str:
     return f"{reading.status}: {'; '.join(facts)}"
 
 
+@cache
 def _library() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script (BSD 3-Clause). Putting it together takes a second or two."""
     import numpy as np
