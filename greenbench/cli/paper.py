@@ -34,8 +34,7 @@ def run(args: argparse.Namespace) -> int:
     headings = ("Figure", "Workload", "x", "y", "rank correlation", "n")
     print(tabulate(rows, headings, disable_numparse=True))
     for figure in published_figures() if args.figures is not None else ():
-        for suffix in (".svg", *([".png"] if args.png else [])):
-            path = args.figures / f"{figure.name}{suffix}"
+        for path in figure.paths(args.figures, png=args.png):
             try:
                 figure.write(path)
             except OSError as error:

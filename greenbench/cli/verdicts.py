@@ -157,9 +157,8 @@ def _titled(
 ) -> str:
     """Return a table between its title and its remarks."""
     case = found.records[0].case
-    caption = f" ({found.caption})" if found.caption else ""
     return "\n".join(
-        [fill(f"{case.workload}, {title}{caption}", WIDTH), *_aligned([headings, *rows]), *needs]
+        [fill(f"{case.workload}, {title}{found.difference}", WIDTH), *_aligned([headings, *rows]), *needs]
     )
 
 

@@ -89,11 +89,7 @@ def _write(content: Content, folder: Path) -> None:
 
 def _draw(figures: Iterable[Figure], folder: Path, *, png: bool) -> None:
     """Write the figures, and take away those of an earlier report."""
-    drawn = {
-        folder / f"{figure.name}{suffix}": figure
-        for figure in figures
-        for suffix in (".svg", *([".png"] if png else []))
-    }
+    drawn = {path: figure for figure in figures for path in figure.paths(folder, png=png)}
     for left in {*folder.glob(f"{NUMBERED}.svg"), *folder.glob(f"{NUMBERED}.png")} - {*drawn}:
         left.unlink()
     for path, figure in drawn.items():

@@ -67,6 +67,11 @@ class ComparableSet:
     targets: tuple[ToTarget, ...] = ()
 
     @property
+    def difference(self) -> str:
+        """The caption in parentheses, to stand behind a title; empty without one."""
+        return f" ({self.caption})" if self.caption else ""
+
+    @property
     def all(self) -> tuple[Record, ...]:
         """The records that tables show, with and without a result."""
         return (*self.records, *self.failed)

@@ -50,8 +50,7 @@ def stack_tables(section: Section) -> Iterator[Table]:
                 )
         names = (heading, "Parts, added", "Interaction")
         of_costs = (f"{cost.title}, ×", "Parts, multiplied", "Interaction, ×")
-        difference = f" ({found.caption})" if found.caption else ""
-        title = f"{workloads[first.case.workload]}: stacks{difference}"
+        title = f"{workloads[first.case.workload]}: stacks{found.difference}"
         yield Table(title, (*names, *of_costs), tuple(rows), tuple(notes))
 
 

@@ -114,9 +114,8 @@ def section_tables(section: Section, intensity: CarbonIntensity) -> list[Table]:
         )
         first = found.all[0]
         chosen = [layout for layout in layouts(intensity) if layout.kind == first.case.kind]
-        difference = f" ({found.caption})" if found.caption else ""
         for layout in chosen if found.records else chosen[:1]:
-            title = f"{workloads[first.case.workload]}: {layout.title(first)}{difference}"
+            title = f"{workloads[first.case.workload]}: {layout.title(first)}{found.difference}"
             built.append(_table(title, found, titles, layout, whole=layout is chosen[0]))
     return built
 

@@ -58,7 +58,6 @@ def _table(
     runs, titles = _by_technique(found)
     target = shown(written(score, Estimate(rows[0].target, 1, None)))
     whose = "" if rows[0].stated else "the baseline's "
-    difference = f" ({found.caption})" if found.caption else ""
     costs = () if cost is STEPS else (cost.title,)
     steps = ("Steps",) if any(row.steps is not None for row in rows) else ()
     columns = ("Reached", *steps, *costs, "Ratio", "Verdict", *(("On the front",) if fronts else ()))
@@ -82,7 +81,9 @@ def _table(
         notes.append(TOO_SOON)
     if fronts:
         notes.append(OF_THE_FRONT.format(cost=cost.title.lower()))
-    return Table(f"{workload}: cost to reach {whose}{target}{difference}", columns, tuple(done), tuple(notes))
+    return Table(
+        f"{workload}: cost to reach {whose}{target}{found.difference}", columns, tuple(done), tuple(notes)
+    )
 
 
 def _cost(row: ToTarget, cost: Quantity, records: Sequence[Record]) -> Cell:
@@ -95,12 +96,11 @@ def _front_table(workload: str, found: ComparableSet, fronts: Mapping[str, OnFro
     """Return where techniques stand on the front, for runs that were evaluated at their end alone."""
     runs, titles = _by_technique(found)
     cost = cost_of(found.records).title.lower()
-    difference = f" ({found.caption})" if found.caption else ""
     rows = [
         Row(titles[name], (Cell(Written(_front(fronts.get(name)))),), tuple(records))
         for name, records in runs.items()
     ]
-    title = f"{workload}: front of score against {cost}{difference}"
+    title = f"{workload}: front of score against {cost}{found.difference}"
     return Table(title, ("On the front",), tuple(rows), (OF_THE_FRONT.format(cost=cost),))
 
 

@@ -65,20 +65,20 @@ def front(records: Sequence[Record]) -> dict[str, OnFront]:
         ]
     )
     means = values.sum(2) / there.sum(1)
-    is_on = _not_beaten(means[..., None])[:, 0]
+    is_on = not_beaten(means[..., None])[:, 0]
     # The same seeds for all techniques: what the runs of a seed share stays shared.
     drawn = np.random.default_rng(0).multinomial(len(seeds), [1 / len(seeds)] * len(seeds), RESAMPLES).T
     counts = there @ drawn
     with np.errstate(invalid="ignore"):
         resampled = np.where(counts > 0, values @ drawn / counts, means[..., None])
-    shares = _not_beaten(resampled).mean(1)
+    shares = not_beaten(resampled).mean(1)
     return {
         name: OnFront(bool(is_on[row]), float(shares[row]) if len(runs[name]) > 1 else None)
         for row, name in enumerate(names)
     }
 
 
-def _not_beaten(goods: NDArray[np.float64]) -> NDArray[np.bool_]:
+def not_beaten(goods: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return, of goods (2, techniques, draws), which techniques no other one equals in both and beats in one.
 
     Sorted by the first good and then by the second: only who stands before a technique can beat it.

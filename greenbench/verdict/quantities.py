@@ -5,7 +5,7 @@ Tables, figures, tolerances, verdicts and the plugin read values through it alon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from greenbench.energy.carbon import (
@@ -18,6 +18,7 @@ from greenbench.energy.reading import Reading
 from greenbench.errors import UserError
 from greenbench.records.record import Record
 from greenbench.records.results import Batch, Imported, Inference, Training
+from greenbench.spec.case import IMPORTED
 from greenbench.verdict.cost_quantities import COST_QUANTITIES
 from greenbench.verdict.imported_quantities import (
     IMPORTED_COLUMNS,
@@ -295,6 +296,12 @@ def co2_quantity(intensity: CarbonIntensity) -> Quantity:
 def shown_quantities(intensity: CarbonIntensity) -> tuple[Quantity, ...]:
     """Return what tables show: all quantities, imported ones, and the CO2 of a week of video at a carbon intensity."""
     return (*IMPORTED_COLUMNS, *QUANTITIES.values(), co2_quantity(intensity), PAPER_CO2)
+
+
+def quantities_of(record: Record, among: Iterable[Quantity]) -> list[Quantity]:
+    """Return those of a record's kind, in the words of its workload's metric; imported runs have those of trainings."""
+    kind = "training" if record.case.kind == IMPORTED else record.case.kind
+    return [quantity.of(record.workload.metric) for quantity in among if quantity.kind == kind]
 
 
 def find_quantity(name: str) -> Quantity:

@@ -59,9 +59,8 @@ def _spec(found: ComparableSet) -> Spec | None:
     edge = _edge([abs(value["gain"]) for value in values])
     left_out = len(reference) - len(shown)
     notes = [f"{left_out} classes that differ less are left out"] if left_out else []
-    caption = f" ({found.caption})" if found.caption else ""
     return {
-        "title": titled(f"{found.records[0].workload.title}{caption}", *notes),
+        "title": titled(f"{found.records[0].workload.title}{found.difference}", *notes),
         "width": {"step": 16},
         "height": {"step": 15},
         "data": {"values": values},

@@ -102,10 +102,9 @@ def course_panels(section: Section) -> list[Panel]:
         most = max(point.cost for points in lines.values() for point in points)
         scale, unit = si_scale(most, cost.unit)
         factor = 100 if score.unit == "%" else 1
-        caption = f" ({found.caption})" if found.caption else ""
         panels.append(
             Panel(
-                one_line(f"{first.workload.title}{caption}"),
+                one_line(f"{first.workload.title}{found.difference}"),
                 f"{cost.title}{f', {unit}' if unit else ''}",
                 one_line(f"{score.title}{f', {score.unit}' if score.unit else ''}"),
                 {

@@ -100,6 +100,10 @@ class Figure:
             },
         }
 
+    def paths(self, folder: Path, *, png: bool) -> list[Path]:
+        """Return the files that it is written to."""
+        return [folder / f"{self.name}{suffix}" for suffix in (".svg", *([".png"] if png else []))]
+
     def write(self, path: Path) -> None:
         """Write it, as SVG or PNG by the file's suffix: the same bytes every time."""
         import vl_convert

@@ -117,7 +117,7 @@ def set_panels(found: ComparableSet) -> list[Panel]:
     panels = []
     record = found.records[0]
     skipped = frozenset(one.case.technique for one in found.skipped)
-    head = f"{record.workload.title}{f' ({found.caption})' if found.caption else ''}"
+    head = f"{record.workload.title}{found.difference}"
     score = SCORE.of(record.workload.metric)
     percent = score.unit == "%"
     factor = 100 if percent else 1

@@ -76,7 +76,7 @@ def _parts_spec(found: ComparableSet) -> Spec:
     there = [part for part in PARTS if any(value["part"] == part for value in values)]
     what = "Energy" if in_joules else "Time"
     return {
-        "title": titled(f"{found.records[0].workload.title}{f' ({found.caption})' if found.caption else ''}"),
+        "title": titled(f"{found.records[0].workload.title}{found.difference}"),
         "width": PANEL_WIDTH,
         "height": {"step": 14},
         "data": {"values": values},

@@ -11,6 +11,7 @@ from greenbench.report.figures.figure import COLORS, INK, PANEL_WIDTH, Spec, lab
 from greenbench.report.figures.labels import placed
 from greenbench.spec.technique import BASELINE, CATEGORIES
 from greenbench.verdict.correlation import Correlation, rank_correlation
+from greenbench.verdict.front import not_beaten
 
 HEIGHT = 220
 MARGIN = 0.09
@@ -63,13 +64,12 @@ class Scatter:
         """The points that no other one beats in both, from left to right."""
         if self.better is None:
             return []
+        import numpy as np
+
         signs = [1 if better == "higher" else -1 for better in self.better]
-        places = [(signs[0] * point.x, signs[1] * point.y) for point in self.points]
-        on = [
-            point
-            for point, own in zip(self.points, places, strict=True)
-            if not any(other[0] >= own[0] and other[1] >= own[1] and other != own for other in places)
-        ]
+        goods = np.array([[signs[0] * point.x, signs[1] * point.y] for point in self.points], dtype=float).T
+        is_on = not_beaten(goods[..., None])[:, 0]
+        on = [point for point, stays in zip(self.points, is_on, strict=True) if stays]
         return sorted(on, key=lambda point: (point.x, point.y))
 
 

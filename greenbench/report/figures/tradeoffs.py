@@ -126,8 +126,7 @@ def _scatter(
         )
         for name, (of_x, of_y) in values.items()
     )
-    caption = f" ({found.caption})" if found.caption else ""
-    title = f"{found.records[0].workload.title}{caption}"
+    title = f"{found.records[0].workload.title}{found.difference}"
     return Scatter(title, x_title, y_title, points, (x.better, y.better) if y.is_score else None)
 
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from greenbench.records.record import by_technique
 from greenbench.report.content import Content
 from greenbench.report.values import measured
-from greenbench.spec.case import IMPORTED
-from greenbench.verdict.quantities import QUANTITIES, Quantity
+from greenbench.verdict.quantities import QUANTITIES, Quantity, quantities_of
 from greenbench.verdict.statistics import Estimate
 
 
@@ -62,9 +61,7 @@ def _means(content: Content) -> Iterator[_Mean]:
             where = f"{section.heading}{f', {found.caption}' if found.caption else ''}"
             for records in by_technique(found.records).values():
                 case = records[0].case
-                kind = "training" if case.kind == IMPORTED else case.kind
-                for quantity in QUANTITIES.values():
-                    own = quantity.of(records[0].workload.metric)
-                    value = measured(own, records) if own.kind == kind else None
+                for quantity in quantities_of(records[0], QUANTITIES.values()):
+                    value = measured(quantity, records)
                     if value is not None:
-                        yield _Mean(f"{case.kind} {case.technique}-{case.workload}", own, value, where)
+                        yield _Mean(f"{case.kind} {case.technique}-{case.workload}", quantity, value, where)

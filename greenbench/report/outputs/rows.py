@@ -9,8 +9,7 @@ from greenbench.energy.reading import Status
 from greenbench.records.record import Record
 from greenbench.records.results import Failure
 from greenbench.report.content import Content
-from greenbench.spec.case import IMPORTED
-from greenbench.verdict.quantities import QUANTITIES, Quantity, shown_quantities
+from greenbench.verdict.quantities import QUANTITIES, Quantity, quantities_of, shown_quantities
 
 COLUMNS = (
     "machine",
@@ -42,7 +41,6 @@ def render(content: Content) -> str:
     for section in content.sections:
         for record in section.records:
             case = record.case
-            kind = "training" if case.kind == IMPORTED else case.kind
             head = [
                 section.heading,
                 case.scale,
@@ -52,17 +50,14 @@ def render(content: Content) -> str:
                 case.technique,
                 record.technique.category,
             ]
-            for quantity in shown.values():
-                if quantity.kind == kind:
-                    row = _value(quantity.of(record.workload.metric), record)
-                    writer.writerow([*map(_text, head), case.seed, *row, record.file_name])
+            for quantity in quantities_of(record, shown.values()):
+                writer.writerow([*map(_text, head), case.seed, *_value(quantity, record), record.file_name])
     return file.getvalue()
 
 
 def _value(quantity: Quantity, record: Record) -> list[object]:
     """Return name, value, unit, direction, status and reason; without a value, a reason."""
     unit = "" if quantity.unit == "%" else quantity.unit
-    head = [quantity.name, unit, quantity.better]
     value = quantity.take(record)
     reading = quantity.reading(record) if quantity.reading is not None else None
     status = reading.status.value if reading is not None else Status.MEASURED.value
@@ -71,8 +66,7 @@ def _value(quantity: Quantity, record: Record) -> list[object]:
         status, reason = FAILED, f"{record.result.stage}: {record.result.error}"
     elif value is None and status == Status.MEASURED:
         status = Status.NOT_MEASURED.value
-    name, unit, better = head
-    return [name, "" if value is None else repr(value), unit, better, status, _text(reason)]
+    return [quantity.name, "" if value is None else repr(value), unit, quantity.better, status, _text(reason)]
 
 
 def _text(text: str) -> str:

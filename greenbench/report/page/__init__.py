@@ -69,7 +69,7 @@ def _environment() -> Any:
         "markdown": _markdown,
         "line": one_line,
         "specs": _specs,
-        "si": _si,
+        "si": si,
         "reading": _reading,
         "first_of": lambda notes: first_of(notes, MOST_NOTES, "report.md"),
     }
@@ -98,10 +98,6 @@ def _specs(figure: Figure) -> list[dict[str, Any]]:
     """Return what the page draws, one panel after another, so that they stand as the window has room."""
     own = {"config": CONFIG, "background": "transparent"}
     return [plain({**own, **panel}) for panel in figure.panels]
-
-
-def _si(value: float | None, unit: str) -> str:
-    return si(value, unit)
 
 
 def _reading(reading: Reading) -> str:
