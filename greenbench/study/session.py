@@ -164,7 +164,7 @@ class Session:
             for needed in (case, self._baseline(case)):
                 if needed.kind == "training" or self._needs_training(needed):
                     training = needed if needed.kind == "training" else self._training(needed)
-                    if self._usable(training) is None:
+                    if not self._finished(training):
                         found.setdefault(replace(training, seed=0).key, training)
         return list(found.values())
 
